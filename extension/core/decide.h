@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * decide.h: a failed attempt in, a verdict out.
+ *
+ * The one function that the SQL functions and the sidecar's local path both call, so that
+ * they give the same bytes.  The rule set of the rules issue enters here, between classify
+ * and render; without rules every class has its default verdict.
+ */
+#ifndef UE_CORE_DECIDE_H
+#define UE_CORE_DECIDE_H
+
+#include "core/catalog.h"
+#include "core/parse.h"
+#include "core/render.h"
+
+typedef enum UeAction
+{
+	UE_ACTION_ANSWER = 0, /* give the client this answer */
+} UeAction;
+
+/* Everything that a verdict may depend on. */
+typedef struct UeCase
+{
+	UeResponse response; /* what the upstream sent; for a stream error the event's text */
+	UeKind kind;
+	UeNetwork network;
+	UeFormat format;
+	UeCredential credential;
+	bool is_stream;        /* the client asked for an event stream */
+	UeSlice request_id;    /* ours; goes into the answer */
+	UeSlice model;         /* as the client asked for it; may be empty */
+	UeSlice local_code;    /* UE_KIND_LOCAL_ERROR: a name in the catalogue */
+	UeSlice local_message; /* and what it was about, for the client; may be empty */
+} UeCase;
+
+typedef struct UeRuleSet UeRuleSet; /* rules.h, to come; NULL: no rules */
+
+typedef struct UeVerdict
+{
+	UeAction action;
+	UeFault fault;      /* unmasked: never stored or sent as it is */
+	UeRendered answer;  /* what the client gets, whole */
+
+	/* masked, cleaned UTF-8, within limits.h: fit for a row, a log line, a metric */
+	UeSlice message;
+	UeSlice detail;      /* the beginning of the body */
+	UeSlice error_type;
+	UeSlice error_code;
+	UeSlice upstream_request_id;
+	bool is_truncated;   /* message or detail was cut */
+	int64_t original_bytes; /* length of the body that detail is the beginning of */
+
+	int64_t rule_id;     /* 0: the default verdict */
+	int32_t rule_version;
+} UeVerdict;
+
+extern const char *ue_action_name(UeAction action);
+
+/*
+ * UE_OK, UE_NO_MEMORY, or UE_INVALID_ARGUMENT (local_code is not in the catalogue).
+ * Whatever the upstream sent, there is a verdict.
+ */
+extern UeStatus ue_decide_case(UeArena *arena, const UeRuleSet *rules, const UeCase *kase,
+							   UeVerdict *out) UE_MUST_CHECK;
+
+#endif

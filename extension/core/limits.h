@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * limits.h: every ceiling of the core, in one place, with its reason.
+ */
+#ifndef UE_CORE_LIMITS_H
+#define UE_CORE_LIMITS_H
+
+/* An error body is a few KB; what lies beyond 64 KiB is echoed input or HTML. */
+#define UE_LIMIT_BODY 65536
+
+/* Real error bodies nest below 10; the parser recurses, so the stack is bounded by this. */
+#define UE_LIMIT_JSON_DEPTH 64
+
+/* 64 KiB of "[0,0,…" would be 32k nodes of 80 bytes; real bodies have fewer than 300. */
+#define UE_LIMIT_JSON_NODES 8192
+
+/* SPEC 1.3: what a row keeps of the upstream's own words. */
+#define UE_LIMIT_MESSAGE 2048
+#define UE_LIMIT_DETAIL 8192
+#define UE_LIMIT_TOKEN 128 /* type, code, param, request ids, model, names */
+
+/* What a client gets: a rendered body never exceeds this; masking may lengthen text. */
+#define UE_LIMIT_ANSWER (4 * UE_LIMIT_BODY)
+
+/* Bytes that one case may take altogether, parse to render. */
+#define UE_LIMIT_CASE_MEMORY (4 * 1024 * 1024)
+
+/* Headers looked at per response; servers send fewer than 60. */
+#define UE_LIMIT_HEADERS 256
+
+/* Headers of our answer. */
+#define UE_LIMIT_ANSWER_HEADERS 16
+
+/* A JSON string holding JSON, holding JSON …: LiteLLM nests two deep. */
+#define UE_LIMIT_NESTED_JSON 3
+
+/* retry-after that we send on: the SDKs of OpenAI and Anthropic sleep at most 60 s. */
+#define UE_LIMIT_RETRY_AFTER_S 60
+
+/* The longest hint that is believed at all: Google's monthly quota is 31 days. */
+#define UE_LIMIT_RETRY_AFTER_MS (31LL * 24 * 3600 * 1000)
+
+/* SPEC 1.3: a text column's ceiling that the mask works on at a time. */
+#define UE_LIMIT_MASK (1024 * 1024 * 1024)
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * slice.h: a pointer and a length that travel together.
+ *
+ * A slice owns nothing and is passed by value.  It is never assumed to end in NUL.  The
+ * empty slice has len 0; its ptr may be NULL.  "Fold" means ASCII case-insensitive.
+ */
+#ifndef UE_CORE_SLICE_H
+#define UE_CORE_SLICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct UeSlice
+{
+	const char *ptr; /* not owned */
+	size_t len;      /* bytes */
+} UeSlice;
+
+/* A slice of a string literal, usable in expressions and, as UE_SLICE_INIT, in tables. */
+#define UE_SLICE_INIT(literal) {"" literal, sizeof(literal) - 1}
+#define UE_SLICE(literal) ((UeSlice) UE_SLICE_INIT(literal))
+
+extern UeSlice ue_slice_of(const char *text); /* NULL gives the empty slice */
+extern bool ue_slice_is_empty(UeSlice slice);
+extern bool ue_slice_is_equal(UeSlice a, UeSlice b);
+extern bool ue_slice_is_equal_fold(UeSlice a, UeSlice b);
+extern bool ue_slice_has_prefix(UeSlice slice, UeSlice prefix);
+extern bool ue_slice_has_prefix_fold(UeSlice slice, UeSlice prefix);
+extern bool ue_slice_has_suffix_fold(UeSlice slice, UeSlice suffix);
+
+/* Offset of the first occurrence in *at; false, *at untouched, when there is none.  An
+ * empty needle is found at 0.  Linear in the haystack times the needle at worst. */
+extern bool ue_slice_find(UeSlice haystack, UeSlice needle, size_t *at);
+extern bool ue_slice_find_fold(UeSlice haystack, UeSlice needle, size_t *at);
+
+/* Without leading and trailing ASCII white space. */
+extern UeSlice ue_slice_trim(UeSlice slice);
+
+/* The part from offset on, at most len bytes; clamped to the slice. */
+extern UeSlice ue_slice_sub(UeSlice slice, size_t offset, size_t len);
+
+/* The whole slice as a decimal integer, sign allowed, no blanks; false on overflow or
+ * any other byte. */
+extern bool ue_slice_parse_int64(UeSlice slice, int64_t *out);
+
+#endif
