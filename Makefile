@@ -23,6 +23,9 @@ PROVE_TESTS   ?= test/t/*.pl
 PROVE_FLAGS   += -I test/perl
 EXTRA_CLEAN    = build output_iso tmp_check_iso
 
+# No LLVM bitcode: nothing in these functions is worth inlining into a query.
+override with_llvm = no
+
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
@@ -33,9 +36,6 @@ $(CORE_OBJS): override CFLAGS += -fvisibility=hidden
 
 # A header has changed: PGXS tracks none of them by itself.
 $(OBJS): $(wildcard extension/*.h extension/core/*.h)
-
-# LLVM bitcode of the core would need the same two lines; nothing of it is inlined anyway.
-with_llvm = no
 
 ifneq ($(SIDECAR),no)
 all: sidecar
