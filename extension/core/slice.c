@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * slice.c: comparing, searching and reading slices.
+ *
+ * memcmp and memchr must not be given NULL even for no bytes, and the empty slice may
+ * hold NULL: so the empty cases are answered before libc is asked.
+ */
+#include "core/slice.h"
+
+#include <string.h>
+
+static char
+fold_byte(char byte)
+{
+	return byte >= 'A' && byte <= 'Z' ? (char) (byte + ('a' - 'A')) : byte;
+}
+
+static bool
+is_blank(char byte)
+{
+	return byte == ' ' || (byte >= '\t' && byte <= '\r');
+}
+
+static bool
+is_equal_fold_bytes(const char *a, const char *b, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+	{
+		if (fold_byte(a[i]) != fold_byte(b[i]))
+			return false;
+	}
+	return true;
+}
+
+UeSlice
+ue_slice_of(const char *text)
+{
+	UeSlice slice = {NULL, 0};
+
+	if (text != NULL)
+	{
+		slice.ptr = text;
+		slice.len = strlen(text);
+	}
+	return slice;
+}
+
+bool
+ue_slice_is_empty(UeSlice slice)
+{
+	return slice.len == 0;
+}
+
+bool
+ue_slice_is_equal(UeSlice a, UeSlice b)
+{
+	return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+
+bool
+ue_slice_is_equal_fold(UeSlice a, UeSlice b)
+{
+	return a.len == b.len && is_equal_fold_bytes(a.ptr, b.ptr, a.len);
+}
+
+bool
+ue_slice_has_prefix(UeSlice slice, UeSlice prefix)
+{
+	return prefix.len == 0 ||
+		   (slice.len >= prefix.len && memcmp(slice.ptr, prefix.ptr, prefix.len) == 0);
+}
+
+bool
+ue_slice_has_prefix_fold(UeSlice slice, UeSlice prefix)
+{
+	return slice.len >= prefix.len &&
+		   is_equal_fold_bytes(slice.ptr, prefix.ptr, prefix.len);
+}
+
+bool
+ue_slice_has_suffix_fold(UeSlice slice, UeSlice suffix)
+{
+	return suffix.len == 0 || (slice.len >= suffix.len &&
+							   is_equal_fold_bytes(slice.ptr + (slice.len - suffix.len),
+												   suffix.ptr, suffix.len));
+}
+
+bool
+ue_slice_find(UeSlice haystack, UeSlice needle, size_t *at)
+{
+	const char *here = haystack.ptr;
+	size_t n_starts;
+
+	if (needle.len == 0)
+	{
+		*at = 0;
+		return true;
+	}
+	if (haystack.len < needle.len)
+		return false;
+	n_starts = haystack.len - needle.len + 1;
+	while (n_starts > 0)
+	{
+		const char *found = memchr(here, needle.ptr[0], n_starts);
+
+		if (found == NULL)
+			return false;
+		if (memcmp(found, needle.ptr, needle.len) == 0)
+		{
+			*at = (size_t) (found - haystack.ptr);
+			return true;
+		}
+		n_starts -= (size_t) (found - here) + 1;
+		here = found + 1;
+	}
+	return false;
+}
+
+bool
+ue_slice_find_fold(UeSlice haystack, UeSlice needle, size_t *at)
+{
+	char first;
+
+	if (needle.len == 0)
+	{
+		*at = 0;
+		return true;
+	}
+	first = fold_byte(needle.ptr[0]);
+	for (size_t i = 0; i + needle.len <= haystack.len; i++)
+	{
+		if (fold_byte(haystack.ptr[i]) == first &&
+			is_equal_fold_bytes(haystack.ptr + i, needle.ptr, needle.len))
+		{
+			*at = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+UeSlice
+ue_slice_trim(UeSlice slice)
+{
+	while (slice.len > 0 && is_blank(slice.ptr[0]))
+	{
+		slice.ptr++;
+		slice.len--;
+	}
+	while (slice.len > 0 && is_blank(slice.ptr[slice.len - 1]))
+		slice.len--;
+	return slice;
+}
+
+UeSlice
+ue_slice_sub(UeSlice slice, size_t offset, size_t len)
+{
+	if (slice.len == 0)
+		return slice;
+	if (offset > slice.len)
+		offset = slice.len;
+	if (len > slice.len - offset)
+		len = slice.len - offset;
+	slice.ptr += offset;
+	slice.len = len;
+	return slice;
+}
+
+bool
+ue_slice_parse_int64(UeSlice slice, int64_t *out)
+{
+	bool is_negative = false;
+	size_t i = 0;
+	int64_t value = 0; /* kept negative: that side of the range is the larger one */
+
+	if (slice.len > 0 && (slice.ptr[0] == '-' || slice.ptr[0] == '+'))
+	{
+		is_negative = slice.ptr[0] == '-';
+		i = 1;
+	}
+	if (i == slice.len)
+		return false;
+	for (; i < slice.len; i++)
+	{
+		if (slice.ptr[i] < '0' || slice.ptr[i] > '9')
+			return false;
+		if (__builtin_mul_overflow(value, 10, &value) ||
+			__builtin_sub_overflow(value, slice.ptr[i] - '0', &value))
+			return false;
+	}
+	if (!is_negative && value == INT64_MIN)
+		return false;
+	*out = is_negative ? value : -value;
+	return true;
+}
