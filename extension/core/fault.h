@@ -139,8 +139,11 @@ typedef struct UeFault
 	/* as the upstream said it, not masked; empty when it did not say */
 	UeDialect dialect;
 	int status;        /* of the HTTP answer; 0 when there was none */
+	int body_status;   /* the one that the body itself names, 400 to 599; else 0 */
 	UeSlice type;
 	UeSlice code;      /* also when it was sent as a number */
+	UeSlice reason;    /* a finer word than code: Google's ErrorInfo, Azure's innererror, or
+						* the code of an error wrapped in this one's text */
 	UeSlice param;
 	UeSlice message;   /* readable text; of an HTML page its title */
 	UeSlice upstream_request_id;

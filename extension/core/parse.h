@@ -31,6 +31,15 @@ typedef struct UeResponse
 extern UeStatus ue_parse_response(UeArena *arena, const UeResponse *response, UeFault *out)
 	UE_MUST_CHECK;
 
+/*
+ * The same, and the tree that the fault was read from, for whoever masks the body:
+ * *root is NULL when there was no JSON, *is_whole_body says that the tree is the whole
+ * body (not the data of an event, nor a body cut at a ceiling).
+ */
+extern UeStatus ue_parse_response_tree(UeArena *arena, const UeResponse *response,
+									   UeFault *out, const UeJson **root,
+									   bool *is_whole_body) UE_MUST_CHECK;
+
 /* First header of that name, any case; the empty slice when absent. */
 extern UeSlice ue_parse_find_header(const UeResponse *response, UeSlice name);
 
@@ -39,7 +48,11 @@ extern bool ue_parse_openai(const UeJson *root, UeFault *out);
 extern bool ue_parse_anthropic(const UeJson *root, UeFault *out);
 extern bool ue_parse_google(const UeJson *root, UeFault *out);
 
-/* The smallest believable wait found in headers, body and text; parse_retry.c. */
+/*
+ * The wait that was asked for, or UE_RETRY_AFTER_NONE.  The most explicit source wins:
+ * retry-after headers, then the body's fields, then its text, then the rate limit reset
+ * headers, which are sent whatever the reason of the refusal; parse_retry.c.
+ */
 extern int64_t ue_parse_retry_after(const UeResponse *response, const UeJson *root,
 									UeSlice message);
 

@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * parse.c: from an answer's bytes to a fault.
+ *
+ * Stages: (1) of an event stream, take the data of its event; (2) read JSON, whole or as
+ * far as it goes; (3) ask the dialects in the order of the table; (4) what none claims is
+ * general JSON, a page, or text; (5) look into JSON that a message wraps; (6) add what the
+ * headers say.  Ceilings: UE_LIMIT_BODY bytes are looked at, and UE_LIMIT_JSON_NODES
+ * values; of a larger document the beginning is read as if it had been cut there.
+ */
+#include "core/parse_fields.h"
+#include "core/limits.h"
+
+#define N_ELEMENTS(array) (sizeof(array) / sizeof((array)[0]))
+
+/* "[0,0,…": two bytes make a value, so this much never has too many. */
+#define ALWAYS_READABLE (2 * UE_LIMIT_JSON_NODES)
+
+/* Wrapped JSON is told from a brace in a sentence by its beginning. */
+#define WRAPPED_MIN 8
+
+/* Google before the others: its shape is the narrowest; OpenAI's is the widest. */
+static bool (*const dialects[])(const UeJson *root, UeFault *out) = {
+	ue_parse_google,
+	ue_parse_anthropic,
+	ue_parse_openai,
+};
+
+static const UeSlice request_id_headers[] = {
+	UE_SLICE_INIT("x-request-id"),	   /* OpenAI, Azure OpenAI, Groq, Mistral, vLLM */
+	UE_SLICE_INIT("request-id"),	   /* Anthropic */
+	UE_SLICE_INIT("x-amzn-requestid"), /* Bedrock */
+	UE_SLICE_INIT("x-amz-request-id"),
+	UE_SLICE_INIT("apim-request-id"), /* Azure API Management */
+	UE_SLICE_INIT("x-ms-request-id"),
+	UE_SLICE_INIT("x-goog-request-id"),
+	UE_SLICE_INIT("x-debug-trace-id"),	 /* Cohere */
+	UE_SLICE_INIT("x-ds-trace-id"),		 /* DeepSeek */
+	UE_SLICE_INIT("x-oneapi-request-id"), /* new-api */
+	UE_SLICE_INIT("x-cpa-trace-id"),	 /* CLIProxyAPI */
+	UE_SLICE_INIT("x-litellm-call-id"),
+};
+
+static const UeSlice request_id_paths[] = {
+	UE_SLICE_INIT("request_id"), /* Anthropic */
+	UE_SLICE_INIT("error.request_id"),
+	UE_SLICE_INIT("requestId"),
+	UE_SLICE_INIT("x_groq.id"),
+	UE_SLICE_INIT("error.metadata.request_id"),
+};
+
+static const UeSlice nothing = {NULL, 0};
+
+/* Reads as much JSON as the ceilings allow; *root is NULL when the text is not JSON. */
+static UeStatus
+read_json(UeArena *arena, UeSlice text, const UeJson **root, bool *is_whole)
+{
+	UeStatus status;
+
+	*root = NULL;
+	*is_whole = true;
+	if (ue_slice_is_empty(text))
+		return UE_OK;
+	status = ue_json_parse(arena, text, root);
+	if (status == UE_TOO_LARGE)
+	{
+		*is_whole = false;
+		status = ue_json_parse(arena, ue_slice_sub(text, 0, ALWAYS_READABLE), root);
+	}
+	if (status == UE_NO_MEMORY)
+		return UE_NO_MEMORY;
+	if (status != UE_OK)
+		*root = NULL;
+	return UE_OK;
+}
+
+/* The object inside a one-element (or any) array, else the document itself. */
+static const UeJson *
+unwrap_array(const UeJson *root)
+{
+	if (root->type == UE_JSON_ARRAY && root->child != NULL &&
+		root->child->type == UE_JSON_OBJECT)
+		return root->child;
+	return root;
+}
+
+static UeStatus
+read_tree(UeArena *arena, const UeJson *root, UeFault *out)
+{
+	const UeJson *object = unwrap_array(root);
+	UeFault general = {.dialect = UE_DIALECT_NONE};
+	UeStatus status;
+	bool is_claimed = false;
+
+	for (size_t i = 0; i < N_ELEMENTS(dialects) && !is_claimed; i++)
+		is_claimed = dialects[i](object, out);
+	if (is_claimed && !ue_slice_is_empty(out->message))
+		return UE_OK;
+
+	/* {"error": {"code": "x"}, "message": "outer"}: the words are in other members */
+	status = ue_parse_general(arena, object, &general);
+	if (status != UE_OK)
+		return status;
+	if (is_claimed)
+		out->message = general.message;
+	else
+		*out = general;
+	return UE_OK;
+}
+
+/* A word that says more than a number or a placeholder does. */
+static bool
+is_telling(UeSlice word)
+{
+	int64_t number;
+
+	return !ue_slice_is_empty(word) && !ue_slice_parse_int64(word, &number) &&
+		   !ue_slice_is_equal_fold(word, UE_SLICE("none")) &&
+		   !ue_slice_is_equal_fold(word, UE_SLICE("null")) &&
+		   !ue_slice_is_equal_fold(word, UE_SLICE("error"));
+}
+
+/* Where JSON begins in a message that is, or ends with, a wrapped error. */
+static bool
+find_wrapped(UeSlice message, UeSlice *json, bool *is_all)
+{
+	size_t at;
+	size_t end = message.len;
+
+	*is_all = message.len > 0 && (message.ptr[0] == '{' || message.ptr[0] == '[' ||
+								  message.ptr[0] == '"');
+	if (*is_all)
+	{
+		*json = message;
+		return message.len >= WRAPPED_MIN;
+	}
+	/* LiteLLM: "litellm.RateLimitError: AnthropicException - b'{...}'" */
+	if (!ue_slice_find(message, UE_SLICE("{\""), &at))
+		return false;
+	if (at > 0 && message.ptr[at - 1] == '\'' && message.ptr[end - 1] == '\'')
+		end--;
+	*json = ue_slice_sub(message, at, end - at);
+	return json->len >= WRAPPED_MIN;
+}
+
+static void
+take_wrapped(const UeFault *inner, bool is_all, UeFault *out)
+{
+	if (is_all && !ue_slice_is_empty(inner->message))
+		out->message = inner->message;
+	if (ue_slice_is_empty(out->type))
+		out->type = inner->type;
+	if (ue_slice_is_empty(out->code))
+		out->code = inner->code;
+	if (ue_slice_is_empty(out->param))
+		out->param = inner->param;
+	if (out->body_status == 0)
+		out->body_status = inner->body_status;
+	if (is_telling(inner->reason))
+		out->reason = inner->reason;
+	else if (is_telling(inner->code))
+		out->reason = inner->code;
+	else if (is_telling(inner->type))
+		out->reason = inner->type;
+	out->is_quota_daily = out->is_quota_daily || inner->is_quota_daily;
+}
+
+/* Errors that gateways wrap as text into their own; bounded by UE_LIMIT_NESTED_JSON. */
+static UeStatus
+read_wrapped(UeArena *arena, UeFault *out)
+{
+	UeSlice message = out->message;
+
+	for (int depth = 0; depth < UE_LIMIT_NESTED_JSON; depth++)
+	{
+		UeFault inner = {.dialect = UE_DIALECT_NONE};
+		const UeJson *root;
+		UeSlice json;
+		UeStatus status;
+		bool is_all;
+		bool is_whole;
+
+		if (!find_wrapped(message, &json, &is_all))
+			break;
+		status = read_json(arena, json, &root, &is_whole);
+		if (status == UE_OK && root != NULL)
+			status = read_tree(arena, root, &inner);
+		if (status != UE_OK)
+			return status;
+		if (root == NULL || ue_slice_is_empty(inner.message))
+			break;
+		take_wrapped(&inner, is_all, out);
+		message = inner.message;
+	}
+	return UE_OK;
+}
+
+static UeStatus
+read_text(UeArena *arena, const UeResponse *response, UeSlice text, UeFault *out)
+{
+	size_t at;
+	UeSlice content_type = ue_parse_find_header(response, UE_SLICE("content-type"));
+
+	if (ue_slice_is_empty(text))
+		return UE_OK;
+	if (ue_parse_is_html(text) ||
+		(text.ptr[0] == '<' && ue_slice_find_fold(content_type, UE_SLICE("html"), &at)))
+	{
+		out->dialect = UE_DIALECT_HTML;
+		return ue_parse_html_title(arena, text, &out->message);
+	}
+	out->dialect = UE_DIALECT_TEXT;
+	out->message = text;
+	return UE_OK;
+}
+
+/* Ollama streams a JSON text a line (NDJSON), the error on the last one. */
+static UeSlice
+find_last_line(UeSlice text)
+{
+	size_t start = text.len;
+
+	while (start > 0 && text.ptr[start - 1] != '\n')
+		start--;
+	return ue_slice_trim(ue_slice_sub(text, start, text.len));
+}
+
+static UeStatus
+read_body(UeArena *arena, const UeResponse *response, UeFault *out, const UeJson **root,
+		  bool *is_whole)
+{
+	UeSlice body = ue_slice_sub(response->body, 0, UE_LIMIT_BODY);
+	UeSlice text = ue_slice_trim(body);
+	UeStatus status;
+	bool is_event;
+
+	/* UTF-8's byte order mark, which IIS sends */
+	if (ue_slice_has_prefix(text, UE_SLICE("\xef\xbb\xbf")))
+		text = ue_slice_trim(ue_slice_sub(text, 3, text.len));
+	is_event = ue_parse_is_event(text);
+	if (is_event)
+	{
+		status = ue_parse_event_data(arena, text, &text);
+		if (status != UE_OK)
+			return status;
+		text = ue_slice_trim(text);
+	}
+
+	status = read_json(arena, text, root, is_whole);
+	if (status == UE_OK && *root == NULL && text.len > 0 && text.ptr[0] == '{')
+	{
+		status = read_json(arena, find_last_line(text), root, is_whole);
+		*is_whole = false;
+	}
+	if (status != UE_OK)
+		return status;
+	*is_whole = *is_whole && !is_event && body.len == response->body.len;
+
+	if (*root == NULL)
+		return read_text(arena, response, text, out);
+	status = read_tree(arena, *root, out);
+	if (status == UE_OK)
+		status = read_wrapped(arena, out);
+	out->is_cut = (*root)->is_cut || (!*is_whole && !is_event);
+	return status;
+}
+
+/*
+ * AWS names the exception in a header, sometimes with a namespace before and a URL behind:
+ * "com.amazon.coral.service#ThrottlingException:http://…" (smithy, AWS JSON 1.1).
+ */
+static UeSlice
+read_aws_type(UeSlice text)
+{
+	size_t at;
+
+	if (ue_slice_find(text, UE_SLICE("#"), &at))
+		text = ue_slice_sub(text, at + 1, text.len);
+	if (ue_slice_find(text, UE_SLICE(":"), &at))
+		text = ue_slice_sub(text, 0, at);
+	return ue_slice_trim(text);
+}
+
+static UeSlice
+find_request_id(const UeResponse *response, const UeJson *root)
+{
+	UeSlice id = nothing;
+
+	for (size_t i = 0; i < N_ELEMENTS(request_id_headers) && ue_slice_is_empty(id); i++)
+		id = ue_parse_find_header(response, request_id_headers[i]);
+	if (root == NULL)
+		return id;
+	root = unwrap_array(root);
+	for (size_t i = 0; i < N_ELEMENTS(request_id_paths) && ue_slice_is_empty(id); i++)
+		id = ue_slice_trim(ue_json_text(ue_json_find_path(root, request_id_paths[i])));
+
+	/* Cohere: {"id": …, "message": …}, nothing else */
+	if (ue_slice_is_empty(id) && ue_json_find(root, UE_SLICE("message")) != NULL &&
+		ue_json_find(root, UE_SLICE("error")) == NULL)
+		id = ue_parse_field(root, UE_SLICE("id"));
+	return id;
+}
+
+UeStatus
+ue_parse_response_tree(UeArena *arena, const UeResponse *response, UeFault *out,
+					   const UeJson **root, bool *is_whole_body)
+{
+	UeFault fault = {.dialect = UE_DIALECT_NONE};
+	const UeJson *tree = NULL;
+	UeSlice id;
+	UeStatus status;
+	bool is_whole = false;
+
+	status = read_body(arena, response, &fault, &tree, &is_whole);
+	if (status != UE_OK)
+		return status;
+
+	if (is_telling(ue_parse_find_header(response, UE_SLICE("x-amzn-errortype"))))
+		fault.type =
+			read_aws_type(ue_parse_find_header(response, UE_SLICE("x-amzn-errortype")));
+	else if (tree != NULL && ue_json_find(unwrap_array(tree), UE_SLICE("__type")) != NULL)
+		fault.type = read_aws_type(fault.type);
+
+	id = find_request_id(response, tree);
+	if (!ue_slice_is_empty(id))
+		fault.upstream_request_id = id;
+	fault.status = response->status;
+	fault.retry_after_ms = ue_parse_retry_after(response, tree, fault.message);
+	*out = fault;
+	*root = tree;
+	*is_whole_body = is_whole;
+	return UE_OK;
+}
+
+UeStatus
+ue_parse_response(UeArena *arena, const UeResponse *response, UeFault *out)
+{
+	const UeJson *root;
+	bool is_whole;
+
+	return ue_parse_response_tree(arena, response, out, &root, &is_whole);
+}
