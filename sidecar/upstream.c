@@ -1,0 +1,656 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * upstream.c: libcurl's multis on our loop.
+ *
+ * Several multis, filled first fit; each has one timer of the loop and tells us which
+ * sockets it wants.  A socket stays registered for reading after curl has let go of it
+ * (CURL_POLL_REMOVE between two requests on a kept connection), and leaves the epoll set
+ * when an event comes that nobody wants, or when it is closed.  That holds for connections
+ * only: the resolver's sockets are closed behind our back, so they leave at once.
+ */
+#include "upstream_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static void enter(UeUpstream *upstream);
+static void leave(UeUpstream *upstream);
+static void run_deferred(UeDeferred *deferred);
+static void run_pending(UeUpstream *upstream);
+static void work_off(UeTransfer *transfer);
+static void unpause(UeTransfer *transfer);
+static UeMulti *find_multi(UeUpstream *upstream);
+static UeMulti *new_multi(UeUpstream *upstream);
+static CURLU *find_curlu(UeUpstream *upstream, const UeBaseUrl *base);
+static bool add_to_multi(UeTransfer *transfer);
+static void drive(UeMulti *multi, curl_socket_t fd, int flags);
+static void read_messages(UeMulti *multi);
+static void finish(UeTransfer *transfer, CURLcode result);
+static void remove_from_multi(UeTransfer *transfer);
+static void release(UeTransfer *transfer);
+static void handle_deadline(UeTimer *timer);
+static int handle_timer(CURLM *curlm, long timeout_ms, void *context);
+static void handle_timer_due(UeTimer *timer);
+static int handle_socket(CURL *easy, curl_socket_t fd, int what, void *context,
+						 void *socket_context);
+static void handle_ready(UeWatch *watch, uint32_t events);
+static UeSocket *add_socket(UeUpstream *upstream, int fd);
+static void bury_socket(UeUpstream *upstream, UeSocket *socket);
+
+bool
+ue_upstream_global_init(void)
+{
+	return curl_global_init(CURL_GLOBAL_ALL) == CURLE_OK;
+}
+
+UeUpstream *
+ue_upstream_new(UeLoop *loop, const UeUpstreamLimits *limits,
+				const UeTransferHandler *handler)
+{
+	UeUpstream *upstream = calloc(1, sizeof(*upstream));
+
+	if (upstream == NULL)
+		return NULL;
+	upstream->loop = loop;
+	upstream->limits = limits;
+	upstream->handler = handler;
+	upstream->pending_end = &upstream->pending;
+	upstream->deferred.run = run_deferred;
+	return upstream;
+}
+
+void
+ue_upstream_free(UeUpstream *upstream)
+{
+	if (upstream == NULL)
+		return;
+	run_pending(upstream);
+	while (upstream->idle != NULL)
+	{
+		UeTransfer *transfer = upstream->idle;
+
+		upstream->idle = transfer->next;
+		ue_transfer_free(transfer);
+	}
+	for (size_t i = 0; i < upstream->n_multis; i++)
+	{
+		/* closes the kept connections, which come back to ue_upstream_close_socket */
+		curl_multi_cleanup(upstream->multis[i]->curlm);
+		ue_loop_cancel_timer(upstream->loop, &upstream->multis[i]->timer);
+		free(upstream->multis[i]);
+	}
+	for (size_t i = 0; i < upstream->n_bases; i++)
+		curl_url_cleanup(upstream->bases[i].curlu);
+	while (upstream->graves != NULL)
+	{
+		UeSocket *socket = upstream->graves;
+
+		upstream->graves = socket->next;
+		free(socket);
+	}
+	free(upstream->multis);
+	free(upstream->bases);
+	free(upstream->sockets);
+	free(upstream);
+}
+
+int
+ue_upstream_count_transfers(const UeUpstream *upstream)
+{
+	return upstream->n_transfers;
+}
+
+UeTransfer *
+ue_upstream_start(UeUpstream *upstream, const UeTransferRequest *request, void *context)
+{
+	CURLU *curlu = find_curlu(upstream, request->base);
+	UeTransfer *transfer = upstream->idle;
+
+	if (curlu == NULL)
+		return NULL;
+	if (transfer != NULL)
+	{
+		upstream->idle = transfer->next;
+		upstream->n_idle--;
+	}
+	else
+	{
+		transfer = ue_transfer_new(upstream);
+		if (transfer == NULL)
+			return NULL;
+		transfer->timer.on_due = handle_deadline;
+	}
+	upstream->n_transfers++;
+	transfer->context = context;
+	if (!ue_transfer_prepare(transfer, request, curlu))
+	{
+		release(transfer);
+		return NULL;
+	}
+	if (upstream->busy > 0)
+	{
+		/* perhaps inside a callback of libcurl's */
+		transfer->must_start = true;
+		ue_upstream_add_pending(transfer);
+		return transfer;
+	}
+	if (!add_to_multi(transfer))
+	{
+		release(transfer);
+		return NULL;
+	}
+	/*
+	 * A request that is whole is sent now, not at the end of the turn: it saves others in
+	 * the same turn from waiting for it (a fifth of the delay in bursts of 50).
+	 */
+	if (!transfer->is_body_streamed)
+	{
+		upstream->busy++;
+		upstream->is_starting = true;
+		drive(transfer->multi, CURL_SOCKET_TIMEOUT, 0);
+		upstream->is_starting = false;
+		upstream->busy--;
+	}
+	return transfer;
+}
+
+void
+ue_transfer_resume_send(UeTransfer *transfer)
+{
+	if (!transfer->is_send_paused || transfer->is_cancelled)
+		return;
+	transfer->must_unpause_send = true;
+	ue_upstream_add_pending(transfer);
+}
+
+void
+ue_transfer_resume_receive(UeTransfer *transfer)
+{
+	if (!transfer->is_receive_held || transfer->is_cancelled)
+		return;
+	transfer->is_receive_held = false;
+	ue_loop_set_timer(transfer->upstream->loop, &transfer->timer,
+					  transfer->upstream->limits->idle_timeout_ms);
+	if (transfer->is_receive_paused)
+	{
+		transfer->must_unpause_receive = true;
+		ue_upstream_add_pending(transfer);
+	}
+}
+
+void
+ue_transfer_cancel(UeTransfer *transfer)
+{
+	if (transfer->is_cancelled)
+		return;
+	transfer->is_cancelled = true;
+	ue_loop_cancel_timer(transfer->upstream->loop, &transfer->timer);
+	if (transfer->upstream->busy > 0)
+	{
+		ue_upstream_add_pending(transfer);
+		return;
+	}
+	remove_from_multi(transfer);
+	release(transfer);
+}
+
+void
+ue_upstream_add_pending(UeTransfer *transfer)
+{
+	UeUpstream *upstream = transfer->upstream;
+
+	if (transfer->is_pending)
+		return;
+	transfer->is_pending = true;
+	transfer->next_pending = NULL;
+	*upstream->pending_end = transfer;
+	upstream->pending_end = &transfer->next_pending;
+	ue_loop_defer(upstream->loop, &upstream->deferred);
+}
+
+curl_socket_t
+ue_upstream_open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
+{
+	int fd = socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK,
+					address->protocol);
+	UeSocket *found;
+
+	(void) purpose;
+	if (fd < 0)
+		return CURL_SOCKET_BAD;
+	found = add_socket(context, fd);
+	if (found == NULL)
+	{
+		close(fd);
+		return CURL_SOCKET_BAD;
+	}
+	found->is_connection = true;
+	return fd;
+}
+
+int
+ue_upstream_close_socket(void *context, curl_socket_t fd)
+{
+	UeUpstream *upstream = context;
+
+	if ((size_t) fd < upstream->sockets_size && upstream->sockets[fd] != NULL)
+		bury_socket(upstream, upstream->sockets[fd]);
+	return close(fd);
+}
+
+static void
+enter(UeUpstream *upstream)
+{
+	upstream->busy++;
+}
+
+static void
+leave(UeUpstream *upstream)
+{
+	upstream->busy--;
+	if (upstream->busy == 0)
+		run_pending(upstream);
+}
+
+static void
+run_deferred(UeDeferred *deferred)
+{
+	UeUpstream *upstream =
+		(UeUpstream *) ((char *) deferred - offsetof(UeUpstream, deferred));
+
+	run_pending(upstream);
+	while (upstream->graves != NULL)
+	{
+		UeSocket *socket = upstream->graves;
+
+		upstream->graves = socket->next;
+		free(socket);
+	}
+}
+
+static void
+run_pending(UeUpstream *upstream)
+{
+	upstream->busy++;
+	while (upstream->pending != NULL)
+	{
+		UeTransfer *transfer = upstream->pending;
+
+		upstream->pending = transfer->next_pending;
+		if (upstream->pending == NULL)
+			upstream->pending_end = &upstream->pending;
+		transfer->is_pending = false;
+		work_off(transfer);
+	}
+	upstream->busy--;
+}
+
+/* A cancel from inside a handler that is called here puts the transfer on the list again. */
+static void
+work_off(UeTransfer *transfer)
+{
+	UeUpstream *upstream = transfer->upstream;
+
+	if (transfer->is_ended)
+	{
+		release(transfer);
+		return;
+	}
+	if (transfer->is_cancelled)
+	{
+		remove_from_multi(transfer);
+		release(transfer);
+		return;
+	}
+	if (transfer->must_start)
+	{
+		transfer->must_start = false;
+		if (!add_to_multi(transfer))
+			finish(transfer, CURLE_OUT_OF_MEMORY);
+		return;
+	}
+	if (transfer->is_head_complete && !transfer->is_head_delivered)
+	{
+		transfer->is_head_delivered = true;
+		upstream->handler->on_head(transfer->context, transfer->status, transfer->reason,
+								   transfer->headers, transfer->n_headers,
+								   transfer->content_length);
+	}
+	if (!transfer->is_cancelled &&
+		(transfer->must_unpause_receive || transfer->must_unpause_send))
+		unpause(transfer);
+	if (!transfer->is_cancelled && transfer->has_result)
+		finish(transfer, transfer->result);
+}
+
+/* May call handle_data and handle_read at once. */
+static void
+unpause(UeTransfer *transfer)
+{
+	int mask;
+
+	if (transfer->must_unpause_receive)
+		transfer->is_receive_paused = false;
+	if (transfer->must_unpause_send)
+	{
+		transfer->is_send_paused = false;
+		ue_loop_set_timer(transfer->upstream->loop, &transfer->timer,
+						  transfer->upstream->limits->first_byte_timeout_ms);
+	}
+	transfer->must_unpause_receive = false;
+	transfer->must_unpause_send = false;
+	mask = (transfer->is_receive_paused ? CURLPAUSE_RECV : 0) |
+		   (transfer->is_send_paused ? CURLPAUSE_SEND : 0);
+	curl_easy_pause(transfer->easy, mask);
+}
+
+static UeMulti *
+find_multi(UeUpstream *upstream)
+{
+	for (size_t i = 0; i < upstream->n_multis; i++)
+	{
+		if (upstream->multis[i]->n_transfers < UE_MULTI_TRANSFERS)
+			return upstream->multis[i];
+	}
+	return new_multi(upstream);
+}
+
+static UeMulti *
+new_multi(UeUpstream *upstream)
+{
+	UeMulti **multis =
+		realloc(upstream->multis, (upstream->n_multis + 1) * sizeof(*multis));
+	UeMulti *multi = calloc(1, sizeof(*multi));
+
+	if (multis != NULL)
+		upstream->multis = multis;
+	if (multis == NULL || multi == NULL)
+		goto failed;
+	multi->curlm = curl_multi_init();
+	if (multi->curlm == NULL)
+		goto failed;
+	multi->upstream = upstream;
+	multi->timer.on_due = handle_timer_due;
+	curl_multi_setopt(multi->curlm, CURLMOPT_SOCKETFUNCTION, handle_socket);
+	curl_multi_setopt(multi->curlm, CURLMOPT_SOCKETDATA, multi);
+	curl_multi_setopt(multi->curlm, CURLMOPT_TIMERFUNCTION, handle_timer);
+	curl_multi_setopt(multi->curlm, CURLMOPT_TIMERDATA, multi);
+	curl_multi_setopt(multi->curlm, CURLMOPT_MAXCONNECTS, (long) UE_MULTI_CONNECTIONS);
+	upstream->multis[upstream->n_multis++] = multi;
+	return multi;
+
+failed:
+	free(multi);
+	return NULL;
+}
+
+static CURLU *
+find_curlu(UeUpstream *upstream, const UeBaseUrl *base)
+{
+	UeParsedBase *bases;
+	CURLU *curlu;
+
+	for (size_t i = 0; i < upstream->n_bases; i++)
+	{
+		if (upstream->bases[i].base == base)
+			return upstream->bases[i].curlu;
+	}
+	bases = realloc(upstream->bases, (upstream->n_bases + 1) * sizeof(*bases));
+	if (bases == NULL)
+		return NULL;
+	upstream->bases = bases;
+	curlu = curl_url();
+	if (curlu == NULL || curl_url_set(curlu, CURLUPART_URL, base->origin, 0) != CURLUE_OK)
+	{
+		curl_url_cleanup(curlu);
+		return NULL;
+	}
+	bases[upstream->n_bases++] = (UeParsedBase) {base, curlu};
+	return curlu;
+}
+
+static bool
+add_to_multi(UeTransfer *transfer)
+{
+	UeMulti *multi = find_multi(transfer->upstream);
+
+	if (multi == NULL || curl_multi_add_handle(multi->curlm, transfer->easy) != CURLM_OK)
+		return false;
+	transfer->multi = multi;
+	multi->n_transfers++;
+	return true;
+}
+
+static void
+drive(UeMulti *multi, curl_socket_t fd, int flags)
+{
+	int running;
+
+	curl_multi_socket_action(multi->curlm, fd, flags, &running);
+	read_messages(multi);
+}
+
+static void
+read_messages(UeMulti *multi)
+{
+	CURLMsg *message;
+	int left;
+
+	while ((message = curl_multi_info_read(multi->curlm, &left)) != NULL)
+	{
+		CURLcode result = message->data.result;
+		UeTransfer *transfer;
+		char *private_data;
+
+		if (message->msg != CURLMSG_DONE)
+			continue;
+		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &private_data);
+		transfer = (UeTransfer *) private_data;
+		if (transfer->is_cancelled)
+			continue;
+		if (multi->upstream->is_starting || transfer->is_pending)
+		{
+			/* the pending list delivers the head first, and outside of the start */
+			transfer->result = result;
+			transfer->has_result = true;
+			ue_upstream_add_pending(transfer);
+			continue;
+		}
+		finish(transfer, result);
+	}
+}
+
+static void
+finish(UeTransfer *transfer, CURLcode result)
+{
+	UeUpstream *upstream = transfer->upstream;
+	UeTransferEnd end = {
+		.network = ue_transfer_find_network(transfer, result),
+		.status = transfer->is_head_complete ? transfer->status : 0,
+		.reason = transfer->error_text[0] != '\0' ? transfer->error_text
+												  : curl_easy_strerror(result),
+		.total_ms = ue_loop_now_ms(upstream->loop) - transfer->start_ms,
+		.first_byte_ms = transfer->first_byte_ms,
+	};
+
+	remove_from_multi(transfer);
+	upstream->handler->on_end(transfer->context, &end);
+	release(transfer);
+}
+
+/* Of a transfer that has not ended this closes the connection. */
+static void
+remove_from_multi(UeTransfer *transfer)
+{
+	ue_loop_cancel_timer(transfer->upstream->loop, &transfer->timer);
+	if (transfer->multi == NULL)
+		return;
+	curl_multi_remove_handle(transfer->multi->curlm, transfer->easy);
+	transfer->multi->n_transfers--;
+	transfer->multi = NULL;
+}
+
+static void
+release(UeTransfer *transfer)
+{
+	UeUpstream *upstream = transfer->upstream;
+
+	if (transfer->is_pending)
+	{
+		transfer->is_ended = true;
+		return;
+	}
+	upstream->n_transfers--;
+	if (upstream->n_idle >= UE_IDLE_TRANSFERS)
+	{
+		ue_transfer_free(transfer);
+		return;
+	}
+	ue_transfer_reset(transfer);
+	transfer->next = upstream->idle;
+	upstream->idle = transfer;
+	upstream->n_idle++;
+}
+
+static void
+handle_deadline(UeTimer *timer)
+{
+	UeTransfer *transfer = (UeTransfer *) ((char *) timer - offsetof(UeTransfer, timer));
+	UeUpstream *upstream = transfer->upstream;
+
+	if (transfer->has_result)
+		return;
+	enter(upstream);
+	transfer->network = transfer->is_head_complete ? UE_NETWORK_IDLE_TIMEOUT
+												   : UE_NETWORK_FIRST_BYTE_TIMEOUT;
+	finish(transfer, CURLE_OPERATION_TIMEDOUT);
+	leave(upstream);
+}
+
+static int
+handle_timer(CURLM *curlm, long timeout_ms, void *context)
+{
+	UeMulti *multi = context;
+
+	(void) curlm;
+	if (timeout_ms < 0)
+		ue_loop_cancel_timer(multi->upstream->loop, &multi->timer);
+	else
+		ue_loop_set_timer(multi->upstream->loop, &multi->timer, timeout_ms);
+	return 0;
+}
+
+static void
+handle_timer_due(UeTimer *timer)
+{
+	UeMulti *multi = (UeMulti *) ((char *) timer - offsetof(UeMulti, timer));
+
+	enter(multi->upstream);
+	drive(multi, CURL_SOCKET_TIMEOUT, 0);
+	leave(multi->upstream);
+}
+
+static int
+handle_socket(CURL *easy, curl_socket_t fd, int what, void *context, void *socket_context)
+{
+	UeMulti *multi = context;
+	UeUpstream *upstream = multi->upstream;
+	UeSocket *found = NULL;
+
+	(void) easy;
+	(void) socket_context;
+	if ((size_t) fd < upstream->sockets_size)
+		found = upstream->sockets[fd];
+	if (found == NULL)
+	{
+		if (what == CURL_POLL_REMOVE)
+			return 0;
+		found = add_socket(upstream, fd);
+		if (found == NULL)
+			return -1;
+	}
+	found->multi = multi;
+	found->wanted = ((what & CURL_POLL_IN) != 0 ? (uint32_t) EPOLLIN : 0) |
+					((what & CURL_POLL_OUT) != 0 ? (uint32_t) EPOLLOUT : 0);
+	if (what == CURL_POLL_REMOVE)
+	{
+		found->wanted = 0;
+		if (!found->is_connection)
+			bury_socket(upstream, found);
+		else if ((found->watch.events & EPOLLOUT) != 0)
+			ue_loop_watch(upstream->loop, &found->watch, EPOLLIN);
+	}
+	else if (found->wanted != found->watch.events)
+		ue_loop_watch(upstream->loop, &found->watch, found->wanted);
+	return 0;
+}
+
+static void
+handle_ready(UeWatch *watch, uint32_t events)
+{
+	UeSocket *found = (UeSocket *) ((char *) watch - offsetof(UeSocket, watch));
+	UeUpstream *upstream = found->multi->upstream;
+	int flags = 0;
+
+	if (found->wanted == 0)
+	{
+		ue_loop_watch(upstream->loop, watch, 0);
+		return;
+	}
+	/* an error is learnt by reading or writing, whichever is waited for: told of it,
+	 * libcurl would forget which error it was */
+	if ((events & (EPOLLERR | EPOLLHUP)) != 0)
+		events |= found->wanted;
+	if ((events & EPOLLIN) != 0)
+		flags |= CURL_CSELECT_IN;
+	if ((events & EPOLLOUT) != 0)
+		flags |= CURL_CSELECT_OUT;
+	enter(upstream);
+	drive(found->multi, watch->fd, flags);
+	leave(upstream);
+}
+
+static UeSocket *
+add_socket(UeUpstream *upstream, int fd)
+{
+	UeSocket *added;
+
+	if ((size_t) fd >= upstream->sockets_size)
+	{
+		size_t size = upstream->sockets_size < 64 ? 64 : upstream->sockets_size;
+		UeSocket **sockets;
+
+		while (size <= (size_t) fd)
+			size *= 2;
+		sockets = realloc(upstream->sockets, size * sizeof(UeSocket *));
+		if (sockets == NULL)
+			return NULL;
+		memset(sockets + upstream->sockets_size, 0,
+			   (size - upstream->sockets_size) * sizeof(UeSocket *));
+		upstream->sockets = sockets;
+		upstream->sockets_size = size;
+	}
+	added = calloc(1, sizeof(*added));
+	if (added == NULL)
+		return NULL;
+	added->watch.fd = fd;
+	added->watch.on_ready = handle_ready;
+	upstream->sockets[fd] = added;
+	return added;
+}
+
+/* Out of the epoll set now; its memory goes at the end of the turn, for an event of this
+ * turn may still name it. */
+static void
+bury_socket(UeUpstream *upstream, UeSocket *socket)
+{
+	if (socket->watch.events != 0)
+		ue_loop_watch(upstream->loop, &socket->watch, 0);
+	upstream->sockets[socket->watch.fd] = NULL;
+	socket->next = upstream->graves;
+	upstream->graves = socket;
+	ue_loop_defer(upstream->loop, &upstream->deferred);
+}

@@ -1,0 +1,524 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * upstream_easy.c: one transfer: what libcurl is told, and what it tells.
+ *
+ * Handles are pooled and never reset: the options that are the same for all transfers are
+ * set once, the others when they differ from the last use (both measured, the second at
+ * 2 µs a request).  libcurl is kept from inventing headers: an end-to-end header is sent
+ * when the client sent it, and Host, Content-Length and Transfer-Encoding are ours.
+ *
+ * A body that is whole goes as POSTFIELDS: head and body in one packet, and libcurl sends
+ * it again by itself when a pooled connection turns out to have been closed before a byte
+ * of the answer came.  A streamed body cannot be sent again once a part of it has left.
+ */
+#include "upstream_private.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Room for "Expect:", "Accept:", "Content-Type:" behind the request's own headers. */
+#define UE_EXTRA_LINES 3
+
+static bool set_constant_options(UeTransfer *transfer);
+static bool set_method(UeTransfer *transfer, const UeTransferRequest *request);
+static bool set_body(UeTransfer *transfer, const UeTransferRequest *request);
+static bool set_lines(UeTransfer *transfer, const UeTransferRequest *request);
+static char *write_line(char *out, const UeHeader *header);
+static bool reserve(char **buffer, size_t *size, size_t needed);
+static int handle_connected(void *context, char *primary_ip, char *local_ip,
+							int primary_port, int local_port);
+static size_t handle_header(char *ptr, size_t size, size_t count, void *context);
+static size_t handle_data(char *ptr, size_t size, size_t count, void *context);
+static size_t handle_read(char *buffer, size_t size, size_t count, void *context);
+static bool split_head(UeTransfer *transfer);
+static void split_status_line(UeTransfer *transfer, UeSlice line);
+static void add_header(UeTransfer *transfer, char *line, size_t len);
+
+UeTransfer *
+ue_transfer_new(UeUpstream *upstream)
+{
+	UeTransfer *transfer = calloc(1, sizeof(*transfer));
+
+	if (transfer == NULL)
+		return NULL;
+	transfer->upstream = upstream;
+	transfer->easy = curl_easy_init();
+	if (transfer->easy == NULL || !set_constant_options(transfer))
+	{
+		ue_transfer_free(transfer);
+		return NULL;
+	}
+	return transfer;
+}
+
+void
+ue_transfer_free(UeTransfer *transfer)
+{
+	curl_easy_cleanup(transfer->easy);
+	free(transfer->lines);
+	free(transfer->text);
+	free(transfer->head);
+	free(transfer->headers);
+	free(transfer);
+}
+
+bool
+ue_transfer_prepare(UeTransfer *transfer, const UeTransferRequest *request, CURLU *curlu)
+{
+	transfer->content_length = -1;
+	transfer->first_byte_ms = -1;
+	transfer->start_ms = ue_loop_now_ms(transfer->upstream->loop);
+	transfer->error_text[0] = '\0';
+	if (transfer->base != request->base)
+	{
+		if (curl_easy_setopt(transfer->easy, CURLOPT_CURLU, curlu) != CURLE_OK)
+			return false;
+		transfer->base = request->base;
+	}
+	return set_lines(transfer, request) && set_body(transfer, request) &&
+		   set_method(transfer, request);
+}
+
+void
+ue_transfer_reset(UeTransfer *transfer)
+{
+	if (transfer->text_size > UE_IDLE_BUFFER_BYTES)
+	{
+		free(transfer->text);
+		transfer->text = NULL;
+		transfer->text_size = 0;
+	}
+	if (transfer->head_size > UE_IDLE_BUFFER_BYTES)
+	{
+		free(transfer->head);
+		transfer->head = NULL;
+		transfer->head_size = 0;
+	}
+	transfer->multi = NULL;
+	transfer->context = NULL;
+	transfer->head_len = 0;
+	transfer->n_headers = 0;
+	transfer->status = 0;
+	transfer->reason = (UeSlice) {NULL, 0};
+	transfer->result = CURLE_OK;
+	transfer->network = UE_NETWORK_NONE;
+	transfer->is_body_streamed = false;
+	transfer->is_head_complete = false;
+	transfer->is_head_delivered = false;
+	transfer->is_receive_held = false;
+	transfer->is_receive_paused = false;
+	transfer->is_send_paused = false;
+	transfer->must_unpause_send = false;
+	transfer->must_unpause_receive = false;
+	transfer->must_start = false;
+	transfer->is_cancelled = false;
+	transfer->is_ended = false;
+	transfer->has_result = false;
+}
+
+/* Options whose values are strings or callbacks that never change. */
+static bool
+set_constant_options(UeTransfer *transfer)
+{
+	CURL *easy = transfer->easy;
+	UeUpstream *upstream = transfer->upstream;
+	CURLcode result = CURLE_OK;
+
+	result |= curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
+	result |= curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error_text);
+	result |= curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+	/* 7.88.1 does not bound what it buffers of a paused HTTP/2 stream */
+	result |= curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_1_1);
+	result |= curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+	/* not the one that the environment happens to name */
+	result |= curl_easy_setopt(easy, CURLOPT_PROXY, "");
+	result |= curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+	result |= curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+	result |= curl_easy_setopt(easy, CURLOPT_HTTP_CONTENT_DECODING, 0L);
+	result |= curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
+	result |= curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+	result |= curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
+							   (long) upstream->limits->connect_timeout_ms);
+	result |= curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, ue_upstream_open_socket);
+	result |= curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, upstream);
+	result |= curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, ue_upstream_close_socket);
+	result |= curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, upstream);
+	result |= curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, handle_connected);
+	result |= curl_easy_setopt(easy, CURLOPT_PREREQDATA, transfer);
+	result |= curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, handle_header);
+	result |= curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
+	result |= curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, handle_data);
+	result |= curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
+	result |= curl_easy_setopt(easy, CURLOPT_READFUNCTION, handle_read);
+	result |= curl_easy_setopt(easy, CURLOPT_READDATA, transfer);
+	return result == CURLE_OK;
+}
+
+/* After set_body, which may have chosen POST. */
+static bool
+set_method(UeTransfer *transfer, const UeTransferRequest *request)
+{
+	CURL *easy = transfer->easy;
+	char method[sizeof(transfer->method)] = "";
+
+	if (ue_slice_is_equal(request->method, UE_SLICE("HEAD")))
+	{
+		/* no answer's body is waited for */
+		if (curl_easy_setopt(easy, CURLOPT_NOBODY, 1L) != CURLE_OK)
+			return false;
+	}
+	else if (request->method.len >= sizeof(method))
+		return false;
+	else
+		memcpy(method, request->method.ptr, request->method.len);
+	if (strcmp(method, transfer->method) == 0)
+		return true;
+	memcpy(transfer->method, method, sizeof(method));
+	return curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST,
+							method[0] == '\0' ? NULL : method) == CURLE_OK;
+}
+
+static bool
+set_body(UeTransfer *transfer, const UeTransferRequest *request)
+{
+	CURL *easy = transfer->easy;
+	CURLcode result = CURLE_OK;
+	bool is_whole = request->whole_body.len > 0;
+	/* these announce an empty body too: servers answer 411 without a Content-Length */
+	bool has_body = request->content_length != 0 || is_whole ||
+					ue_slice_is_equal(request->method, UE_SLICE("POST")) ||
+					ue_slice_is_equal(request->method, UE_SLICE("PUT")) ||
+					ue_slice_is_equal(request->method, UE_SLICE("PATCH"));
+	curl_off_t size = is_whole ? (curl_off_t) request->whole_body.len
+							   : (curl_off_t) request->content_length;
+
+	transfer->is_body_streamed = has_body && size != 0 && !is_whole;
+	if (!has_body)
+		return curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L) == CURLE_OK;
+	result |= curl_easy_setopt(easy, CURLOPT_POST, 1L);
+	result |= curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, size);
+	result |= curl_easy_setopt(easy, CURLOPT_POSTFIELDS,
+							   is_whole                     ? request->whole_body.ptr
+							   : transfer->is_body_streamed ? NULL
+															: "");
+	return result == CURLE_OK;
+}
+
+/* The request target and the header lines, all in one buffer of the transfer's. */
+static bool
+set_lines(UeTransfer *transfer, const UeTransferRequest *request)
+{
+	size_t target_size = ue_base_url_target_size(request->base, request->target);
+	size_t needed = target_size;
+	size_t n_lines = request->n_headers + UE_EXTRA_LINES;
+	const char *extra[UE_EXTRA_LINES] = {"Expect:", "Accept:", "Content-Type:"};
+	struct curl_slist *line;
+	char *out;
+
+	for (size_t i = 0; i < request->n_headers; i++)
+		needed += request->headers[i].name.len + request->headers[i].value.len + 3;
+	if (!reserve(&transfer->text, &transfer->text_size, needed))
+		return false;
+	if (n_lines > transfer->lines_size)
+	{
+		struct curl_slist *lines = realloc(transfer->lines, n_lines * sizeof(*lines));
+
+		if (lines == NULL)
+			return false;
+		transfer->lines = lines;
+		transfer->lines_size = n_lines;
+	}
+	ue_base_url_write_target(request->base, request->target, transfer->text);
+	out = transfer->text + target_size;
+	line = transfer->lines;
+	for (size_t i = 0; i < request->n_headers; i++)
+	{
+		const UeHeader *header = &request->headers[i];
+
+		if (ue_slice_is_equal_fold(header->name, UE_SLICE("accept")))
+			extra[1] = NULL;
+		else if (ue_slice_is_equal_fold(header->name, UE_SLICE("content-type")))
+			extra[2] = NULL;
+		line->data = out;
+		line->next = line + 1;
+		line++;
+		out = write_line(out, header);
+	}
+	for (size_t i = 0; i < UE_EXTRA_LINES; i++)
+	{
+		if (extra[i] == NULL)
+			continue;
+		/* libcurl only reads them */
+		line->data = (char *) extra[i];
+		line->next = line + 1;
+		line++;
+	}
+	/* "Expect:" is always there, so there is a last one */
+	line[-1].next = NULL;
+	return curl_easy_setopt(transfer->easy, CURLOPT_REQUEST_TARGET, transfer->text) ==
+			   CURLE_OK &&
+		   curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->lines) == CURLE_OK;
+}
+
+/* "name: value", or "name;", which is how libcurl is told to send an empty value. */
+static char *
+write_line(char *out, const UeHeader *header)
+{
+	memcpy(out, header->name.ptr, header->name.len);
+	out += header->name.len;
+	if (header->value.len == 0)
+		*out++ = ';';
+	else
+	{
+		*out++ = ':';
+		*out++ = ' ';
+		memcpy(out, header->value.ptr, header->value.len);
+		out += header->value.len;
+	}
+	*out++ = '\0';
+	return out;
+}
+
+static bool
+reserve(char **buffer, size_t *size, size_t needed)
+{
+	size_t new_size = *size < 512 ? 512 : *size;
+	char *grown;
+
+	if (needed <= *size)
+		return true;
+	while (new_size < needed)
+		new_size *= 2;
+	grown = realloc(*buffer, new_size);
+	if (grown == NULL)
+		return false;
+	*buffer = grown;
+	*size = new_size;
+	return true;
+}
+
+/* Connected (or a pooled connection chosen), the request is about to be sent. */
+static int
+handle_connected(void *context, char *primary_ip, char *local_ip, int primary_port,
+				 int local_port)
+{
+	UeTransfer *transfer = context;
+
+	(void) primary_ip;
+	(void) local_ip;
+	(void) primary_port;
+	(void) local_port;
+	if (transfer->is_cancelled)
+		return CURL_PREREQFUNC_ABORT;
+	ue_loop_set_timer(transfer->upstream->loop, &transfer->timer,
+					  transfer->upstream->limits->first_byte_timeout_ms);
+	return CURL_PREREQFUNC_OK;
+}
+
+static size_t
+handle_header(char *ptr, size_t size, size_t count, void *context)
+{
+	UeTransfer *transfer = context;
+	UeUpstream *upstream = transfer->upstream;
+	size_t len = size * count;
+
+	if (transfer->is_cancelled)
+		return 0;
+	/* trailers: the answer's framing towards the client has no room for them */
+	if (transfer->is_head_complete)
+		return len;
+	if (transfer->head_len + len > upstream->limits->max_head_bytes ||
+		!reserve(&transfer->head, &transfer->head_size, transfer->head_len + len))
+	{
+		transfer->network = UE_NETWORK_PROTOCOL;
+		return 0;
+	}
+	memcpy(transfer->head + transfer->head_len, ptr, len);
+	transfer->head_len += len;
+	if (len > 2 || ptr[0] == ' ' || (ptr[0] != '\r' && ptr[0] != '\n'))
+		return len;
+	if (!split_head(transfer))
+		return 0;
+	if (transfer->status < 200)
+	{
+		/* an interim answer; the real one follows */
+		transfer->head_len = 0;
+		transfer->n_headers = 0;
+		return len;
+	}
+	transfer->is_head_complete = true;
+	transfer->first_byte_ms = ue_loop_now_ms(upstream->loop) - transfer->start_ms;
+	ue_loop_set_timer(upstream->loop, &transfer->timer, upstream->limits->idle_timeout_ms);
+	if (upstream->is_starting)
+	{
+		ue_upstream_add_pending(transfer);
+		return len;
+	}
+	transfer->is_head_delivered = true;
+	upstream->handler->on_head(transfer->context, transfer->status, transfer->reason,
+							   transfer->headers, transfer->n_headers,
+							   transfer->content_length);
+	return transfer->is_cancelled ? 0 : len;
+}
+
+static size_t
+handle_data(char *ptr, size_t size, size_t count, void *context)
+{
+	UeTransfer *transfer = context;
+	UeUpstream *upstream = transfer->upstream;
+	UeSlice bytes = {ptr, size * count};
+
+	if (transfer->is_cancelled)
+		return 0;
+	if (!transfer->is_head_delivered || upstream->is_starting)
+	{
+		transfer->is_receive_paused = true;
+		transfer->must_unpause_receive = true;
+		ue_upstream_add_pending(transfer);
+		return CURL_WRITEFUNC_PAUSE;
+	}
+	if (transfer->is_receive_held)
+	{
+		transfer->is_receive_paused = true;
+		return CURL_WRITEFUNC_PAUSE;
+	}
+	if (upstream->handler->on_data(transfer->context, bytes))
+		ue_loop_set_timer(upstream->loop, &transfer->timer,
+						  upstream->limits->idle_timeout_ms);
+	else if (!transfer->is_cancelled)
+	{
+		/* These bytes are taken; libcurl is told with the next ones, which it keeps.  The
+		 * stall is the client's, so no deadline runs. */
+		transfer->is_receive_held = true;
+		ue_loop_cancel_timer(upstream->loop, &transfer->timer);
+	}
+	return transfer->is_cancelled ? 0 : bytes.len;
+}
+
+static size_t
+handle_read(char *buffer, size_t size, size_t count, void *context)
+{
+	UeTransfer *transfer = context;
+	UeUpstream *upstream = transfer->upstream;
+	bool is_end = false;
+	int64_t n_bytes;
+
+	if (transfer->is_cancelled)
+		return CURL_READFUNC_ABORT;
+	if (upstream->is_starting)
+	{
+		transfer->is_send_paused = true;
+		transfer->must_unpause_send = true;
+		ue_upstream_add_pending(transfer);
+		return CURL_READFUNC_PAUSE;
+	}
+	n_bytes = upstream->handler->read_body(transfer->context, buffer, size * count, &is_end);
+	if (n_bytes < 0 || transfer->is_cancelled)
+		return CURL_READFUNC_ABORT;
+	if (n_bytes == 0 && !is_end)
+	{
+		/* the client is to send more; its deadline runs, not the upstream's */
+		transfer->is_send_paused = true;
+		ue_loop_cancel_timer(upstream->loop, &transfer->timer);
+		return CURL_READFUNC_PAUSE;
+	}
+	ue_loop_set_timer(upstream->loop, &transfer->timer,
+					  upstream->limits->first_byte_timeout_ms);
+	return (size_t) n_bytes;
+}
+
+/* The status line, the headers, the length of the body. */
+static bool
+split_head(UeTransfer *transfer)
+{
+	char *line = transfer->head;
+	char *end = transfer->head + transfer->head_len;
+	bool is_first = true;
+	bool is_chunked = false;
+	size_t n_lines = 0;
+
+	for (const char *at = line; (at = memchr(at, '\n', (size_t) (end - at))) != NULL; at++)
+		n_lines++;
+	if (n_lines > transfer->headers_size)
+	{
+		UeHeader *headers = realloc(transfer->headers, n_lines * sizeof(*headers));
+
+		if (headers == NULL)
+			return false;
+		transfer->headers = headers;
+		transfer->headers_size = n_lines;
+	}
+	transfer->n_headers = 0;
+	transfer->content_length = -1;
+	while (line < end)
+	{
+		char *stop = memchr(line, '\n', (size_t) (end - line));
+		size_t len = (size_t) ((stop == NULL ? end : stop) - line);
+
+		if (is_first)
+			split_status_line(transfer, ue_slice_trim((UeSlice) {line, len}));
+		else
+			add_header(transfer, line, len);
+		is_first = false;
+		line = stop == NULL ? end : stop + 1;
+	}
+	for (size_t i = 0; i < transfer->n_headers; i++)
+	{
+		const UeHeader *header = &transfer->headers[i];
+		int64_t number;
+
+		if (ue_slice_is_equal_fold(header->name, UE_SLICE("transfer-encoding")))
+			is_chunked = true;
+		else if (ue_slice_is_equal_fold(header->name, UE_SLICE("content-length")) &&
+				 ue_slice_parse_int64(header->value, &number) && number >= 0)
+			transfer->content_length = number;
+	}
+	if (is_chunked)
+		transfer->content_length = -1;
+	return true;
+}
+
+/* "HTTP/1.1 200 OK"; libcurl has checked that there is a number. */
+static void
+split_status_line(UeTransfer *transfer, UeSlice line)
+{
+	long status = 0;
+	size_t at;
+
+	curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+	transfer->status = (int) status;
+	transfer->reason = (UeSlice) {NULL, 0};
+	if (ue_slice_find(line, UE_SLICE(" "), &at))
+	{
+		line = ue_slice_trim(ue_slice_sub(line, at + 1, line.len));
+		if (ue_slice_find(line, UE_SLICE(" "), &at))
+			transfer->reason = ue_slice_trim(ue_slice_sub(line, at + 1, line.len));
+	}
+}
+
+static void
+add_header(UeTransfer *transfer, char *line, size_t len)
+{
+	UeSlice whole = {line, len};
+	UeHeader *last;
+	size_t colon;
+
+	if (len > 0 && (line[0] == ' ' || line[0] == '\t') && transfer->n_headers > 0)
+	{
+		/* RFC 9112 5.2: a folded line continues the value; its line end becomes blanks */
+		last = &transfer->headers[transfer->n_headers - 1];
+		if (last->value.len == 0)
+			last->value.ptr = line;
+		for (char *at = (char *) last->value.ptr + last->value.len; at < line; at++)
+			*at = ' ';
+		last->value.len = (size_t) (line + len - last->value.ptr);
+		last->value = ue_slice_trim(last->value);
+		return;
+	}
+	if (!ue_slice_find(whole, UE_SLICE(":"), &colon) || colon == 0)
+		return;
+	last = &transfer->headers[transfer->n_headers++];
+	last->name = ue_slice_trim(ue_slice_sub(whole, 0, colon));
+	last->value = ue_slice_trim(ue_slice_sub(whole, colon + 1, len));
+}

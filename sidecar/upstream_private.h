@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * upstream_private.h: what the halves of the upstream share; the one include of curl.h.
+ *
+ * upstream.c       the multis, their sockets and timers on our loop, the order of things
+ * upstream_easy.c  one transfer: its options, curl's callbacks, its answer's head
+ * upstream_end.c   libcurl's result codes in our words
+ *
+ * libcurl must not be entered from its own callbacks, and our handler must not be called
+ * from inside a call of upstream.h.  So every way in counts as busy; what arrives too early
+ * or must wait (a resume, a cancel) puts its transfer on the pending list, which is worked
+ * off when the outermost way in is left, or by the loop at the end of the turn.
+ */
+#ifndef UE_UPSTREAM_PRIVATE_H
+#define UE_UPSTREAM_PRIVATE_H
+
+#include <curl/curl.h>
+
+#include "base_url.h"
+#include "upstream.h"
+
+/* One more than this in a multi, and each new transfer walks a longer list of connections:
+ * one multi with 2,000 open streams was 4.5 times slower than several of 128. */
+#define UE_MULTI_TRANSFERS 128
+
+/* With fewer connections kept than transfers, they are closed and opened all the time. */
+#define UE_MULTI_CONNECTIONS (2 * UE_MULTI_TRANSFERS)
+
+/* Easy handles kept when idle; each is about 6 KB. */
+#define UE_IDLE_TRANSFERS 256
+
+/* A transfer's buffers above this are given back when it ends. */
+#define UE_IDLE_BUFFER_BYTES 8192
+
+typedef struct UeMulti
+{
+	UeTimer timer; /* curl's, one per multi */
+	UeUpstream *upstream;
+	CURLM *curlm;
+	int n_transfers;
+} UeMulti;
+
+/* A connection of libcurl's.  Registered with epoll longer than curl wants it: taking it
+ * out and putting it back for each request cost a sixth of all CPU. */
+typedef struct UeSocket
+{
+	UeWatch watch;
+	UeMulti *multi;
+	uint32_t wanted;   /* by curl now; watch.events may be more */
+	bool is_connection; /* opened by us, not one of curl's own (the resolver's) */
+	struct UeSocket *next; /* in graves */
+} UeSocket;
+
+/* A base URL as libcurl wants it, parsed once per thread. */
+typedef struct UeParsedBase
+{
+	const UeBaseUrl *base;
+	CURLU *curlu;
+} UeParsedBase;
+
+struct UeTransfer
+{
+	UeTimer timer; /* first byte, then idle */
+	UeUpstream *upstream;
+	UeMulti *multi; /* NULL: in the pool */
+	CURL *easy;
+	void *context;
+	UeTransfer *next;         /* in the pool */
+	UeTransfer *next_pending; /* in the pending list */
+
+	/* the request; libcurl reads the lines until the transfer ends */
+	const UeBaseUrl *base;   /* CURLOPT_CURLU is this one's */
+	char method[24];         /* CURLOPT_CUSTOMREQUEST; empty: not set */
+	struct curl_slist *lines;
+	size_t lines_size;
+	char *text;
+	size_t text_size;
+
+	/* the answer's head, as received, then in pieces */
+	char *head;
+	size_t head_len, head_size;
+	UeHeader *headers;
+	size_t n_headers, headers_size;
+	int status;
+	UeSlice reason;
+	int64_t content_length;
+
+	int64_t start_ms, first_byte_ms;
+	CURLcode result;          /* when has_result */
+	UeNetwork network;        /* why we ended it ourselves; NONE: curl says */
+	bool is_body_streamed;    /* by read_body */
+	bool is_head_complete;    /* status, headers are set */
+	bool is_head_delivered;
+	bool is_receive_held;     /* the handler wants no more for now */
+	bool is_receive_paused;   /* and curl was told so */
+	bool is_send_paused;
+	bool must_unpause_send, must_unpause_receive;
+	bool must_start;          /* started from inside a callback */
+	bool is_pending;
+	bool is_cancelled;
+	bool is_ended;            /* released once it is off the pending list */
+	bool has_result;
+	char error_text[CURL_ERROR_SIZE];
+};
+
+struct UeUpstream
+{
+	UeLoop *loop;
+	const UeUpstreamLimits *limits;
+	const UeTransferHandler *handler;
+	UeMulti **multis;
+	size_t n_multis;
+	UeSocket **sockets; /* by file descriptor */
+	size_t sockets_size;
+	UeSocket *graves;   /* closed in this turn */
+	UeTransfer *idle;
+	int n_idle;
+	int n_transfers;
+	UeParsedBase *bases;
+	size_t n_bases;
+	UeTransfer *pending, **pending_end;
+	UeDeferred deferred;
+	int busy;         /* ways in that we are inside of */
+	bool is_starting; /* inside ue_upstream_start: the handler is not called */
+};
+
+/* upstream.c */
+extern void ue_upstream_add_pending(UeTransfer *transfer);
+extern curl_socket_t ue_upstream_open_socket(void *upstream, curlsocktype purpose,
+											 struct curl_sockaddr *address);
+extern int ue_upstream_close_socket(void *upstream, curl_socket_t fd);
+
+/* upstream_easy.c */
+extern UeTransfer *ue_transfer_new(UeUpstream *upstream); /* NULL on exhaustion */
+extern void ue_transfer_free(UeTransfer *transfer);
+extern bool ue_transfer_prepare(UeTransfer *transfer, const UeTransferRequest *request,
+								CURLU *curlu);
+extern void ue_transfer_reset(UeTransfer *transfer); /* fit for the pool */
+
+/* upstream_end.c */
+extern UeNetwork ue_transfer_find_network(const UeTransfer *transfer, CURLcode result);
+
+#endif
