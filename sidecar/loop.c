@@ -38,6 +38,7 @@ struct UeLoop
 	struct epoll_event ready[BATCH];
 
 	UeDeferred *first_deferred, *last_deferred;
+	UeDeferred *running; /* those of this turn that are still to run */
 	UeTurn *first_turn, *last_turn;
 	UeWheel wheel;
 };
@@ -49,6 +50,7 @@ static int find_timeout(UeLoop *loop);
 static void wait_for_events(UeLoop *loop);
 static void dispatch_ready(UeLoop *loop);
 static void run_deferred(UeLoop *loop);
+static bool unlink_deferred(UeDeferred **list, UeDeferred *deferred);
 
 UeLoop *
 ue_loop_new(void)
@@ -144,6 +146,20 @@ ue_loop_defer(UeLoop *loop, UeDeferred *deferred)
 	else
 		loop->last_deferred->next = deferred;
 	loop->last_deferred = deferred;
+}
+
+void
+ue_loop_cancel_deferred(UeLoop *loop, UeDeferred *deferred)
+{
+	if (!deferred->is_queued)
+		return;
+	deferred->is_queued = false;
+	if (unlink_deferred(&loop->running, deferred))
+		return;
+	unlink_deferred(&loop->first_deferred, deferred);
+	loop->last_deferred = loop->first_deferred;
+	while (loop->last_deferred != NULL && loop->last_deferred->next != NULL)
+		loop->last_deferred = loop->last_deferred->next;
 }
 
 void
@@ -281,16 +297,29 @@ dispatch_ready(UeLoop *loop)
 static void
 run_deferred(UeLoop *loop)
 {
-	UeDeferred *deferred = loop->first_deferred;
-
+	loop->running = loop->first_deferred;
 	loop->first_deferred = NULL;
 	loop->last_deferred = NULL;
-	while (deferred != NULL)
+	while (loop->running != NULL)
 	{
-		UeDeferred *next = deferred->next;
+		UeDeferred *deferred = loop->running;
 
+		loop->running = deferred->next;
 		deferred->is_queued = false;
 		deferred->run(deferred);
-		deferred = next;
 	}
+}
+
+static bool
+unlink_deferred(UeDeferred **list, UeDeferred *deferred)
+{
+	for (; *list != NULL; list = &(*list)->next)
+	{
+		if (*list == deferred)
+		{
+			*list = deferred->next;
+			return true;
+		}
+	}
+	return false;
 }

@@ -57,6 +57,9 @@ extern void ue_loop_set_timer(UeLoop *loop, UeTimer *timer, int64_t delay_ms);
 extern void ue_loop_cancel_timer(UeLoop *loop, UeTimer *timer);
 
 extern void ue_loop_defer(UeLoop *loop, UeDeferred *deferred);
+
+/* For an owner that is freed before its turn comes; looks through all that is queued. */
+extern void ue_loop_cancel_deferred(UeLoop *loop, UeDeferred *deferred);
 extern void ue_loop_add_turn(UeLoop *loop, UeTurn *turn);
 
 extern void ue_loop_run(UeLoop *loop);  /* until stopped */

@@ -5,8 +5,11 @@
  * One UeServer per loop and listener.  A UeClient is one connection with at most one
  * request in progress; pipelined requests wait.  The handler gets the head as soon as it
  * is whole, the body as it comes.  The server refuses what HTTP forbids by itself (400,
- * 413 never, 431, 408, 501) before the handler hears of it.  server.c is the only file
- * that includes <llhttp.h>.
+ * 413 never, 431, 408, 501, 505) before the handler hears of it.  server_parse.c is the
+ * only file that includes <llhttp.h>.
+ *
+ * A client that closes its sending side after its request is taken for one that left, as
+ * most proxies do: nothing else tells at once that nobody waits for the answer.
  */
 #ifndef UE_SERVER_H
 #define UE_SERVER_H
@@ -44,7 +47,8 @@ typedef struct UeRequest
 /* All are called from the loop; context is what ue_client_set_context gave, NULL before. */
 typedef struct UeHandler
 {
-	/* The head is whole.  context here is ue_server_new's. */
+	/* The head is whole.  context here is ue_server_new's.  What has come of the body is
+	 * there already (often all of it): on_body is called only for what comes later. */
 	void (*on_request)(void *server_context, UeClient *client, const UeRequest *request);
 	/* More body may be read, or it is complete. */
 	void (*on_body)(void *context, UeClient *client);
@@ -64,7 +68,8 @@ extern void ue_server_free(UeServer *server); /* cuts what is left; on_gone is c
 
 /*
  * A listening socket for "host:port", "[v6]:port", ":port" or "unix:/path"; SO_REUSEPORT
- * when shared.  On failure -1 and a sentence in error (the address, why, what is accepted).
+ * when shared (a unix socket cannot be: give each server a dup of one).  On failure -1
+ * and a sentence in error (the address, why, what is accepted).
  */
 extern int ue_server_listen(const char *address, bool is_shared, char *error, size_t error_size);
 

@@ -16,8 +16,8 @@
 #include <stddef.h>
 
 #define LEVEL_BITS 8
-#define SLOT_MASK (UE_WHEEL_SLOTS - 1)
-#define SPAN_MS ((INT64_C(1) << (LEVEL_BITS * UE_WHEEL_LEVELS)) - 1)
+#define SLOT_MASK  (UE_WHEEL_SLOTS - 1)
+#define SPAN_MS	   ((INT64_C(1) << (LEVEL_BITS * UE_WHEEL_LEVELS)) - 1)
 
 static void init_list(UeTimer *head);
 static bool is_list_empty(const UeTimer *head);

@@ -12,11 +12,11 @@
 #include "loop.h"
 
 #define UE_WHEEL_LEVELS 4
-#define UE_WHEEL_SLOTS 256 /* of 1 ms in level 0, 256 ms in level 1, … 4.6 h in level 3 */
+#define UE_WHEEL_SLOTS	256 /* of 1 ms in level 0, 256 ms in level 1, … 4.6 h in level 3 */
 
 typedef struct UeWheel
 {
-	int64_t at_ms; /* every timer due at or before this has fired or is in expired */
+	int64_t at_ms;	 /* every timer due at or before this has fired or is in expired */
 	UeTimer expired; /* set when due already: fires with the next advance */
 	UeTimer slots[UE_WHEEL_LEVELS][UE_WHEEL_SLOTS]; /* heads of circular lists */
 
