@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * peek.h: what the top level of a JSON object says, without parsing it.
+ *
+ * Pure and allocation-free: one walk over the bytes there are, values stepped over.  The
+ * whole truth about a body that is an error comes from the core later; this only tells
+ * whether to look.
+ */
+#ifndef UE_PEEK_H
+#define UE_PEEK_H
+
+#include "core/slice.h"
+
+typedef enum UePeek
+{
+	UE_PEEK_GOOD = 0,
+	UE_PEEK_ERROR, /* an error object */
+	UE_PEEK_MORE,  /* too little to say */
+} UePeek;
+
+/*
+ * The beginning of a JSON answer.  An error is an object (or an array that begins with
+ * one) with a member "error" that is not null, false, or empty, or with "type":"error".
+ * MORE only while the first member is incomplete and is_whole is false: later members
+ * count when they are there, and are not waited for.
+ */
+extern UePeek ue_peek_answer(UeSlice beginning, bool is_whole);
+
+/*
+ * The data of one server-sent event: the same, and "type":"response.failed".  The whole
+ * object is looked at.
+ */
+extern bool ue_peek_is_error_event(UeSlice data);
+
+/* From a JSON request body, as far as it goes; untouched when not found. */
+extern void ue_peek_request(UeSlice body, UeSlice *model, bool *is_stream);
+
+#endif

@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * stream.c: the lines of an event stream, each judged once.
+ *
+ * The text under work is what is held plus the bytes fed; without anything held it is the
+ * caller's own bytes, so that a stream whose chunks end with whole events is never copied.
+ * Offsets in UeStream are into that text and move back when its beginning has passed.
+ *
+ *   held | fed
+ *   event: x\nid: 7\ndata: {"a":1}\n\nevent: y\nda
+ *                                     ^ pass_end  ^ line_start
+ *
+ * WHATWG HTML 9.2.6: lines end with LF, CR or CRLF; a byte order mark may come first.
+ */
+#include "stream.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "peek.h"
+
+static bool hold(UeStream *stream, UeSlice bytes);
+static void scan_lines(UeStream *stream, UeSlice text, size_t scan);
+static void scan_line(UeStream *stream, UeSlice text, size_t end, size_t next);
+static void scan_blank_line(UeStream *stream, UeSlice text, size_t next);
+static void scan_field(UeStream *stream, UeSlice line, size_t next);
+static void scan_data(UeStream *stream, UeSlice value, size_t next);
+static UeSlice split_field(UeSlice line, UeSlice *name);
+static bool is_suspicious(UeSlice text);
+static bool is_error_over_lines(UeSlice lines);
+static void pass_text(UeStream *stream, UeSlice text);
+static void keep_rest(UeStream *stream, UeSlice text);
+
+void
+ue_stream_init(UeStream *stream, void (*pass)(void *context, UeSlice bytes), void *context)
+{
+	memset(stream, 0, sizeof(*stream));
+	stream->pass = pass;
+	stream->context = context;
+}
+
+void
+ue_stream_reset(UeStream *stream)
+{
+	free(stream->held);
+	stream->held = NULL;
+	stream->held_len = 0;
+	stream->held_size = 0;
+}
+
+UeStreamState
+ue_stream_feed(UeStream *stream, UeSlice bytes)
+{
+	UeSlice text = bytes;
+	size_t scan = stream->held_len;
+
+	if (stream->state == UE_STREAM_ERROR || bytes.len == 0)
+		return stream->state;
+	if (stream->held_len > 0)
+	{
+		if (!hold(stream, bytes))
+		{
+			/* no memory: the held lines pass, and so do these bytes */
+			stream->pass(stream->context, (UeSlice) {stream->held, stream->held_len});
+			stream->pass(stream->context, bytes);
+			ue_stream_reset(stream);
+			stream->state = UE_STREAM_GOOD;
+			stream->line_start = 0;
+			stream->is_data_open = false;
+			stream->is_overlong = true;
+			stream->is_line_open = true;
+			return stream->state;
+		}
+		text = (UeSlice) {stream->held, stream->held_len};
+	}
+	stream->pass_end = 0;
+	scan_lines(stream, text, scan);
+	pass_text(stream, text);
+	keep_rest(stream, text);
+	return stream->state;
+}
+
+UeStreamState
+ue_stream_end(UeStream *stream)
+{
+	UeSlice text = {stream->held, stream->held_len};
+
+	if (stream->state == UE_STREAM_ERROR || text.len == 0)
+		return stream->state;
+	stream->pass_end = 0;
+	/* the last line may lack its end, the last event its blank line */
+	if (stream->line_start < text.len)
+		scan_line(stream, text, text.len, text.len);
+	if (stream->state != UE_STREAM_ERROR)
+		scan_blank_line(stream, text, text.len);
+	if (stream->state != UE_STREAM_ERROR)
+	{
+		stream->pass(stream->context, text);
+		ue_stream_reset(stream);
+	}
+	return stream->state;
+}
+
+UeSlice
+ue_stream_event(const UeStream *stream)
+{
+	return (UeSlice) {stream->held, stream->held_len};
+}
+
+/* CRLF, for behind a CR a bare LF would only complete that line end. */
+UeSlice
+ue_stream_separator(const UeStream *stream)
+{
+	if (stream->is_line_open)
+		return UE_SLICE("\r\n\r\n");
+	if (stream->is_event_open)
+		return UE_SLICE("\r\n");
+	return (UeSlice) {NULL, 0};
+}
+
+static bool
+hold(UeStream *stream, UeSlice bytes)
+{
+	size_t needed = stream->held_len + bytes.len;
+
+	if (needed > stream->held_size)
+	{
+		size_t size = needed < 1024 ? 1024 : needed + needed / 2;
+		char *held = realloc(stream->held, size);
+
+		if (held == NULL)
+			return false;
+		stream->held = held;
+		stream->held_size = size;
+	}
+	memcpy(stream->held + stream->held_len, bytes.ptr, bytes.len);
+	stream->held_len = needed;
+	return true;
+}
+
+static void
+scan_lines(UeStream *stream, UeSlice text, size_t scan)
+{
+	if (stream->is_after_cr)
+	{
+		stream->is_after_cr = false;
+		if (text.ptr[scan] == '\n')
+		{
+			if (stream->pass_end == scan)
+				stream->pass_end++;
+			scan++;
+			stream->line_start = scan;
+		}
+	}
+	while (scan < text.len && stream->state != UE_STREAM_ERROR)
+	{
+		const char *from = text.ptr + scan;
+		const char *lf = memchr(from, '\n', text.len - scan);
+		size_t end = lf == NULL ? text.len : (size_t) (lf - text.ptr);
+		const char *cr = memchr(from, '\r', end - scan);
+		size_t next = end + 1;
+
+		if (cr != NULL)
+		{
+			end = (size_t) (cr - text.ptr);
+			next = end + 1;
+			if (next == text.len)
+				stream->is_after_cr = true;
+			else if (text.ptr[next] == '\n')
+				next++;
+		}
+		else if (lf == NULL)
+			return;
+		scan_line(stream, text, end, next);
+		stream->line_start = next;
+		scan = next;
+	}
+}
+
+/* The line from line_start to end; the next one begins at next. */
+static void
+scan_line(UeStream *stream, UeSlice text, size_t end, size_t next)
+{
+	UeSlice line = ue_slice_sub(text, stream->line_start, end - stream->line_start);
+
+	if (!stream->is_begun)
+	{
+		stream->is_begun = true;
+		if (ue_slice_has_prefix(line, UE_SLICE("\xef\xbb\xbf")))
+			line = ue_slice_sub(line, 3, line.len);
+	}
+	if (stream->is_overlong)
+	{
+		stream->is_overlong = false;
+		stream->is_line_open = false;
+		stream->is_event_open = true;
+		stream->pass_end = next;
+	}
+	else if (line.len == 0)
+		scan_blank_line(stream, text, next);
+	else if (stream->state == UE_STREAM_SUSPECT)
+		return;
+	else if (line.ptr[0] == ':')
+	{
+		/* a comment, which servers send to keep connections alive */
+		if (stream->pass_end == stream->line_start)
+			stream->pass_end = next;
+	}
+	else
+		scan_field(stream, line, next);
+}
+
+static void
+scan_blank_line(UeStream *stream, UeSlice text, size_t next)
+{
+	if (stream->state == UE_STREAM_GOOD && stream->is_data_open)
+	{
+		UeSlice lines = ue_slice_sub(text, stream->data_start, next - stream->data_start);
+
+		if (is_suspicious(lines) && is_error_over_lines(lines))
+			stream->state = UE_STREAM_SUSPECT;
+	}
+	stream->is_data_open = false;
+	if (stream->state == UE_STREAM_SUSPECT)
+	{
+		stream->state = UE_STREAM_ERROR;
+		return;
+	}
+	stream->is_event_open = false;
+	stream->pass_end = next;
+}
+
+/* event:, id:, retry: and what we do not know are held until the event's data. */
+static void
+scan_field(UeStream *stream, UeSlice line, size_t next)
+{
+	UeSlice name;
+	UeSlice value = split_field(line, &name);
+
+	if (ue_slice_is_equal(name, UE_SLICE("event")))
+	{
+		if (ue_slice_is_equal(value, UE_SLICE("error")) ||
+			ue_slice_is_equal(value, UE_SLICE("response.failed")))
+			stream->state = UE_STREAM_SUSPECT;
+	}
+	else if (ue_slice_is_equal(name, UE_SLICE("data")) && !stream->is_data_open)
+		scan_data(stream, value, next);
+}
+
+static void
+scan_data(UeStream *stream, UeSlice value, size_t next)
+{
+	if (value.len > 0 && value.ptr[0] == '{' && value.ptr[value.len - 1] != '}')
+	{
+		/* an object that goes on in the next data line: judged when the event is whole */
+		stream->is_data_open = true;
+		stream->data_start = stream->line_start;
+	}
+	else if (is_suspicious(value) && ue_peek_is_error_event(value))
+		stream->state = UE_STREAM_ERROR;
+	else
+	{
+		stream->is_event_open = true;
+		stream->pass_end = next;
+	}
+}
+
+static UeSlice
+split_field(UeSlice line, UeSlice *name)
+{
+	const char *colon = memchr(line.ptr, ':', line.len);
+	size_t at = colon == NULL ? line.len : (size_t) (colon - line.ptr);
+
+	*name = ue_slice_sub(line, 0, at);
+	return ue_slice_trim(ue_slice_sub(line, at + 1, line.len));
+}
+
+/* Nearly all data goes no further than this. */
+static bool
+is_suspicious(UeSlice text)
+{
+	return text.len > 0 && (memmem(text.ptr, text.len, "error", 5) != NULL ||
+							memmem(text.ptr, text.len, "response.failed", 15) != NULL);
+}
+
+/* The data lines joined, as a client would see them. */
+static bool
+is_error_over_lines(UeSlice lines)
+{
+	char *data = malloc(lines.len);
+	size_t len = 0;
+	size_t at = 0;
+	bool is_error;
+
+	if (data == NULL)
+		return false;
+	while (at < lines.len)
+	{
+		size_t end = at;
+		UeSlice name;
+		UeSlice value;
+
+		while (end < lines.len && lines.ptr[end] != '\n' && lines.ptr[end] != '\r')
+			end++;
+		value = split_field(ue_slice_sub(lines, at, end - at), &name);
+		/* each line lost at least its "data:", so the joined text has room */
+		if (value.len > 0 && ue_slice_is_equal(name, UE_SLICE("data")))
+		{
+			memcpy(data + len, value.ptr, value.len);
+			len += value.len;
+			data[len++] = '\n';
+		}
+		at = end + 1;
+	}
+	is_error = ue_peek_is_error_event((UeSlice) {data, len});
+	free(data);
+	return is_error;
+}
+
+static void
+pass_text(UeStream *stream, UeSlice text)
+{
+	if (stream->state != UE_STREAM_ERROR && text.len - stream->pass_end > UE_STREAM_HELD)
+	{
+		if (stream->state == UE_STREAM_SUSPECT)
+			stream->state = UE_STREAM_ERROR;
+		else
+		{
+			stream->is_data_open = false;
+			stream->is_overlong = stream->line_start < text.len;
+			stream->is_event_open = true;
+			stream->pass_end = text.len;
+		}
+	}
+	else if (stream->is_overlong)
+		stream->pass_end = text.len;
+	stream->is_line_open = stream->is_overlong;
+	if (stream->pass_end > 0)
+		stream->pass(stream->context, ue_slice_sub(text, 0, stream->pass_end));
+}
+
+/* What has not passed moves to the beginning of held; of an error, its own event only. */
+static void
+keep_rest(UeStream *stream, UeSlice text)
+{
+	size_t passed = stream->pass_end;
+	size_t end = stream->state == UE_STREAM_ERROR && stream->line_start > passed
+					 ? stream->line_start
+					 : text.len;
+	UeSlice rest = ue_slice_sub(text, passed, end - passed);
+
+	stream->line_start -= passed < stream->line_start ? passed : stream->line_start;
+	stream->data_start -= passed < stream->data_start ? passed : stream->data_start;
+	if (rest.len == 0)
+	{
+		ue_stream_reset(stream);
+		return;
+	}
+	if (stream->held_len > 0)
+	{
+		memmove(stream->held, rest.ptr, rest.len);
+		stream->held_len = rest.len;
+	}
+	else if (!hold(stream, rest))
+	{
+		stream->pass(stream->context, rest);
+		stream->state = UE_STREAM_GOOD;
+		stream->line_start = 0;
+		stream->is_overlong = true;
+		stream->is_line_open = true;
+	}
+}
