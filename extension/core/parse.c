@@ -233,6 +233,8 @@ read_body(UeArena *arena, const UeResponse *response, UeFault *out, const UeJson
 	UeSlice text = ue_slice_trim(body);
 	UeStatus status;
 	bool is_event;
+	bool is_line = false;
+	bool is_cut;
 
 	/* UTF-8's byte order mark, which IIS sends */
 	if (ue_slice_has_prefix(text, UE_SLICE("\xef\xbb\xbf")))
@@ -250,18 +252,22 @@ read_body(UeArena *arena, const UeResponse *response, UeFault *out, const UeJson
 	if (status == UE_OK && *root == NULL && text.len > 0 && text.ptr[0] == '{')
 	{
 		status = read_json(arena, find_last_line(text), root, is_whole);
-		*is_whole = false;
+		is_line = true;
 	}
 	if (status != UE_OK)
 		return status;
-	*is_whole = *is_whole && !is_event && body.len == response->body.len;
+	is_cut = *root != NULL &&
+			 ((*root)->is_cut || !*is_whole || body.len < response->body.len);
+	*is_whole = *is_whole && !is_event && !is_line && body.len == response->body.len;
 
 	if (*root == NULL)
 		return read_text(arena, response, text, out);
 	status = read_tree(arena, *root, out);
 	if (status == UE_OK)
 		status = read_wrapped(arena, out);
-	out->is_cut = (*root)->is_cut || (!*is_whole && !is_event);
+	if (status == UE_OK && ue_parse_is_html(out->message))
+		status = ue_parse_html_title(arena, out->message, &out->message);
+	out->is_cut = is_cut;
 	return status;
 }
 

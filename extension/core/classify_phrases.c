@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * classify_phrases.c: what vendors say only in their sentences.
+ *
+ * Text is the last resort, so a phrase may only refine a class that status and words left
+ * open, and each row says which.  A phrase matches where a word begins, without case, and
+ * is never a number: a status in free text may be a token id somebody sent.
+ */
+#include "core/classify_tables.h"
+
+#define N_ELEMENTS(array) (sizeof(array) / sizeof((array)[0]))
+
+/* Sentences of errors begin with what matters; the rest is echoed input. */
+#define MESSAGE_HEAD 1024
+
+#define MAY(class) (1u << UE_CLASS_##class)
+
+/* What a bare 4xx leads to, or a 500 from servers that know no other status. */
+#define OPEN (MAY(INVALID_REQUEST) | MAY(SERVER_ERROR))
+
+typedef struct Phrase
+{
+	UeSlice text; /* lower case */
+	uint32_t from; /* classes that it may refine, MAY(…) */
+	UeClass to;
+} Phrase;
+
+static const Phrase phrases[] = {
+	/* OpenAI, vLLM, DeepSeek, Groq: "This model's maximum context length is …" */
+	{UE_SLICE_INIT("maximum context length"), OPEN, UE_CLASS_CONTEXT_LENGTH},
+	{UE_SLICE_INIT("exceeds the context window"), OPEN, UE_CLASS_CONTEXT_LENGTH},
+	{UE_SLICE_INIT("context length exceeded"), OPEN, UE_CLASS_CONTEXT_LENGTH},
+	{UE_SLICE_INIT("context window exceeded"), OPEN, UE_CLASS_CONTEXT_LENGTH},
+	/* Anthropic: "prompt is too long: 210000 tokens > 200000 maximum" */
+	{UE_SLICE_INIT("prompt is too long"), OPEN | MAY(REQUEST_TOO_LARGE),
+	 UE_CLASS_CONTEXT_LENGTH},
+	{UE_SLICE_INIT("exceed context limit"), OPEN, UE_CLASS_CONTEXT_LENGTH},
+	/* Gemini: "The input token count (…) exceeds the maximum number of tokens allowed" */
+	{UE_SLICE_INIT("exceeds the maximum number of tokens"), OPEN, UE_CLASS_CONTEXT_LENGTH},
+	/* Bedrock: "Input is too long for requested model." */
+	{UE_SLICE_INIT("input is too long for requested model"), OPEN, UE_CLASS_CONTEXT_LENGTH},
+	/* Cohere: "too many tokens: total number of tokens …" */
+	{UE_SLICE_INIT("too many tokens: "), OPEN, UE_CLASS_CONTEXT_LENGTH},
+	/* Mistral: "Prompt contains … tokens … too large for model with … maximum context" */
+	{UE_SLICE_INIT("too large for model with"), OPEN, UE_CLASS_CONTEXT_LENGTH},
+	/* llama.cpp: "the request exceeds the available context size" */
+	{UE_SLICE_INIT("exceeds the available context size"), OPEN, UE_CLASS_CONTEXT_LENGTH},
+
+	/* Anthropic: "Your credit balance is too low to access the Anthropic API." */
+	{UE_SLICE_INIT("credit balance is too low"), OPEN | MAY(PERMISSION), UE_CLASS_BILLING},
+	/* Anthropic: "You have reached your specified API usage limits." (400) */
+	{UE_SLICE_INIT("reached your specified api usage limits"), OPEN, UE_CLASS_BILLING},
+	/* DeepSeek, OpenRouter and others with any status */
+	{UE_SLICE_INIT("insufficient balance"), OPEN | MAY(PERMISSION) | MAY(RATE_LIMIT),
+	 UE_CLASS_BILLING},
+	{UE_SLICE_INIT("insufficient credits"), OPEN | MAY(PERMISSION) | MAY(RATE_LIMIT),
+	 UE_CLASS_BILLING},
+	/* xAI: "… has either used all available credits or reached its monthly spending limit" */
+	{UE_SLICE_INIT("used all available credits"), OPEN | MAY(PERMISSION) | MAY(RATE_LIMIT),
+	 UE_CLASS_BILLING},
+
+	/* Gemini (400): "API key not valid. Please pass a valid API key." */
+	{UE_SLICE_INIT("api key not valid"), OPEN, UE_CLASS_AUTHENTICATION},
+	{UE_SLICE_INIT("api key expired"), OPEN, UE_CLASS_AUTHENTICATION},
+	/* xAI (400): "Incorrect API key provided: …" */
+	{UE_SLICE_INIT("incorrect api key provided"), OPEN | MAY(PERMISSION),
+	 UE_CLASS_AUTHENTICATION},
+	/* Gemini (400): "User location is not supported for the API use." */
+	{UE_SLICE_INIT("user location is not supported"), OPEN, UE_CLASS_PERMISSION},
+	/* Anthropic (400): "This organization has been disabled." */
+	{UE_SLICE_INIT("organization has been disabled"), OPEN, UE_CLASS_PERMISSION},
+
+	/* Azure (400) without its code; Anthropic: "Output blocked by content filtering policy" */
+	{UE_SLICE_INIT("content management policy"), OPEN, UE_CLASS_CONTENT_POLICY},
+	{UE_SLICE_INIT("blocked by content filtering policy"), OPEN, UE_CLASS_CONTENT_POLICY},
+	{UE_SLICE_INIT("rejected by the safety system"), OPEN, UE_CLASS_CONTENT_POLICY},
+
+	/* vLLM, Ollama, OpenAI-alikes: "The model `x` does not exist" */
+	{UE_SLICE_INIT("the model "), MAY(NOT_FOUND), UE_CLASS_MODEL_NOT_FOUND},
+	/* Ollama: model "llama9" not found, try pulling it first; Anthropic: "model: claude-9" */
+	{UE_SLICE_INIT("model \""), MAY(NOT_FOUND), UE_CLASS_MODEL_NOT_FOUND},
+	{UE_SLICE_INIT("model '"), MAY(NOT_FOUND), UE_CLASS_MODEL_NOT_FOUND},
+	{UE_SLICE_INIT("model: "), MAY(NOT_FOUND), UE_CLASS_MODEL_NOT_FOUND},
+	/* Gemini: "models/gemini-9 is not found for API version v1beta"; Vertex: "Publisher Model" */
+	{UE_SLICE_INIT("models/"), MAY(NOT_FOUND), UE_CLASS_MODEL_NOT_FOUND},
+	{UE_SLICE_INIT("publisher model "), MAY(NOT_FOUND), UE_CLASS_MODEL_NOT_FOUND},
+	/* Cohere: "model 'x' not found"; OpenRouter (400): "x is not a valid model ID" */
+	{UE_SLICE_INIT("not a valid model id"), OPEN, UE_CLASS_MODEL_NOT_FOUND},
+	{UE_SLICE_INIT("model not exist"), OPEN, UE_CLASS_MODEL_NOT_FOUND}, /* DeepSeek */
+	{UE_SLICE_INIT("invalid model name"), OPEN, UE_CLASS_MODEL_NOT_FOUND}, /* LiteLLM */
+
+	/* OpenAI (503), Gemini, DeepSeek: "… is currently overloaded" */
+	{UE_SLICE_INIT("currently overloaded"), MAY(SERVER_ERROR), UE_CLASS_OVERLOADED},
+	{UE_SLICE_INIT("server overloaded"), MAY(SERVER_ERROR), UE_CLASS_OVERLOADED},
+	{UE_SLICE_INIT("model is overloaded"), MAY(SERVER_ERROR), UE_CLASS_OVERLOADED},
+	/* Ollama (503): "server busy, please try again.  maximum pending requests exceeded" */
+	{UE_SLICE_INIT("server busy"), MAY(SERVER_ERROR), UE_CLASS_OVERLOADED},
+
+	/* gateways that say it with a 400, 403 or 500 */
+	{UE_SLICE_INIT("rate limit exceeded"), OPEN | MAY(PERMISSION), UE_CLASS_RATE_LIMIT},
+	{UE_SLICE_INIT("rate limit reached"), OPEN | MAY(PERMISSION), UE_CLASS_RATE_LIMIT},
+	{UE_SLICE_INIT("too many requests"), OPEN | MAY(PERMISSION), UE_CLASS_RATE_LIMIT},
+};
+
+static char
+fold(char byte)
+{
+	return byte >= 'A' && byte <= 'Z' ? (char) (byte - 'A' + 'a') : byte;
+}
+
+static bool
+is_word_byte(char byte)
+{
+	return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
+		   (byte >= '0' && byte <= '9') || byte == '_';
+}
+
+/* The first row, in table order of those that match at text's beginning. */
+static const Phrase *
+match_here(UeSlice text, UeClass class)
+{
+	char first = fold(text.ptr[0]);
+
+	for (size_t i = 0; i < N_ELEMENTS(phrases); i++)
+		if (phrases[i].text.ptr[0] == first && (phrases[i].from & (1u << class)) != 0 &&
+			ue_slice_has_prefix_fold(text, phrases[i].text))
+			return &phrases[i];
+	return NULL;
+}
+
+bool
+ue_classify_find_phrase(UeSlice message, UeClass class, UeClass *out)
+{
+	UeSlice head = ue_slice_sub(message, 0, MESSAGE_HEAD);
+	const Phrase *best = NULL;
+
+	for (size_t i = 0; i < head.len; i++)
+	{
+		const Phrase *found;
+
+		if (i > 0 && is_word_byte(head.ptr[i - 1]))
+			continue;
+		found = match_here(ue_slice_sub(head, i, head.len), class);
+		if (found != NULL && (best == NULL || found < best))
+			best = found; /* table order is the order of trust */
+	}
+	if (best == NULL)
+		return false;
+	*out = best->to;
+	return true;
+}

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * decide.c: the default verdict.
+ *
+ * An error object of the client's own format, whole and well-formed, passes with every
+ * secret masked, so the SDK sees what its vendor said.  Everything else is rebuilt: with
+ * the upstream's words where it spoke JSON, with the catalogue's where it sent a page, text
+ * or nothing.  The status is the upstream's where it has one; where the upstream refused
+ * *our* credential, the client is told that the service failed, for it cannot mend that.
+ */
+#include "core/decide.h"
+#include "core/classify.h"
+#include "core/decide_text.h"
+#include "core/parse_fields.h"
+
+/* Statuses that no SDK knows, or that mean something else between the client and us. */
+#define STATUS_PROXY_AUTHENTICATION 407
+#define STATUS_INVALID_TOKEN 498
+#define STATUS_CLIENT_CLOSED 499
+#define STATUS_OVERLOADED 529
+
+const char *
+ue_action_name(UeAction action)
+{
+	switch (action)
+	{
+		case UE_ACTION_ANSWER:
+			return "answer";
+	}
+	return "answer";
+}
+
+/* The dialects whose type and code words are at home in that format. */
+static bool
+is_own_dialect(UeFormat format, UeDialect dialect)
+{
+	switch (format)
+	{
+		case UE_FORMAT_OPENAI:
+		case UE_FORMAT_OPENAI_RESPONSES:
+			/* compatible servers say the same words in other shapes */
+			return dialect == UE_DIALECT_OPENAI || dialect == UE_DIALECT_OTHER_JSON;
+		case UE_FORMAT_ANTHROPIC:
+			return dialect == UE_DIALECT_ANTHROPIC;
+		case UE_FORMAT_GEMINI:
+			return dialect == UE_DIALECT_GOOGLE;
+	}
+	return false;
+}
+
+static bool
+has_text(const UeJson *object, UeSlice name)
+{
+	const UeJson *node = ue_json_find(object, name);
+
+	return node != NULL && node->type == UE_JSON_STRING &&
+		   !ue_slice_is_empty(ue_slice_trim(node->text));
+}
+
+/*
+ * Whether root, an object, is a whole error object of the format: what its vendor's own
+ * server could have sent.  The message must be the fault's, for it may have been unwrapped.
+ */
+static bool
+is_of_format(UeFormat format, const UeFault *fault, const UeJson *root)
+{
+	const UeJson *error = ue_json_find(root, UE_SLICE("error"));
+	const UeJson *code = ue_json_find(error, UE_SLICE("code"));
+
+	if (error == NULL || error->type != UE_JSON_OBJECT || fault->is_cut)
+		return false;
+	if (!has_text(error, UE_SLICE("message")) ||
+		!ue_slice_is_equal(ue_parse_field(error, UE_SLICE("message")), fault->message))
+		return false;
+	switch (format)
+	{
+		case UE_FORMAT_OPENAI:
+		case UE_FORMAT_OPENAI_RESPONSES:
+			return fault->dialect == UE_DIALECT_OPENAI && has_text(error, UE_SLICE("type"));
+		case UE_FORMAT_ANTHROPIC:
+			return fault->dialect == UE_DIALECT_ANTHROPIC && has_text(error, UE_SLICE("type"));
+		case UE_FORMAT_GEMINI:
+			return fault->dialect == UE_DIALECT_GOOGLE && has_text(error, UE_SLICE("status")) &&
+				   code != NULL && code->type == UE_JSON_NUMBER;
+	}
+	return false;
+}
+
+/* Not our client's to mend: told as a failure of the service. */
+static bool
+is_our_credential_refused(const UeCase *kase, const UeFault *fault)
+{
+	return kase->credential == UE_CREDENTIAL_OURS &&
+		   fault->source == UE_SOURCE_UPSTREAM_HTTP &&
+		   (fault->class == UE_CLASS_AUTHENTICATION || fault->class == UE_CLASS_PERMISSION ||
+			fault->class == UE_CLASS_BILLING);
+}
+
+static void
+blame_operator(UeFault *fault)
+{
+	fault->catalog_code = ue_catalog_find(UE_SLICE("channel:invalid_key"));
+	fault->phase = UE_PHASE_ACCOUNT_AUTH;
+	fault->owner = UE_OWNER_PLATFORM;
+	fault->severity = UE_SEVERITY_P1;
+	fault->is_retryable = false;
+	fault->is_request_fault = false;
+}
+
+static int
+choose_status(const UeCase *kase, const UeFault *fault)
+{
+	const UeCode *code = fault->catalog_code;
+	int status = fault->effective_status;
+
+	if (is_our_credential_refused(kase, fault))
+		return code->client_status;
+	/* a filter's 403 is not about a key, but would be read so */
+	if (kase->credential == UE_CREDENTIAL_OURS && (status == 401 || status == 403) &&
+		fault->source == UE_SOURCE_UPSTREAM_HTTP)
+		return fault->is_request_fault ? 400 : 502;
+	/* between a client and us these would speak of the client's proxy or its hanging up */
+	if (status == STATUS_PROXY_AUTHENTICATION ||
+		(status == STATUS_CLIENT_CLOSED && fault->class != UE_CLASS_CLIENT_GONE))
+		return 502;
+	if (status == STATUS_INVALID_TOKEN)
+		return fault->class == UE_CLASS_AUTHENTICATION ? 401 : 503;
+	/* python-genai retries 503 but does not know 529 */
+	if (status == STATUS_OVERLOADED && kase->format == UE_FORMAT_GEMINI)
+		return 503;
+	return status >= 400 && status <= 599 ? status : 502;
+}
+
+static void
+choose_retry(const UeCase *kase, const UeFault *fault, UeAnswer *answer)
+{
+	UeSlice asked = ue_parse_find_header(&kase->response, UE_SLICE("x-should-retry"));
+	int64_t longest_ms = UE_LIMIT_RETRY_AFTER_S * 1000LL;
+
+	answer->is_retry_useless = !fault->is_retryable || fault->retry_after_ms > longest_ms ||
+							   ue_slice_is_equal_fold(asked, UE_SLICE("false"));
+	if (answer->is_retry_useless || fault->retry_after_ms == UE_RETRY_AFTER_NONE)
+		return;
+	answer->retry_after_s = (int) ((fault->retry_after_ms + 999) / 1000);
+	if (answer->retry_after_s == 0)
+		answer->retry_after_s = 1;
+}
+
+/* A word worth sending on; Python servers write None. */
+static UeSlice
+keep_word(UeSlice word)
+{
+	if (ue_slice_is_equal(word, UE_SLICE("None")) || ue_slice_is_equal(word, UE_SLICE("null")))
+		return (UeSlice){NULL, 0};
+	return word;
+}
+
+/* Type, code and param: the upstream's where they are at home, else ours. */
+static UeStatus
+choose_words(UeArena *arena, const UeCase *kase, const UeVerdict *verdict, bool is_shown,
+			 UeAnswer *answer)
+{
+	const UeFault *fault = &verdict->fault;
+	UeSlice code = kase->format == UE_FORMAT_GEMINI ? fault->reason : fault->code;
+	UeStatus status;
+
+	if (is_shown && is_own_dialect(kase->format, fault->dialect))
+	{
+		answer->type = keep_word(verdict->error_type);
+		status = ue_decide_token(arena, keep_word(code), &answer->code);
+		if (status == UE_OK)
+			status = ue_decide_token(arena, keep_word(fault->param), &answer->param);
+		if (status != UE_OK)
+			return status;
+	}
+	if (ue_slice_is_empty(answer->code))
+		answer->code = fault->catalog_code->visibility == UE_VISIBILITY_SHOWN
+						   ? fault->catalog_code->name
+						   : fault->catalog_code->public_code;
+	return UE_OK;
+}
+
+/* Whether the upstream's own message is for the client: words, not a page. */
+static bool
+is_message_shown(const UeFault *fault, const UeCase *kase)
+{
+	if (fault->source != UE_SOURCE_UPSTREAM_HTTP ||
+		fault->catalog_code->visibility != UE_VISIBILITY_SHOWN ||
+		kase->kind == UE_KIND_LOCAL_ERROR || ue_slice_is_empty(fault->message))
+		return false;
+	switch (fault->dialect)
+	{
+		case UE_DIALECT_OPENAI:
+		case UE_DIALECT_ANTHROPIC:
+		case UE_DIALECT_GOOGLE:
+		case UE_DIALECT_OTHER_JSON:
+			return true;
+		case UE_DIALECT_NONE:
+		case UE_DIALECT_HTML:
+		case UE_DIALECT_TEXT:
+			break;
+	}
+	return false;
+}
+
+static UeStatus
+build_answer(UeArena *arena, const UeCase *kase, const UeVerdict *verdict,
+			 const UeJson *root, UeSlice masked_json, UeAnswer *answer)
+{
+	const UeFault *fault = &verdict->fault;
+	bool is_shown = is_message_shown(fault, kase);
+	UeStatus status;
+
+	answer->status = choose_status(kase, fault);
+	answer->class = fault->class;
+	answer->request_id = kase->request_id;
+	answer->upstream_request_id = verdict->upstream_request_id;
+	choose_retry(kase, fault, answer);
+	if (is_our_credential_refused(kase, fault))
+		answer->class = UE_CLASS_SERVER_ERROR;
+
+	if (is_shown)
+		status = ue_decide_clean(arena, fault->message, &answer->message);
+	else
+		status = ue_decide_catalog_message(arena, kase, fault, &answer->message);
+	if (status == UE_OK)
+		status = choose_words(arena, kase, verdict, is_shown, answer);
+	if (status == UE_OK && is_shown && is_of_format(kase->format, fault, root) &&
+		masked_json.len <= UE_LIMIT_ANSWER)
+		answer->passed_body = masked_json;
+	return status;
+}
+
+/* What a one-element array holds; Google's SDKs ask for streams as arrays. */
+static const UeJson *
+unwrap_array(const UeJson *root)
+{
+	if (root != NULL && root->type == UE_JSON_ARRAY && root->child != NULL &&
+		root->child->next == NULL && root->child->type == UE_JSON_OBJECT)
+		return root->child;
+	return root;
+}
+
+UeStatus
+ue_decide_case(UeArena *arena, const UeRuleSet *rules, const UeCase *kase, UeVerdict *out)
+{
+	UeVerdict verdict = {.action = UE_ACTION_ANSWER};
+	UeAnswer answer = {.status = 0};
+	const UeCode *local_code = NULL;
+	const UeJson *root = NULL;
+	UeSlice masked_json;
+	UeStatus status;
+	bool is_whole_body;
+
+	(void) rules;
+	if (kase->kind == UE_KIND_LOCAL_ERROR)
+	{
+		local_code = ue_catalog_find(kase->local_code);
+		if (local_code == NULL)
+			return UE_INVALID_ARGUMENT;
+	}
+	status = ue_parse_response_tree(arena, &kase->response, &verdict.fault, &root,
+									&is_whole_body);
+	if (status != UE_OK)
+		return status;
+	root = unwrap_array(root);
+	ue_classify_fault(&verdict.fault, kase->response.platform, kase->kind, kase->network,
+					  local_code);
+	if (is_our_credential_refused(kase, &verdict.fault))
+		blame_operator(&verdict.fault);
+
+	status = ue_decide_texts(arena, kase, root, is_whole_body, &verdict, &masked_json);
+	if (status == UE_OK)
+		status = build_answer(arena, kase, &verdict, root, masked_json, &answer);
+	if (status == UE_OK)
+		status = ue_render_answer(arena, kase->format, &answer, &verdict.answer);
+	if (status != UE_OK)
+		return status;
+	/* a row should read well too when the upstream said nothing */
+	if (ue_slice_is_empty(verdict.message))
+		verdict.message = answer.message;
+	*out = verdict;
+	return UE_OK;
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * decide_text.c: text of a fault, made fit to leave the core.
+ *
+ * Always in the order mask, clean, cut: a cut first could leave a secret's head, which the
+ * mask would not know again.
+ */
+#include "core/decide_text.h"
+#include "core/buf.h"
+#include "core/mask.h"
+#include "core/template.h"
+#include "core/utf8.h"
+
+UeStatus
+ue_decide_clean(UeArena *arena, UeSlice text, UeSlice *out)
+{
+	UeSlice masked;
+	UeStatus status = ue_mask_text(arena, text, &masked);
+
+	if (status != UE_OK)
+		return status;
+	return ue_utf8_clean(arena, masked, out);
+}
+
+/* Cuts *text to limit bytes; *is_cut is set when there was more, and else left alone. */
+static void
+cut_text(UeSlice *text, size_t limit, bool *is_cut)
+{
+	size_t len = ue_utf8_cut(*text, limit);
+
+	if (len < text->len)
+		*is_cut = true;
+	text->len = len;
+}
+
+UeStatus
+ue_decide_token(UeArena *arena, UeSlice text, UeSlice *out)
+{
+	UeStatus status = ue_decide_clean(arena, text, out);
+
+	if (status == UE_OK)
+		out->len = ue_utf8_cut(*out, UE_LIMIT_TOKEN);
+	return status;
+}
+
+static UeStatus
+clean_and_cut(UeArena *arena, UeSlice text, size_t limit, bool *is_cut, UeSlice *out)
+{
+	UeStatus status = ue_decide_clean(arena, text, out);
+
+	if (status == UE_OK)
+		cut_text(out, limit, is_cut);
+	return status;
+}
+
+static UeStatus
+fill_detail(UeArena *arena, const UeCase *kase, const UeJson *root, bool is_whole_body,
+			UeVerdict *verdict, UeSlice *masked_json)
+{
+	UeSlice body = ue_slice_sub(kase->response.body, 0, UE_LIMIT_BODY);
+	UeStatus status = UE_OK;
+
+	*masked_json = (UeSlice){NULL, 0};
+	if (root != NULL)
+		status = ue_mask_json(arena, root, masked_json);
+	if (status == UE_NO_MEMORY)
+		return status;
+	if (root != NULL && status == UE_OK && is_whole_body)
+		status = ue_utf8_clean(arena, *masked_json, &verdict->detail);
+	else
+		status = ue_decide_clean(arena, ue_slice_trim(body), &verdict->detail);
+	if (status != UE_OK)
+		return status;
+	verdict->original_bytes = (int64_t) kase->response.body.len;
+	if (kase->response.body.len > UE_LIMIT_BODY)
+		verdict->is_truncated = true;
+	cut_text(&verdict->detail, UE_LIMIT_DETAIL, &verdict->is_truncated);
+	return UE_OK;
+}
+
+UeStatus
+ue_decide_texts(UeArena *arena, const UeCase *kase, const UeJson *root, bool is_whole_body,
+				UeVerdict *verdict, UeSlice *masked_json)
+{
+	const UeFault *fault = &verdict->fault;
+	UeStatus status;
+
+	status = fill_detail(arena, kase, root, is_whole_body, verdict, masked_json);
+	if (status == UE_OK)
+		status = clean_and_cut(arena, fault->message, UE_LIMIT_MESSAGE,
+							   &verdict->is_truncated, &verdict->message);
+	if (status == UE_OK)
+		status = ue_decide_token(arena, fault->type, &verdict->error_type);
+	if (status == UE_OK)
+		status = ue_decide_token(arena, fault->code, &verdict->error_code);
+	if (status == UE_OK)
+		status = ue_decide_token(arena, fault->upstream_request_id,
+								 &verdict->upstream_request_id);
+	return status;
+}
+
+/* "Unknown route." and "GET /x" are "Unknown route: GET /x". */
+static UeStatus
+append_local_message(UeArena *arena, UeSlice sentence, UeSlice about, UeSlice *out)
+{
+	UeBuf buf;
+	UeSlice cleaned;
+	UeStatus status = ue_decide_clean(arena, about, &cleaned);
+
+	if (status != UE_OK)
+		return status;
+	cleaned.len = ue_utf8_cut(cleaned, UE_LIMIT_MESSAGE);
+	if (sentence.len > 0 && sentence.ptr[sentence.len - 1] == '.')
+		sentence.len--;
+	ue_buf_init(&buf, arena, UE_LIMIT_BODY);
+	ue_buf_append(&buf, sentence);
+	ue_buf_append(&buf, UE_SLICE(": "));
+	ue_buf_append(&buf, cleaned);
+	return ue_buf_finish(&buf, out);
+}
+
+UeStatus
+ue_decide_catalog_message(UeArena *arena, const UeCase *kase, const UeFault *fault,
+						  UeSlice *out)
+{
+	UeTemplateValue values[] = {
+		{UE_SLICE("status"), {NULL, 0}},
+		{UE_SLICE("platform"), kase->response.platform},
+		{UE_SLICE("model"), kase->model},
+	};
+	UeBuf number;
+	UeSlice sentence;
+	UeStatus status;
+
+	ue_buf_init(&number, arena, UE_LIMIT_TOKEN);
+	ue_buf_append_int64(&number, fault->effective_status);
+	status = ue_buf_finish(&number, &values[0].value);
+	if (status == UE_OK)
+		status = ue_template_render(arena, fault->catalog_code->message_en, values,
+									sizeof(values) / sizeof(values[0]), &sentence);
+	if (status != UE_OK)
+		return status;
+	if (kase->kind == UE_KIND_LOCAL_ERROR && !ue_slice_is_empty(kase->local_message) &&
+		fault->catalog_code->visibility != UE_VISIBILITY_INTERNAL)
+		return append_local_message(arena, sentence, kase->local_message, out);
+	*out = sentence;
+	return UE_OK;
+}
