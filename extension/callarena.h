@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * callarena.h: the core's arena inside a memory context of one SQL call.
+ *
+ * The context is a child of the current one: an error frees it without our doing.
+ */
+#ifndef UE_CALLARENA_H
+#define UE_CALLARENA_H
+
+#include "postgres.h"
+
+#include "core/arena.h"
+
+typedef struct UeCallArena
+{
+	MemoryContext context; /* owned */
+	UeAllocator allocator;
+	UeArena arena; /* what the core is given */
+} UeCallArena;
+
+/* ceiling: bytes that the arena may take altogether.  *call must stay where it is. */
+extern void ue_callarena_init(UeCallArena *call, size_t ceiling);
+extern void ue_callarena_free(UeCallArena *call);
+
+#endif

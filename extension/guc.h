@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * guc.h: the settings upstream_errors.*, all of them.
+ */
+#ifndef UE_GUC_H
+#define UE_GUC_H
+
+/* Minutes that events are kept; 0: for ever. */
+extern int ue_guc_retention;
+
+/* Once per backend, when the module is loaded. */
+extern void ue_guc_define(void);
+
+#endif

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * headers.c: {"retry-after": "2", "set-cookie": ["a", "b"]} and back.
+ */
+#include "postgres.h"
+
+#include "headers.h"
+
+#include "core/limits.h"
+#include "report.h"
+#include "utils/builtins.h"
+
+typedef struct HeaderList
+{
+	UeHeader *headers; /* room for UE_LIMIT_HEADERS */
+	size_t n;
+} HeaderList;
+
+static void read_values(JsonbIterator **iterator, UeSlice name, HeaderList *list);
+static void append_header(HeaderList *list, UeSlice name, UeSlice value);
+static UeSlice slice_of(const JsonbValue *string);
+static void report_shape(const char *name) UE_NORETURN;
+
+UeHeader *
+ue_headers_read(Jsonb *headers, size_t *n_out)
+{
+	HeaderList list;
+	JsonbIterator *iterator;
+	JsonbIteratorToken token;
+	JsonbValue value;
+	UeSlice name;
+
+	if (!JB_ROOT_IS_OBJECT(headers))
+		report_shape(NULL);
+	list.headers = palloc(sizeof(UeHeader) * UE_LIMIT_HEADERS);
+	list.n = 0;
+	iterator = JsonbIteratorInit(&headers->root);
+	(void) JsonbIteratorNext(&iterator, &value, false); /* the object's beginning */
+	while ((token = JsonbIteratorNext(&iterator, &value, false)) == WJB_KEY)
+	{
+		name = slice_of(&value);
+		read_values(&iterator, name, &list);
+	}
+	Assert(token == WJB_END_OBJECT);
+	*n_out = list.n;
+	return list.headers;
+}
+
+/* What follows a name: a string, or an array of them. */
+static void
+read_values(JsonbIterator **iterator, UeSlice name, HeaderList *list)
+{
+	JsonbValue value;
+	JsonbIteratorToken token = JsonbIteratorNext(iterator, &value, false);
+
+	if (token == WJB_VALUE && value.type == jbvString)
+	{
+		append_header(list, name, slice_of(&value));
+		return;
+	}
+	if (token != WJB_BEGIN_ARRAY)
+		report_shape(ue_report_excerpt(name));
+	while ((token = JsonbIteratorNext(iterator, &value, false)) == WJB_ELEM)
+	{
+		if (value.type != jbvString)
+			report_shape(ue_report_excerpt(name));
+		append_header(list, name, slice_of(&value));
+	}
+	if (token != WJB_END_ARRAY)
+		report_shape(ue_report_excerpt(name));
+}
+
+static void
+append_header(HeaderList *list, UeSlice name, UeSlice value)
+{
+	if (list->n == UE_LIMIT_HEADERS)
+		return;
+	list->headers[list->n].name = name;
+	list->headers[list->n].value = value;
+	list->n++;
+}
+
+static UeSlice
+slice_of(const JsonbValue *string)
+{
+	UeSlice slice = {string->val.string.val, (size_t) string->val.string.len};
+
+	return slice;
+}
+
+/* name: of the header that is wrong; NULL when the whole is. */
+static void
+report_shape(const char *name)
+{
+	ereport(
+		ERROR,
+		(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+		 name ? errmsg(
+					"value of header \"%s\" is neither a string nor an array of strings",
+					name)
+			  : errmsg("headers are not a JSON object"),
+		 errhint("Write headers as {\"retry-after\": \"2\", \"set-cookie\": [\"a=1\", "
+				 "\"b=2\"]}.")));
+	pg_unreachable();
+}
+
+Datum
+ue_headers_build(const UeHeader *headers, size_t n_headers)
+{
+	JsonbParseState *state = NULL;
+	JsonbValue string;
+	JsonbValue *object;
+
+	string.type = jbvString;
+	(void) pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	for (size_t i = 0; i < n_headers; i++)
+	{
+		string.val.string.val = unconstify(char *, headers[i].name.ptr);
+		string.val.string.len = (int) headers[i].name.len;
+		(void) pushJsonbValue(&state, WJB_KEY, &string);
+		string.val.string.val = unconstify(char *, headers[i].value.ptr);
+		string.val.string.len = (int) headers[i].value.len;
+		(void) pushJsonbValue(&state, WJB_VALUE, &string);
+	}
+	object = pushJsonbValue(&state, WJB_END_OBJECT, NULL);
+	return JsonbPGetDatum(JsonbValueToJsonb(object));
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * headers.h: HTTP headers between jsonb and the core.
+ */
+#ifndef UE_HEADERS_H
+#define UE_HEADERS_H
+
+#include "postgres.h"
+
+#include "core/fault.h"
+#include "utils/jsonb.h"
+
+/*
+ * An object of name to value, or to an array of values, as headers; allocated in the
+ * current context, pointing into headers.  Beyond UE_LIMIT_HEADERS they are checked but
+ * left out.  SQLSTATE 22023 for any other shape.
+ */
+extern UeHeader *ue_headers_read(Jsonb *headers, size_t *n_out);
+
+/* The opposite; names are taken to be different. */
+extern Datum ue_headers_build(const UeHeader *headers, size_t n_headers);
+
+#endif
