@@ -21,8 +21,8 @@
 #include "log.h"
 
 #define CONNECT_TIMEOUT_MS 5000
-#define MAX_RECONNECT_MS 5000
-#define MAX_SQL 4096
+#define MAX_RECONNECT_MS   5000
+#define MAX_SQL			   4096
 
 typedef enum State
 {
@@ -41,11 +41,11 @@ struct UeDatabase
 
 	State state;
 	PGconn *connection; /* NULL when DOWN */
-	int events;         /* wanted: POLLIN, POLLOUT */
-	int64_t due_ms;     /* DOWN: the next attempt; CONNECTING, SETUP: giving up */
-	int64_t wait_ms;    /* before the attempt after the next failure */
+	int events;			/* wanted: POLLIN, POLLOUT */
+	int64_t due_ms;		/* DOWN: the next attempt; CONNECTING, SETUP: giving up */
+	int64_t wait_ms;	/* before the attempt after the next failure */
 	bool is_down_reported;
-	int n_prepared;     /* SETUP: results that came; -1: the schema is still to come */
+	int n_prepared; /* SETUP: results that came; -1: the schema is still to come */
 
 	/* READY: what has been sent and not answered, oldest first */
 	void *queries[UE_DATABASE_MAX_QUERIES];
@@ -65,7 +65,8 @@ static void start(UeDatabase *database, int64_t now_ms);
 static void step_connect(UeDatabase *database, int64_t now_ms);
 static void step_read(UeDatabase *database, int64_t now_ms);
 static bool begin_setup(UeDatabase *database);
-static bool take_setup_result(UeDatabase *database, const PGresult *result, int64_t now_ms);
+static bool take_setup_result(UeDatabase *database, const PGresult *result,
+							  int64_t now_ms);
 static bool prepare_statements(UeDatabase *database, const char *schema);
 static void become_ready(UeDatabase *database);
 static bool take_result(UeDatabase *database, PGresult *result, int64_t now_ms);
@@ -167,7 +168,8 @@ ue_database_drop(UeDatabase *database, int64_t now_ms, const char *reason)
 }
 
 bool
-ue_database_send(UeDatabase *database, int statement, const UeSlice *parameters, void *query)
+ue_database_send(UeDatabase *database, int statement, const UeSlice *parameters,
+				 void *query)
 {
 	const UeStatement *what = &database->options.statements[statement];
 	const char **values;
@@ -188,8 +190,8 @@ ue_database_send(UeDatabase *database, int statement, const UeSlice *parameters,
 			lengths[i] = (int) parameters[i].len;
 			formats[i] = 1;
 		}
-		is_sent = PQsendQueryPrepared(database->connection, what->name, what->n_parameters,
-									  values, lengths, formats, 1) &&
+		is_sent = PQsendQueryPrepared(database->connection, what->name,
+									  what->n_parameters, values, lengths, formats, 1) &&
 				  PQpipelineSync(database->connection);
 	}
 	free(formats);
@@ -208,8 +210,9 @@ ue_database_value(const UeDatabaseResult *result, int row, int column)
 	const PGresult *rows = result->rows;
 
 	if (PQgetisnull(rows, row, column))
-		return (UeSlice) {NULL, 0};
-	return (UeSlice) {PQgetvalue(rows, row, column), (size_t) PQgetlength(rows, row, column)};
+		return (UeSlice){NULL, 0};
+	return (UeSlice){PQgetvalue(rows, row, column),
+					 (size_t) PQgetlength(rows, row, column)};
 }
 
 int64_t
@@ -269,11 +272,11 @@ static void
 start(UeDatabase *database, int64_t now_ms)
 {
 	/* What stands before dbname is a default that the conninfo may override. */
-	static const char *const keywords[] = {"tcp_user_timeout", "keepalives_idle",
+	static const char *const keywords[] = {"tcp_user_timeout",			"keepalives_idle",
 										   "fallback_application_name", "dbname",
-										   "client_encoding", NULL};
+										   "client_encoding",			NULL};
 	const char *values[] = {"10000", "30", "upstream-errors-sidecar", database->conninfo,
-							"UTF8", NULL};
+							"UTF8",	 NULL};
 
 	database->connection = PQconnectStartParams(keywords, values, 1);
 	database->state = STATE_CONNECTING;
@@ -288,6 +291,12 @@ start(UeDatabase *database, int64_t now_ms)
 static void
 step_connect(UeDatabase *database, int64_t now_ms)
 {
+	struct pollfd polled = {.fd = PQsocket(database->connection),
+							.events = (short) database->events};
+
+	/* Called too early, PQconnectPoll takes a connect in progress for a finished one. */
+	if (polled.fd >= 0 && poll(&polled, 1, 0) == 0)
+		return;
 	switch (PQconnectPoll(database->connection))
 	{
 		case PGRES_POLLING_READING:
@@ -397,8 +406,9 @@ take_setup_result(UeDatabase *database, const PGresult *result, int64_t now_ms)
 	}
 	if (PQntuples(result) == 0)
 	{
-		lose(database, now_ms,
-			 "the database does not have the extension: CREATE EXTENSION upstream_errors");
+		lose(
+			database, now_ms,
+			"the database does not have the extension: CREATE EXTENSION upstream_errors");
 		return false;
 	}
 	database->n_prepared = 0;
@@ -438,8 +448,8 @@ become_ready(UeDatabase *database)
 	database->due_ms = UE_DATABASE_NEVER;
 	database->wait_ms = database->options.reconnect_ms;
 	if (!database->options.is_quiet || database->is_down_reported)
-		ue_log_write(UE_LOG_INFO, "database_connected", "connected to the database", "role",
-					 database->options.role, NULL);
+		ue_log_write(UE_LOG_INFO, "database_connected", "connected to the database",
+					 "role", database->options.role, NULL);
 	database->is_down_reported = false;
 	database->handler->on_ready(database->context);
 }
@@ -515,7 +525,8 @@ report_down(UeDatabase *database, const char *reason)
 			*at = at[1] == '\0' ? '\0' : ' ';
 	}
 	ue_log_write(UE_LOG_WARNING,
-				 database->state == STATE_READY ? "database_lost" : "database_unavailable",
+				 database->state == STATE_READY ? "database_lost"
+												: "database_unavailable",
 				 "no database: verdicts are local, events wait in the journal", "role",
 				 database->options.role, "reason", line, NULL);
 }

@@ -45,6 +45,9 @@ typedef struct UeDeciderOptions
 extern UeDecider *ue_decider_new(UeLoop *loop, const UeDeciderOptions *options);
 extern void ue_decider_free(UeDecider *decider);
 extern bool ue_decider_is_connected(const UeDecider *decider);
+
+/* Decisions that Postgres answered after their deadline, or after they were cancelled. */
+extern uint64_t ue_decider_count_late(const UeDecider *decider);
 extern void ue_decider_submit(UeDecider *decider, UeDecision *decision);
 
 /* done will not be called. */

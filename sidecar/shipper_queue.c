@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * shipper_queue.c: joining completions to events.
+ *
+ * Waiting is measured on the journal's own clock, the times its records were appended at:
+ * after an hour without a database every event is old by the wall clock, yet its completion
+ * may be the next record.  The wall clock counts only once the whole journal has been read.
+ */
+#include "shipper_queue.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool append_event(UeQueue *queue, const UeJournalEntry *entry);
+static bool append_completion(UeQueue *queue, UeSlice payload);
+static bool is_over(const UePending *pending, const UeQueue *queue, const UeQueueTime *time);
+static int64_t bound_time(int64_t appended_us);
+static UePending **find_bucket(UeQueue *queue, const unsigned char *event_id);
+static void remove_from_bucket(UeQueue *queue, UePending *pending);
+static void free_pending(UePending *pending);
+
+void
+ue_queue_init(UeQueue *queue)
+{
+	memset(queue, 0, sizeof(*queue));
+}
+
+void
+ue_queue_reset(UeQueue *queue)
+{
+	while (queue->first != NULL)
+	{
+		UePending *pending = queue->first;
+
+		queue->first = pending->next;
+		free_pending(pending);
+	}
+	ue_queue_init(queue);
+}
+
+bool
+ue_queue_is_full(const UeQueue *queue)
+{
+	return queue->n_events >= UE_QUEUE_MAX_EVENTS || queue->n_bytes >= UE_QUEUE_MAX_BYTES;
+}
+
+bool
+ue_queue_append(UeQueue *queue, const UeJournalEntry *entry)
+{
+	if (bound_time(entry->record.appended_us) > queue->journal_us)
+		queue->journal_us = bound_time(entry->record.appended_us);
+	switch (entry->record.kind)
+	{
+		case UE_RECORD_EVENT:
+			return append_event(queue, entry);
+		case UE_RECORD_COMPLETION:
+			return append_completion(queue, entry->record.payload);
+		default:
+			/* of a newer version */
+			return true;
+	}
+}
+
+void
+ue_queue_advance(UeQueue *queue, const UeQueueTime *time)
+{
+	bool is_stuck = ue_queue_is_full(queue) && queue->n_ready == 0;
+
+	for (UePending *pending = queue->first; pending != NULL && queue->n_waiting > 0;
+		 pending = pending->next)
+	{
+		if (pending->state != UE_PENDING_WAITING)
+			continue;
+		if (!is_stuck && !is_over(pending, queue, time))
+			continue;
+		pending->state = UE_PENDING_READY;
+		queue->n_waiting--;
+		queue->n_ready++;
+	}
+}
+
+size_t
+ue_queue_take(UeQueue *queue, UePending **out, size_t max_events, size_t max_bytes)
+{
+	size_t n_taken = 0;
+	size_t n_bytes = 0;
+
+	for (UePending *pending = queue->first;
+		 pending != NULL && n_taken < max_events && queue->n_ready > 0;
+		 pending = pending->next)
+	{
+		if (pending->state != UE_PENDING_READY)
+			continue;
+		n_bytes += pending->size;
+		if (n_taken > 0 && n_bytes > max_bytes)
+			break;
+		pending->state = UE_PENDING_TAKEN;
+		queue->n_ready--;
+		out[n_taken++] = pending;
+	}
+	return n_taken;
+}
+
+void
+ue_queue_give_back(UeQueue *queue, UePending *pending)
+{
+	pending->state = UE_PENDING_READY;
+	queue->n_ready++;
+}
+
+bool
+ue_queue_pop(UeQueue *queue, UeJournalPosition *oldest)
+{
+	while (queue->first != NULL && queue->first->state == UE_PENDING_DONE)
+	{
+		UePending *pending = queue->first;
+
+		queue->first = pending->next;
+		if (queue->first == NULL)
+			queue->last = NULL;
+		queue->n_events--;
+		queue->n_bytes -= pending->size;
+		remove_from_bucket(queue, pending);
+		free_pending(pending);
+	}
+	if (queue->first == NULL)
+		return false;
+	*oldest = queue->first->position;
+	return true;
+}
+
+static bool
+append_event(UeQueue *queue, const UeJournalEntry *entry)
+{
+	UeSlice payload = entry->record.payload;
+	UePending *pending = calloc(1, sizeof(*pending));
+	UePending **bucket;
+
+	if (pending == NULL)
+		return false;
+	pending->payload = malloc(payload.len + 1);
+	if (pending->payload == NULL)
+	{
+		free(pending);
+		return false;
+	}
+	memcpy(pending->payload, payload.ptr, payload.len);
+	if (ue_event_read((UeSlice) {pending->payload, payload.len}, &pending->event) != UE_OK)
+	{
+		/* Its sum is right, so a version of ours wrote it that we do not know. */
+		free_pending(pending);
+		return true;
+	}
+	pending->position = entry->position;
+	pending->appended_us = bound_time(entry->record.appended_us);
+	pending->is_earlier_run = entry->is_earlier_run;
+	pending->size = sizeof(*pending) + payload.len;
+
+	bucket = find_bucket(queue, pending->event.event_id);
+	pending->hash_next = *bucket;
+	*bucket = pending;
+	if (queue->last != NULL)
+		queue->last->next = pending;
+	else
+		queue->first = pending;
+	queue->last = pending;
+	queue->n_events++;
+	queue->n_bytes += pending->size;
+	queue->n_waiting++;
+	return true;
+}
+
+/* One that comes too late, or for an event that is shipped, has nothing to complete. */
+static bool
+append_completion(UeQueue *queue, UeSlice payload)
+{
+	UeCompletion completion;
+	UePending *pending;
+	char *copy;
+
+	if (ue_completion_read(payload, &completion) != UE_OK)
+		return true;
+	for (pending = *find_bucket(queue, completion.event_id); pending != NULL;
+		 pending = pending->hash_next)
+	{
+		if (memcmp(pending->event.event_id, completion.event_id, 16) == 0)
+			break;
+	}
+	if (pending == NULL || pending->completion != NULL ||
+		(pending->state != UE_PENDING_WAITING && pending->state != UE_PENDING_READY))
+		return true;
+	copy = malloc(payload.len + 1);
+	if (copy == NULL)
+		return false;
+	memcpy(copy, payload.ptr, payload.len);
+	if (ue_completion_read((UeSlice) {copy, payload.len}, &completion) != UE_OK)
+	{
+		free(copy);
+		return true;
+	}
+	pending->completion = copy;
+	pending->size += payload.len;
+	queue->n_bytes += payload.len;
+
+	pending->event.response_status = completion.response_status;
+	pending->event.outcome = completion.outcome;
+	pending->event.decided_by = completion.decided_by;
+	if (completion.rule_id != UE_EVENT_NULL)
+	{
+		pending->event.rule_id = completion.rule_id;
+		pending->event.rule_version = completion.rule_version;
+	}
+	if (completion.sent_bytes != UE_EVENT_NULL)
+		pending->event.sent_bytes = completion.sent_bytes;
+	if (completion.total_ms != UE_EVENT_NULL)
+		pending->event.total_ms = completion.total_ms;
+	if (pending->state == UE_PENDING_WAITING)
+	{
+		pending->state = UE_PENDING_READY;
+		queue->n_waiting--;
+		queue->n_ready++;
+	}
+	return true;
+}
+
+static bool
+is_over(const UePending *pending, const UeQueue *queue, const UeQueueTime *time)
+{
+	if (time->is_stopping || (pending->is_earlier_run && time->is_past_earlier_runs))
+		return true;
+	if (queue->journal_us - pending->appended_us >= time->wait_us)
+		return true;
+	if (pending->is_earlier_run || !time->is_caught_up)
+		return false;
+
+	/* The second: the wall clock was set back. */
+	return time->now_us - pending->appended_us >= time->wait_us ||
+		   pending->appended_us - time->now_us >= time->wait_us;
+}
+
+/* So that differences of two times do not overflow, whatever the clock was. */
+static int64_t
+bound_time(int64_t appended_us)
+{
+	if (appended_us < 0)
+		return 0;
+	return appended_us < INT64_MAX / 2 ? appended_us : INT64_MAX / 2;
+}
+
+static UePending **
+find_bucket(UeQueue *queue, const unsigned char *event_id)
+{
+	/* The last bytes of a UUID are random in version 4 and 7. */
+	return &queue->buckets[(event_id[14] << 8 | event_id[15]) % UE_QUEUE_BUCKETS];
+}
+
+static void
+remove_from_bucket(UeQueue *queue, UePending *pending)
+{
+	UePending **link = find_bucket(queue, pending->event.event_id);
+
+	while (*link != pending)
+		link = &(*link)->hash_next;
+	*link = pending->hash_next;
+}
+
+static void
+free_pending(UePending *pending)
+{
+	free(pending->completion);
+	free(pending->payload);
+	free(pending);
+}

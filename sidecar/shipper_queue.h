@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * shipper_queue.h: events between the journal and a batch.
+ *
+ * In the order of the journal.  An event waits for its completion until that has been read
+ * or cannot be expected any more; then it is ready, taken into a batch, and done.  The
+ * journal's position is that of the oldest one that is not done.  One thread.
+ */
+#ifndef UE_SHIPPER_QUEUE_H
+#define UE_SHIPPER_QUEUE_H
+
+#include "journal_reader.h"
+
+typedef enum UePendingState
+{
+	UE_PENDING_WAITING = 0, /* for its completion */
+	UE_PENDING_READY,
+	UE_PENDING_TAKEN, /* in a batch */
+	UE_PENDING_DONE,  /* in Postgres, or in quarantine */
+} UePendingState;
+
+typedef struct UePending
+{
+	struct UePending *next;      /* later in the journal */
+	struct UePending *hash_next;
+	UePendingState state;
+	UeJournalPosition position;
+	int64_t appended_us;
+	bool is_earlier_run;
+	size_t size;      /* of its payloads */
+	UeEvent event;    /* its texts are in the two copies below */
+	char *payload;    /* owned */
+	char *completion; /* owned; NULL: none came */
+} UePending;
+
+#define UE_QUEUE_BUCKETS 4096
+#define UE_QUEUE_MAX_EVENTS 10000
+#define UE_QUEUE_MAX_BYTES (32 * 1024 * 1024)
+
+typedef struct UeQueue
+{
+	UePending *first, *last; /* owned */
+	UePending *buckets[UE_QUEUE_BUCKETS]; /* by event id */
+	size_t n_events;
+	size_t n_bytes;
+	size_t n_waiting, n_ready;
+	int64_t journal_us; /* the latest append that has been read */
+} UeQueue;
+
+extern void ue_queue_init(UeQueue *queue);
+extern void ue_queue_reset(UeQueue *queue); /* frees all */
+extern bool ue_queue_is_full(const UeQueue *queue);
+
+/* One record of the journal.  False: no memory, and the record was not taken. */
+extern bool ue_queue_append(UeQueue *queue, const UeJournalEntry *entry);
+
+/*
+ * Makes ready what need not wait any longer.  is_caught_up: the whole journal has been
+ * read.  is_past_earlier_runs: no more completions of dead processes will come.
+ */
+typedef struct UeQueueTime
+{
+	int64_t now_us;
+	int64_t wait_us;
+	bool is_caught_up;
+	bool is_past_earlier_runs;
+	bool is_stopping; /* nobody waits any more */
+} UeQueueTime;
+
+extern void ue_queue_advance(UeQueue *queue, const UeQueueTime *time);
+
+/* Takes ready events, oldest first, within both bounds (but at least one). */
+extern size_t ue_queue_take(UeQueue *queue, UePending **out, size_t max_events,
+							size_t max_bytes);
+extern void ue_queue_give_back(UeQueue *queue, UePending *pending); /* ready again */
+
+/* Frees what is done at the front.  True and the position of the oldest that is not done;
+ * false when the queue is empty. */
+extern bool ue_queue_pop(UeQueue *queue, UeJournalPosition *oldest);
+
+#endif
