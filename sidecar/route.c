@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * route.c: a table of paths.
+ *
+ * A row matches whole path segments.  Rows are tried in order, so the longer path of two
+ * comes first, and a row with a header before the same path without.
+ *
+ * Sources: the endpoint lists of the vendors' API references (OpenAI, Anthropic, Google AI
+ * for Developers, Vertex AI; November 2026).
+ */
+#include "route.h"
+
+typedef struct UeRouteRow
+{
+	UeSlice path;
+	UeSlice header;   /* must be present; empty: none is asked for */
+	UeSlice platform;
+	UeSlice fallback; /* when that platform has no base URL; empty: none */
+	UeFormat format;
+} UeRouteRow;
+
+#define ROW(path, header, platform, fallback, format)                                        \
+	{                                                                                        \
+		UE_SLICE_INIT(path), UE_SLICE_INIT(header), UE_SLICE_INIT(platform),                 \
+			UE_SLICE_INIT(fallback), format                                                  \
+	}
+
+static const UeRouteRow route_rows[] = {
+	/* Google speaks OpenAI's dialect below this path */
+	ROW("/v1beta/openai", "", "gemini", "", UE_FORMAT_OPENAI),
+	ROW("/v1beta", "", "gemini", "", UE_FORMAT_GEMINI),
+	ROW("/v1alpha", "", "gemini", "", UE_FORMAT_GEMINI),
+	ROW("/upload/v1beta", "", "gemini", "", UE_FORMAT_GEMINI),
+	ROW("/v1beta1", "", "vertex", "gemini", UE_FORMAT_GEMINI),
+	ROW("/v1/projects", "", "vertex", "gemini", UE_FORMAT_GEMINI),
+	ROW("/v1/publishers", "", "vertex", "gemini", UE_FORMAT_GEMINI),
+	ROW("/v1", "x-goog-api-key", "gemini", "", UE_FORMAT_GEMINI),
+
+	ROW("/v1/messages", "", "anthropic", "", UE_FORMAT_ANTHROPIC),
+	ROW("/v1/complete", "", "anthropic", "", UE_FORMAT_ANTHROPIC),
+	/* models, files, organizations, skills: both have them, this one names its version */
+	ROW("/v1", "anthropic-version", "anthropic", "", UE_FORMAT_ANTHROPIC),
+
+	ROW("/v1/responses", "", "openai", "", UE_FORMAT_OPENAI_RESPONSES),
+	ROW("/v1/conversations", "", "openai", "", UE_FORMAT_OPENAI_RESPONSES),
+	ROW("/v1/chat", "", "openai", "", UE_FORMAT_OPENAI),
+	ROW("/v1/completions", "", "openai", "", UE_FORMAT_OPENAI),
+	ROW("/v1/embeddings", "", "openai", "", UE_FORMAT_OPENAI),
+	ROW("/v1/models", "", "openai", "", UE_FORMAT_OPENAI),
+	ROW("/v1/images", "", "openai", "", UE_FORMAT_OPENAI),
+	ROW("/v1/audio", "", "openai", "", UE_FORMAT_OPENAI),
+	ROW("/v1/videos", "", "openai", "", UE_FORMAT_OPENAI),
+	ROW("/v1/files", "", "openai", "", UE_FORMAT_OPENAI),
+	ROW("/v1/uploads", "", "openai", "", UE_FORMAT_OPENAI),
+	ROW("/v1/batches", "", "openai", "", UE_FORMAT_OPENAI),
+	ROW("/v1/moderations", "", "openai", "", UE_FORMAT_OPENAI),
+	ROW("/v1/fine_tuning", "", "openai", "", UE_FORMAT_OPENAI),
+	ROW("/v1/vector_stores", "", "openai", "", UE_FORMAT_OPENAI),
+	ROW("/v1/containers", "", "openai", "", UE_FORMAT_OPENAI),
+	ROW("/v1/evals", "", "openai", "", UE_FORMAT_OPENAI),
+	ROW("/v1/assistants", "", "openai", "", UE_FORMAT_OPENAI),
+	ROW("/v1/threads", "", "openai", "", UE_FORMAT_OPENAI),
+	ROW("/v1/realtime", "", "openai", "", UE_FORMAT_OPENAI),
+	ROW("/v1/chatkit", "", "openai", "", UE_FORMAT_OPENAI),
+	ROW("/v1/skills", "", "openai", "", UE_FORMAT_OPENAI),
+	ROW("/v1/organization", "", "openai", "", UE_FORMAT_OPENAI),
+	ROW("/v1/projects", "", "openai", "", UE_FORMAT_OPENAI),
+};
+
+/* The format of a platform whose path says nothing. */
+typedef struct UePlatformFormat
+{
+	UeSlice platform;
+	UeFormat format;
+} UePlatformFormat;
+
+static const UePlatformFormat platform_formats[] = {
+	{UE_SLICE_INIT("anthropic"), UE_FORMAT_ANTHROPIC},
+	{UE_SLICE_INIT("antigravity"), UE_FORMAT_GEMINI},
+	{UE_SLICE_INIT("gemini"), UE_FORMAT_GEMINI},
+	{UE_SLICE_INIT("vertex"), UE_FORMAT_GEMINI},
+};
+
+/* Behind these the path names the model: Google's, and Azure's deployments. */
+static const UeSlice model_markers[] = {
+	UE_SLICE_INIT("/models/"),
+	UE_SLICE_INIT("/tunedModels/"),
+	UE_SLICE_INIT("/deployments/"),
+};
+
+static UeSlice strip_origin(UeSlice target);
+static bool find_platform(const UeConfig *config, UeSlice target, UeRoute *out);
+static const UeRouteRow *find_row(const UeRequest *request, UeSlice path);
+static bool has_path(UeSlice path, UeSlice prefix);
+static bool has_header(const UeRequest *request, UeSlice name);
+static UeSlice find_path(UeSlice target);
+static UeFormat guess_format(UeSlice platform);
+static UeSlice find_model(UeSlice path);
+static bool is_stream_asked(const UeRequest *request, UeSlice path);
+static void choose_upstream(const UeConfig *config, UeSlice platform, UeRoute *out);
+
+void
+ue_route_find(const UeConfig *config, const UeRequest *request, UeRoute *out)
+{
+	UeSlice target = strip_origin(request->target);
+	const UeRouteRow *row;
+	UeSlice path;
+	bool is_named;
+
+	*out = (UeRoute) {.platform = -1, .target = target, .path = find_path(target)};
+	is_named = find_platform(config, target, out);
+	path = find_path(out->target);
+	row = find_row(request, path);
+	if (row != NULL)
+		out->format = row->format;
+	else if (is_named)
+		out->format = guess_format(ue_slice_of(out->upstream->platform));
+	else if (has_header(request, UE_SLICE("anthropic-version")))
+		out->format = UE_FORMAT_ANTHROPIC;
+	else if (has_header(request, UE_SLICE("x-goog-api-key")))
+		out->format = UE_FORMAT_GEMINI;
+	if (!is_named && row != NULL)
+	{
+		choose_upstream(config, row->platform, out);
+		if (out->upstream == NULL && row->fallback.len > 0)
+			choose_upstream(config, row->fallback, out);
+	}
+	out->model = find_model(path);
+	out->is_stream = is_stream_asked(request, path);
+}
+
+/* The absolute form of a target, which a server must accept (RFC 9112 3.2.2). */
+static UeSlice
+strip_origin(UeSlice target)
+{
+	size_t start = 0;
+	size_t slash;
+	UeSlice rest;
+
+	if (ue_slice_has_prefix_fold(target, UE_SLICE("http://")))
+		start = 7;
+	else if (ue_slice_has_prefix_fold(target, UE_SLICE("https://")))
+		start = 8;
+	else
+		return target;
+	rest = ue_slice_sub(target, start, target.len);
+	if (!ue_slice_find(rest, UE_SLICE("/"), &slash))
+		return UE_SLICE("/");
+	return ue_slice_sub(rest, slash, rest.len);
+}
+
+/* "/groq/openai/v1/…": the first segment names a configured platform, and goes. */
+static bool
+find_platform(const UeConfig *config, UeSlice target, UeRoute *out)
+{
+	UeSlice path = find_path(target);
+	UeSlice rest = ue_slice_sub(path, 1, path.len);
+	size_t len;
+
+	if (path.len < 2 || path.ptr[0] != '/')
+		return false;
+	if (!ue_slice_find(rest, UE_SLICE("/"), &len))
+		len = rest.len;
+	choose_upstream(config, ue_slice_sub(rest, 0, len), out);
+	if (out->upstream == NULL)
+		return false;
+	out->target = ue_slice_sub(target, len + 1, target.len);
+	if (out->target.len == 0)
+		out->target = UE_SLICE("/");
+	return true;
+}
+
+static void
+choose_upstream(const UeConfig *config, UeSlice platform, UeRoute *out)
+{
+	const UeConfigUpstream *upstream = ue_config_find_upstream(config, platform);
+
+	if (upstream == NULL)
+		return;
+	out->upstream = upstream;
+	out->platform = (int) (upstream - config->upstreams);
+}
+
+static const UeRouteRow *
+find_row(const UeRequest *request, UeSlice path)
+{
+	for (size_t i = 0; i < sizeof(route_rows) / sizeof(route_rows[0]); i++)
+	{
+		const UeRouteRow *row = &route_rows[i];
+
+		if (has_path(path, row->path) &&
+			(row->header.len == 0 || has_header(request, row->header)))
+			return row;
+	}
+	return NULL;
+}
+
+static bool
+has_path(UeSlice path, UeSlice prefix)
+{
+	return ue_slice_has_prefix(path, prefix) &&
+		   (path.len == prefix.len || path.ptr[prefix.len] == '/');
+}
+
+static bool
+has_header(const UeRequest *request, UeSlice name)
+{
+	for (size_t i = 0; i < request->n_headers; i++)
+	{
+		if (ue_slice_is_equal_fold(request->headers[i].name, name))
+			return true;
+	}
+	return false;
+}
+
+static UeSlice
+find_path(UeSlice target)
+{
+	size_t at;
+
+	if (ue_slice_find(target, UE_SLICE("?"), &at))
+		return ue_slice_sub(target, 0, at);
+	return target;
+}
+
+static UeFormat
+guess_format(UeSlice platform)
+{
+	for (size_t i = 0; i < sizeof(platform_formats) / sizeof(platform_formats[0]); i++)
+	{
+		if (ue_slice_is_equal_fold(platform, platform_formats[i].platform))
+			return platform_formats[i].format;
+	}
+	return UE_FORMAT_OPENAI;
+}
+
+/* "…/models/gemini-3-pro:streamGenerateContent" */
+static UeSlice
+find_model(UeSlice path)
+{
+	UeSlice none = {NULL, 0};
+
+	for (size_t i = 0; i < sizeof(model_markers) / sizeof(model_markers[0]); i++)
+	{
+		UeSlice rest;
+		size_t at;
+		size_t len = 0;
+
+		if (!ue_slice_find(path, model_markers[i], &at))
+			continue;
+		rest = ue_slice_sub(path, at + model_markers[i].len, path.len);
+		while (len < rest.len && rest.ptr[len] != '/' && rest.ptr[len] != ':')
+			len++;
+		return ue_slice_sub(rest, 0, len);
+	}
+	return none;
+}
+
+static bool
+is_stream_asked(const UeRequest *request, UeSlice path)
+{
+	size_t at;
+
+	if (ue_slice_find(path, UE_SLICE(":streamGenerateContent"), &at) ||
+		ue_slice_find(path, UE_SLICE(":streamRawPredict"), &at))
+		return true;
+	for (size_t i = 0; i < request->n_headers; i++)
+	{
+		if (ue_slice_is_equal_fold(request->headers[i].name, UE_SLICE("accept")) &&
+			ue_slice_find_fold(request->headers[i].value, UE_SLICE("text/event-stream"), &at))
+			return true;
+	}
+	return false;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * route.h: whose request it is: path and a few headers to vendor, format and target.
+ */
+#ifndef UE_ROUTE_H
+#define UE_ROUTE_H
+
+#include "config.h"
+
+typedef struct UeRoute
+{
+	const UeConfigUpstream *upstream; /* NULL: nobody's; format is then a guess */
+	int platform;       /* its index in the configuration; -1 */
+	UeFormat format;
+	UeSlice target;     /* what the upstream is asked for: path and query */
+	UeSlice path;       /* the client's, without query */
+	UeSlice model;      /* when the path names it; else empty */
+	bool is_stream;     /* the path or Accept asks for an event stream */
+} UeRoute;
+
+/* Slices of *out point into the request. */
+extern void ue_route_find(const UeConfig *config, const UeRequest *request, UeRoute *out);
+
+#endif
