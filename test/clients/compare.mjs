@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: PostgreSQL
+/*
+ * compare.mjs: what an SDK's user sees through the sidecar, against what the vendor's own
+ * answer would have shown.  Speaks TAP.
+ *
+ *   node compare.mjs DIRECT_URL SIDECAR_URL
+ *
+ * The sidecar must run with --first-byte-timeout and --idle-timeout of one second.  A
+ * scenario is "same" when the SDK must not be able to tell the difference but for masked
+ * words; where the sidecar decides something better than a dead connection or an HTML page,
+ * its verdict stands here.
+ */
+import { call, vendors } from './vendors.mjs';
+
+const [directUrl, sidecarUrl] = process.argv.slice(2);
+const fields = ['class', 'status', 'code', 'type', 'param', 'request_id', 'retry_after', 'retry_delay', 'text', 'event'];
+let number = 0;
+let failed = 0;
+
+function ok(condition, claim, found) {
+	number++;
+	if (condition) {
+		console.log(`ok ${number} - ${claim}`);
+		return;
+	}
+	failed++;
+	console.log(`not ok ${number} - ${claim}`);
+	for (const line of found) console.log(`#   ${JSON.stringify(line)}`);
+}
+
+/* One exception for every vendor, by status; all are ApiError to Google's SDK. */
+function raises(classes, status, rest = {}) {
+	return (vendor, direct, found) => {
+		const expected = classes[vendor] ?? classes.other;
+		const expectedStatus = typeof status === 'object' ? (status[vendor] ?? status.other) : status;
+		if (found.class !== expected) return `class ${expected}`;
+		if (expectedStatus !== undefined && found.status !== expectedStatus) return `status ${expectedStatus}`;
+		if (/[<>]/.test(found.message)) return 'a message without markup';
+		for (const [key, value] of Object.entries(rest)) if (found[key] !== value) return `${key} ${value}`;
+		return null;
+	};
+}
+
+/* An exception inside a stream that had begun: what came before it has been delivered. */
+function raisesAfterText(classes) {
+	const check = raises(classes, undefined);
+	return (vendor, direct, found) => {
+		const wrong = check(vendor, direct, found);
+		if (wrong) return wrong;
+		return (found.text ?? '') === (direct.text ?? '') ? null : 'the text that came before';
+	};
+}
+
+function same(vendor, direct, found) {
+	for (const field of fields) {
+		if (JSON.stringify(found[field]) !== JSON.stringify(direct[field])) return `${field} ${JSON.stringify(direct[field])}`;
+	}
+	/* "message" may lose its secrets and nothing else */
+	if (direct.message !== undefined) {
+		const cut = direct.message.search(/\S*PLANTED/);
+		if (cut < 0 ? found.message !== direct.message : !found.message.startsWith(direct.message.slice(0, cut))) {
+			return `message ${direct.message}`;
+		}
+	}
+	return null;
+}
+
+const server = { openai: 'InternalServerError', openai_responses: 'InternalServerError', anthropic: 'InternalServerError', gemini: 'ApiError' };
+const inStream = { openai: 'APIError', openai_responses: 'APIError', anthropic: 'APIError', gemini: 'ApiError' };
+
+const scenarios = [
+	{ name: 'ok', check: same },
+	{ name: 'ok', stream: true, check: same },
+	{ name: 'drip', stream: true, check: same },
+	{ name: 'error:429', check: same },
+	{ name: 'error:429', stream: true, check: same },
+	{ name: 'error:529', check: same },
+	{ name: 'error:500', check: same },
+	{ name: 'error:401', check: same },
+	{ name: 'error:403', check: same },
+	{ name: 'error:404', check: same },
+	{ name: 'error:413', check: same },
+	{ name: 'error:context', check: same },
+	{ name: 'error:param', check: same },
+	{ name: 'error:quota', check: same },
+	{ name: 'error-mid-stream', stream: true, check: same },
+	{ name: 'cut-json', check: same },
+	{ name: 'html500', check: raises(server, 500) },
+	{ name: 'reset', check: raises(server, 502) },
+	{ name: 'close', check: raises(server, 502) },
+	{ name: 'stall', check: raises(server, 504) },
+	{ name: 'error-200', check: raises({ ...server, anthropic: 'OverloadedError' }, { other: 503, anthropic: 529 }) },
+	{ name: 'error-first-event', stream: true, check: raises({ ...server, anthropic: 'OverloadedError' }, { other: 503, anthropic: 529 }) },
+	{ name: 'no-terminal', stream: true, check: raisesAfterText(inStream) },
+	{ name: 'reset-midway', stream: true, check: raisesAfterText(inStream) },
+	{ name: 'stall-midway', stream: true, check: raisesAfterText(inStream) },
+	{ name: 'truncate', stream: true, check: raisesAfterText(inStream) },
+];
+
+async function compare(vendor, { name, stream = false, check }) {
+	const options = { stream, timeout: 3000 };
+	const [direct, found] = await Promise.all([call(vendor, directUrl, name, options), call(vendor, sidecarUrl, name, options)]);
+	const wrong = check(vendor, direct, found);
+	ok(wrong === null, `${vendor}: ${name}${stream ? ', streamed' : ''}`, [`expected ${wrong}`, direct, found]);
+	ok(!JSON.stringify(found).includes('PLANTED'), `${vendor}: ${name}${stream ? ', streamed' : ''}: no planted secret reaches the caller`, [found]);
+}
+
+/* Retries are the SDK's own, told apart by the upstream's count of requests. */
+async function count(name) {
+	const counts = await (await fetch(`${directUrl}/_counts`)).json();
+	return counts[name]?.requests ?? 0;
+}
+
+async function compareRetries(vendor) {
+	const name = `flaky:${vendor}`;
+	const found = await call(vendor, sidecarUrl, name, { retries: 2, timeout: 8000 });
+	ok(found.text === 'Good answers stream straight through.', `${vendor}: its own retry succeeds`, [found]);
+	ok((await count(name)) === 2, `${vendor}: with one retry`, [await count(name)]);
+	ok(found.ms >= 950 && found.ms < 3000, `${vendor}: after our retry-after of one second`, [found.ms]);
+
+	const before = await count('error:quota');
+	const billing = await call(vendor, sidecarUrl, 'error:quota', { retries: 2, timeout: 8000 });
+	ok(billing.class !== undefined && (await count('error:quota')) - before === 1,
+		`${vendor}: x-should-retry: false stops retries of a spent quota`, [billing, (await count('error:quota')) - before]);
+}
+
+for (const vendor of vendors) {
+	/* a few at a time: the stalls take most of the time */
+	for (let i = 0; i < scenarios.length; i += 4) {
+		await Promise.all(scenarios.slice(i, i + 4).map((scenario) => compare(vendor, scenario)));
+	}
+}
+for (const vendor of ['openai', 'anthropic']) await compareRetries(vendor);
+console.log(`1..${number}`);
+process.exit(failed === 0 ? 0 : 1);
