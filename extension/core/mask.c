@@ -1,0 +1,454 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * mask.c: the scan, and the mask over texts and JSON trees.
+ *
+ * Most bytes of a text are none that any rule begins or ends with, so a table of 256
+ * entries passes over them.  The others call the rules that know them, in a fixed order.
+ *
+ * Idempotence.  Every replacement is made such that the rule which wrote it finds it again
+ * and writes the same.  Whether that holds for two rules whose texts touch cannot be seen
+ * from the rules one by one, so it is not believed but enforced: a text that was changed is
+ * scanned again until a scan changes nothing.  The second scan nearly always is the last.
+ * A text that is still not at rest after MAX_SCANS is replaced as a whole.  Thus whatever is
+ * returned is a text that one scan leaves as it is.
+ */
+#include "core/mask.h"
+
+#include <string.h>
+
+#include "core/jsonout.h"
+#include "core/limits.h"
+#include "core/mask_scan.h"
+
+#define MAX_SCANS 6
+
+typedef enum Trigger
+{
+	TRIGGER_NONE = 0,
+	TRIGGER_DASH,
+	TRIGGER_DOT,
+	TRIGGER_COLON,
+	TRIGGER_EQUALS,
+	TRIGGER_AT,
+	TRIGGER_PERCENT,
+	TRIGGER_SLASH,
+	TRIGGER_STAR,
+	TRIGGER_LETTER, /* the telling letter of AIza, AKIA, ASIA, eyJ */
+	TRIGGER_SCHEME, /* the first of Bearer, Basic */
+} Trigger;
+
+static const unsigned char triggers[256] = {
+	['-'] = TRIGGER_DASH,	 ['_'] = TRIGGER_DASH,	 ['.'] = TRIGGER_DOT,
+	[':'] = TRIGGER_COLON,	 ['='] = TRIGGER_EQUALS, ['@'] = TRIGGER_AT,
+	['%'] = TRIGGER_PERCENT, ['/'] = TRIGGER_SLASH,	 ['*'] = TRIGGER_STAR,
+	['I'] = TRIGGER_LETTER,	 ['J'] = TRIGGER_LETTER, ['B'] = TRIGGER_SCHEME,
+	['b'] = TRIGGER_SCHEME,
+};
+
+const unsigned char ue_mask_classes[256] = {
+	[0 ... ' '] = UE_MASK_BLANK,
+	[0x7F] = UE_MASK_BLANK,
+	['0' ... '9'] = UE_MASK_DIGIT | UE_MASK_HEX,
+	['a' ... 'f'] = UE_MASK_LOWER | UE_MASK_HEX,
+	['g' ... 'z'] = UE_MASK_LOWER,
+	['A' ... 'F'] = UE_MASK_UPPER | UE_MASK_HEX,
+	['G' ... 'Z'] = UE_MASK_UPPER,
+	['-'] = UE_MASK_DASH,
+	['_'] = UE_MASK_DASH,
+	['*'] = UE_MASK_STAR,
+};
+
+static bool apply_trigger(UeMaskScan *scan, Trigger trigger, size_t at);
+static bool apply_colon(UeMaskScan *scan, size_t at);
+static bool apply_percent(UeMaskScan *scan, size_t at);
+static UeStatus scan_text(UeBuf *buf, UeSlice text, UeSlice *out, bool *is_changed);
+static UeStatus write_node(UeArena *arena, UeJsonOut *out, const UeJson *node);
+
+UeStatus
+ue_mask_text(UeArena *arena, UeSlice text, UeSlice *out)
+{
+	UeBuf bufs[2];
+	bool is_changed = true;
+	UeSlice masked = text;
+
+	if (text.len > UE_LIMIT_MASK)
+		return UE_TOO_LARGE;
+	ue_buf_init(&bufs[0], arena, SIZE_MAX - 1);
+	ue_buf_init(&bufs[1], arena, SIZE_MAX - 1);
+	for (int i = 0; is_changed && i < MAX_SCANS; i++)
+	{
+		UeStatus status = scan_text(&bufs[i % 2], masked, &masked, &is_changed);
+
+		if (status != UE_OK)
+			return status;
+	}
+	*out = is_changed ? UE_SLICE("***") : masked;
+	return UE_OK;
+}
+
+UeStatus
+ue_mask_json(UeArena *arena, const UeJson *root, UeSlice *out)
+{
+	UeBuf buf;
+	UeJsonOut json;
+	UeStatus status;
+
+	ue_buf_init(&buf, arena, SIZE_MAX - 1);
+	ue_jsonout_init(&json, &buf);
+	status = write_node(arena, &json, root);
+	return status == UE_OK ? ue_buf_finish(&buf, out) : status;
+}
+
+/* One scan; buf is overwritten.  *out is text itself when nothing changes. */
+static UeStatus
+scan_text(UeBuf *buf, UeSlice text, UeSlice *out, bool *is_changed)
+{
+	UeMaskScan scan = {.text = text, .buf = buf};
+
+	buf->len = 0;
+	while (scan.next < text.len)
+	{
+		size_t at = scan.next;
+		unsigned char trigger = TRIGGER_NONE;
+
+		while (at < text.len &&
+			   (trigger = triggers[(unsigned char) text.ptr[at]]) == TRIGGER_NONE)
+			at++;
+		if (at == text.len)
+			break;
+		if (!apply_trigger(&scan, (Trigger) trigger, at))
+			scan.next = at + 1;
+	}
+	*is_changed = scan.is_changed;
+	if (!scan.is_changed)
+	{
+		*out = text;
+		return UE_OK;
+	}
+	ue_buf_append(buf, ue_slice_sub(text, scan.floor, text.len));
+	return ue_buf_finish(buf, out);
+}
+
+static bool
+apply_trigger(UeMaskScan *scan, Trigger trigger, size_t at)
+{
+	switch (trigger)
+	{
+		case TRIGGER_NONE:
+			return false;
+		case TRIGGER_DASH:
+			return ue_mask_apply_key(scan, at);
+		case TRIGGER_DOT:
+			return ue_mask_apply_dotted_key(scan, at) || ue_mask_apply_dotted(scan, at);
+		case TRIGGER_COLON:
+			return apply_colon(scan, at);
+		case TRIGGER_EQUALS:
+			return ue_mask_apply_name(scan, at, 1);
+		case TRIGGER_AT:
+			return ue_mask_apply_email(scan, at, 1);
+		case TRIGGER_PERCENT:
+			return apply_percent(scan, at);
+		case TRIGGER_SLASH:
+			return ue_mask_apply_slash(scan, at);
+		case TRIGGER_STAR:
+			return ue_mask_apply_star(scan, at);
+		case TRIGGER_LETTER:
+			return ue_mask_apply_letter_key(scan, at);
+		case TRIGGER_SCHEME:
+			return ue_mask_apply_scheme(scan, at);
+	}
+	return false;
+}
+
+static bool
+apply_colon(UeMaskScan *scan, size_t at)
+{
+	return ue_mask_apply_url(scan, at) || ue_mask_apply_arn(scan, at) ||
+		   ue_mask_apply_name(scan, at, 1) || ue_mask_apply_ipv6(scan, at);
+}
+
+/* The same signs in a URL-encoded text. */
+static bool
+apply_percent(UeMaskScan *scan, size_t at)
+{
+	if (ue_mask_has_fold(scan, at, UE_SLICE("%3a")))
+		return ue_mask_apply_url(scan, at);
+	if (ue_mask_has_fold(scan, at, UE_SLICE("%3d")))
+		return ue_mask_apply_name(scan, at, 3);
+	if (ue_mask_has(scan, at, UE_SLICE("%40")))
+		return ue_mask_apply_email(scan, at, 3);
+	return false;
+}
+
+void
+ue_mask_write_begin(UeMaskScan *scan, size_t start)
+{
+	ue_buf_append(scan->buf, ue_slice_sub(scan->text, scan->floor, start - scan->floor));
+	scan->region_at = start;
+	scan->region_written = scan->buf->len;
+}
+
+void
+ue_mask_write(UeMaskScan *scan, UeSlice text)
+{
+	ue_buf_append(scan->buf, text);
+}
+
+void
+ue_mask_write_end(UeMaskScan *scan, size_t end)
+{
+	UeSlice before = ue_slice_sub(scan->text, scan->region_at, end - scan->region_at);
+	UeSlice after = {scan->buf->ptr, 0};
+
+	/* a failed buffer counts as a change, so that the scan reports its status */
+	if (scan->buf->status != UE_OK)
+		scan->is_changed = true;
+	else
+	{
+		after.ptr += scan->region_written;
+		after.len = scan->buf->len - scan->region_written;
+		scan->is_changed |= !ue_slice_is_equal(before, after);
+	}
+	scan->floor = end;
+	scan->next = end;
+}
+
+void
+ue_mask_write_stars(UeMaskScan *scan, size_t start, size_t n_kept, size_t end)
+{
+	ue_mask_write_begin(scan, start);
+	ue_mask_write(scan, ue_slice_sub(scan->text, start, n_kept));
+	ue_mask_write(scan, UE_SLICE("***"));
+	ue_mask_write_end(scan, end);
+}
+
+size_t
+ue_mask_find_end(const UeMaskScan *scan, size_t at, int classes)
+{
+	while (at < scan->text.len && ue_mask_is_class(scan->text.ptr[at], classes))
+		at++;
+	return at;
+}
+
+size_t
+ue_mask_find_start(const UeMaskScan *scan, size_t at, int classes)
+{
+	while (at > scan->floor && ue_mask_is_class(scan->text.ptr[at - 1], classes))
+		at--;
+	return at;
+}
+
+bool
+ue_mask_has(const UeMaskScan *scan, size_t at, UeSlice literal)
+{
+	return ue_slice_has_prefix(ue_slice_sub(scan->text, at, literal.len), literal);
+}
+
+bool
+ue_mask_has_fold(const UeMaskScan *scan, size_t at, UeSlice literal)
+{
+	return ue_slice_has_prefix_fold(ue_slice_sub(scan->text, at, literal.len), literal);
+}
+
+bool
+ue_mask_has_before(const UeMaskScan *scan, size_t at, UeSlice literal)
+{
+	return at - scan->floor >= literal.len &&
+		   ue_mask_has(scan, at - literal.len, literal);
+}
+
+static bool
+is_hex(const UeMaskScan *scan, size_t at, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+	{
+		if (!ue_mask_is_class(ue_mask_read(scan, at + i), UE_MASK_HEX))
+			return false;
+	}
+	return true;
+}
+
+static bool
+is_escape_letter(char byte)
+{
+	return byte != '\0' && strchr("nrtbf", byte) != NULL;
+}
+
+bool
+ue_mask_is_word_start(const UeMaskScan *scan, size_t at)
+{
+	const char *text = scan->text.ptr;
+	size_t room = at - scan->floor;
+
+	if (room == 0 || !ue_mask_is_class(text[at - 1], UE_MASK_ALNUM))
+		return true;
+	if (room >= 2 && text[at - 2] == '\\' && is_escape_letter(text[at - 1]))
+		return true;
+	if (room >= 3 && text[at - 3] == '%' && is_hex(scan, at - 2, 2))
+		return true;
+	if (room >= 5 && ue_mask_has(scan, at - 5, UE_SLICE("%25")) &&
+		is_hex(scan, at - 2, 2))
+		return true;
+	return room >= 6 && text[at - 6] == '\\' && text[at - 5] == 'u' &&
+		   is_hex(scan, at - 4, 4);
+}
+
+size_t
+ue_mask_skip_escape(const UeMaskScan *scan, size_t start)
+{
+	char before;
+
+	if (start == scan->floor)
+		return start;
+	before = scan->text.ptr[start - 1];
+	if (before == '%' && is_hex(scan, start, 2))
+		return start + (ue_mask_has(scan, start, UE_SLICE("25")) && is_hex(scan, start, 4)
+							? 4
+							: 2);
+	if (before != '\\')
+		return start;
+	if (ue_mask_read(scan, start) == 'u' && is_hex(scan, start + 1, 4))
+		return start + 5;
+	return start + is_escape_letter(ue_mask_read(scan, start));
+}
+
+/* Full-width and general punctuation, which surrounds URLs in Chinese sentences. */
+static bool
+is_wide_punctuation(const UeMaskScan *scan, size_t at)
+{
+	return ue_mask_has(scan, at, UE_SLICE("\xE2\x80")) ||
+		   ue_mask_has(scan, at, UE_SLICE("\xE3\x80")) ||
+		   ue_mask_has(scan, at, UE_SLICE("\xEF\xBC")) ||
+		   ue_mask_has(scan, at, UE_SLICE("\xEF\xBD")) ||
+		   ue_mask_has(scan, at, UE_SLICE("\xC2\xA0"));
+}
+
+char
+ue_mask_read_unit(const UeMaskScan *scan, size_t at, size_t *len)
+{
+	/* what Go, PHP and others escape although they need not; the rest ends the text */
+	static const char hex[] = "262f3d3f23402b253a7e2c3b";
+	static const char meanings[] = "&/=?#@+%:~,;";
+	char byte = ue_mask_read(scan, at);
+
+	*len = 1;
+	if (byte == '\\')
+	{
+		*len = 2;
+		if (ue_mask_read(scan, at + 1) == '/')
+			return '/';
+		*len = 6;
+		for (size_t i = 0; meanings[i] != '\0'; i++)
+		{
+			UeSlice digits = {hex + 2 * i, 2};
+
+			if (ue_mask_has(scan, at + 1, UE_SLICE("u00")) &&
+				ue_mask_has_fold(scan, at + 4, digits))
+				return meanings[i];
+		}
+		return '\0';
+	}
+	if (ue_mask_is_class(byte, UE_MASK_BLANK) || byte == '"' || byte == '<' ||
+		byte == '>' || byte == '`' ||
+		((unsigned char) byte >= 0xC0 && is_wide_punctuation(scan, at)))
+		return '\0';
+	return byte;
+}
+
+bool
+ue_mask_is_random(UeSlice word)
+{
+	int classes = 0;
+	bool is_inner_upper = false;
+
+	for (size_t i = 0; i < word.len; i++)
+	{
+		int class = ue_mask_classes[(unsigned char) word.ptr[i]];
+
+		if ((class & UE_MASK_UPPER) != 0 && (classes & UE_MASK_LOWER) != 0)
+			is_inner_upper = true;
+		classes |= class;
+	}
+	return (classes & UE_MASK_STAR) != 0 || is_inner_upper ||
+		   ((classes & UE_MASK_DIGIT) != 0 &&
+			(classes & (UE_MASK_LOWER | UE_MASK_UPPER)) != 0);
+}
+
+/* A member whose name says that its value is secret. */
+static bool
+is_secret(const UeJson *node)
+{
+	UeMaskSecrecy secrecy = UE_MASK_SECRECY_NONE;
+
+	if (node->type == UE_JSON_STRING ? node->text.len > 0 : node->type >= UE_JSON_NUMBER)
+		secrecy = ue_mask_find_name(node->key);
+	return secrecy == UE_MASK_SECRECY_ALL ||
+		   (secrecy == UE_MASK_SECRECY_TEXT && node->type == UE_JSON_STRING);
+}
+
+static UeStatus
+write_children(UeArena *arena, UeJsonOut *out, const UeJson *node)
+{
+	for (const UeJson *child = node->child; child != NULL; child = child->next)
+	{
+		UeStatus status;
+
+		if (node->type == UE_JSON_OBJECT)
+		{
+			UeSlice key;
+
+			/* a name may be a secret itself: {"invalid":{"sk-…":1}} */
+			status = ue_mask_text(arena, child->key, &key);
+			if (status != UE_OK)
+				return status;
+			ue_jsonout_append_key(out, key);
+			if (is_secret(child))
+			{
+				ue_jsonout_append_string(out, UE_SLICE("***"));
+				continue;
+			}
+		}
+		status = write_node(arena, out, child);
+		if (status != UE_OK)
+			return status;
+	}
+	return UE_OK;
+}
+
+/* Recursion is bounded: ue_json_parse has made no tree deeper than UE_LIMIT_JSON_DEPTH. */
+static UeStatus
+write_node(UeArena *arena, UeJsonOut *out, const UeJson *node)
+{
+	UeSlice text;
+	UeStatus status = UE_OK;
+
+	switch (node->type)
+	{
+		case UE_JSON_NULL:
+			ue_jsonout_append_null(out);
+			break;
+		case UE_JSON_FALSE:
+		case UE_JSON_TRUE:
+			ue_jsonout_append_bool(out, node->type == UE_JSON_TRUE);
+			break;
+		case UE_JSON_NUMBER:
+			ue_jsonout_append_raw(out, node->raw);
+			break;
+		case UE_JSON_STRING:
+			status = ue_mask_text(arena, node->text, &text);
+			if (status == UE_OK)
+				ue_jsonout_append_string(out, text);
+			break;
+		case UE_JSON_ARRAY:
+			ue_jsonout_append_begin(out, '[');
+			status = write_children(arena, out, node);
+			ue_jsonout_append_end(out, ']');
+			break;
+		case UE_JSON_OBJECT:
+			ue_jsonout_append_begin(out, '{');
+			status = write_children(arena, out, node);
+			ue_jsonout_append_end(out, '}');
+			break;
+	}
+	return status;
+}

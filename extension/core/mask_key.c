@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * mask_key.c: keys and tokens that are known by how they begin.
+ *
+ * The beginning stays, so that an operator sees whose key it was: sk-ant-***.  A region
+ * always runs to the end of the word, so that no tail of a key stays behind, be it that of
+ * the half hidden form "sk-abc1****wxyz" that OpenAI's own message shows.
+ */
+#include "core/mask_scan.h"
+
+#include <string.h>
+
+/* What must follow a prefix for it to be a key. */
+typedef enum KeyBody
+{
+	BODY_ANY = 0, /* min_len bytes of a word */
+	BODY_RANDOM,  /* min_len letters and digits in a row, of mixed kinds */
+} KeyBody;
+
+typedef struct KeyPrefix
+{
+	UeSlice prefix;
+	size_t min_len;
+	KeyBody body;
+	bool is_anywhere; /* even in the middle of a word */
+} KeyPrefix;
+
+/*
+ * Prefixes with a '-' or '_', the longer first.  Sources: each vendor's documentation of
+ * its keys, and the rules of gitleaks 8 and GitHub's secret scanning list (November 2026).
+ */
+static const KeyPrefix key_prefixes[] = {
+	{UE_SLICE_INIT("sk-ant-"), 1, BODY_ANY, true},	   /* Anthropic */
+	{UE_SLICE_INIT("sk-proj-"), 1, BODY_ANY, true},	   /* OpenAI, project */
+	{UE_SLICE_INIT("sk-svcacct-"), 1, BODY_ANY, true}, /* OpenAI, service account */
+	{UE_SLICE_INIT("sk-admin-"), 8, BODY_ANY, true},   /* OpenAI, administrator */
+	{UE_SLICE_INIT("sk-or-v1-"), 1, BODY_ANY, true},   /* OpenRouter */
+	{UE_SLICE_INIT("sk-lf-"), 8, BODY_ANY, true},	   /* Langfuse */
+	{UE_SLICE_INIT("sk-"), 3, BODY_ANY, false}, /* OpenAI, DeepSeek, Moonshot, relays */
+	{UE_SLICE_INIT("sk_live_"), 3, BODY_ANY, true},	  /* Stripe */
+	{UE_SLICE_INIT("sk_test_"), 3, BODY_ANY, true},	  /* Stripe */
+	{UE_SLICE_INIT("rk_live_"), 3, BODY_ANY, true},	  /* Stripe, restricted */
+	{UE_SLICE_INIT("sk_"), 20, BODY_RANDOM, false},	  /* ElevenLabs */
+	{UE_SLICE_INIT("csk-"), 16, BODY_RANDOM, true},	  /* Cerebras */
+	{UE_SLICE_INIT("sess-"), 16, BODY_RANDOM, false}, /* OpenAI, session */
+	{UE_SLICE_INIT("ek_"), 16, BODY_RANDOM, false},	  /* OpenAI, realtime client secret */
+	{UE_SLICE_INIT("gsk_"), 8, BODY_RANDOM, true},	  /* Groq */
+	{UE_SLICE_INIT("hf_"), 8, BODY_RANDOM, false},	  /* Hugging Face */
+	{UE_SLICE_INIT("xai-"), 12, BODY_RANDOM, true},	  /* xAI */
+	{UE_SLICE_INIT("r8_"), 8, BODY_RANDOM, false},	  /* Replicate */
+	{UE_SLICE_INIT("pplx-"), 16, BODY_RANDOM, true},  /* Perplexity */
+	{UE_SLICE_INIT("nvapi-"), 8, BODY_ANY, true},	  /* NVIDIA */
+	{UE_SLICE_INIT("fw_"), 16, BODY_RANDOM, false},	  /* Fireworks */
+	{UE_SLICE_INIT("tgp_v1_"), 8, BODY_ANY, true},	  /* Together */
+	{UE_SLICE_INIT("jina_"), 16, BODY_RANDOM, false}, /* Jina */
+	{UE_SLICE_INIT("tvly-"), 8, BODY_ANY, false},	  /* Tavily */
+	{UE_SLICE_INIT("vck_"), 16, BODY_RANDOM, false},  /* Vercel */
+	{UE_SLICE_INIT("github_pat_"), 4, BODY_ANY, true}, /* GitHub */
+	{UE_SLICE_INIT("ghp_"), 8, BODY_RANDOM, true},	   /* GitHub, personal */
+	{UE_SLICE_INIT("gho_"), 8, BODY_RANDOM, true},	   /* GitHub, OAuth */
+	{UE_SLICE_INIT("ghu_"), 8, BODY_RANDOM, true},	   /* GitHub, user to server */
+	{UE_SLICE_INIT("ghs_"), 8, BODY_RANDOM, true},	   /* GitHub, server to server */
+	{UE_SLICE_INIT("ghr_"), 8, BODY_RANDOM, true},	   /* GitHub, refresh */
+	{UE_SLICE_INIT("glpat-"), 8, BODY_ANY, true},	   /* GitLab */
+	{UE_SLICE_INIT("npm_"), 30, BODY_RANDOM, false},   /* npm */
+	{UE_SLICE_INIT("xoxb-"), 8, BODY_ANY, true},	   /* Slack */
+	{UE_SLICE_INIT("xoxp-"), 8, BODY_ANY, true},	   /* Slack */
+	{UE_SLICE_INIT("GOCSPX-"), 8, BODY_ANY, true},	   /* Google, OAuth client secret */
+	{UE_SLICE_INIT("org-"), 6, BODY_RANDOM, false},	   /* OpenAI, organisation id */
+	{UE_SLICE_INIT("proj_"), 6, BODY_RANDOM, false},   /* OpenAI, project id */
+	{UE_SLICE_INIT("wrkspc_"), 6, BODY_RANDOM, false}, /* Anthropic, workspace id */
+};
+
+/* Words after "Bearer" in sentences about authentication, none of them a token. */
+static const UeSlice bearer_words[] = {
+	UE_SLICE_INIT("token"),
+	UE_SLICE_INIT("tokens"),
+	UE_SLICE_INIT("auth"),
+	UE_SLICE_INIT("authentication"),
+	UE_SLICE_INIT("authorization"),
+	UE_SLICE_INIT("scheme"),
+	UE_SLICE_INIT("header"),
+	UE_SLICE_INIT("headers"),
+	UE_SLICE_INIT("type"),
+	UE_SLICE_INIT("method"),
+	UE_SLICE_INIT("prefix"),
+	UE_SLICE_INIT("format"),
+	UE_SLICE_INIT("credential"),
+	UE_SLICE_INIT("credentials"),
+	UE_SLICE_INIT("error"),
+	UE_SLICE_INIT("realm"),
+	UE_SLICE_INIT("key"),
+	UE_SLICE_INIT("keys"),
+	UE_SLICE_INIT("or"),
+	UE_SLICE_INIT("and"),
+	UE_SLICE_INIT("is"),
+	UE_SLICE_INIT("in"),
+	UE_SLICE_INIT("not"),
+	UE_SLICE_INIT("was"),
+	UE_SLICE_INIT("must"),
+	UE_SLICE_INIT("required"),
+};
+
+#define N_ROWS(table) (sizeof(table) / sizeof((table)[0]))
+
+/* A key in the middle of a word must be this long, and of three kinds of characters. */
+#define MIN_GLUED_LEN 20
+
+static bool has_key_body(const UeMaskScan *scan, const KeyPrefix *row, size_t start);
+static size_t find_key_end(const UeMaskScan *scan, size_t at);
+static bool apply_pem(UeMaskScan *scan, size_t at);
+
+/* Offset of the byte in the prefix that the scan stops at. */
+static size_t
+find_trigger(UeSlice prefix)
+{
+	size_t n = 0;
+
+	while (!ue_mask_is_class(prefix.ptr[n], UE_MASK_DASH))
+		n++;
+	return n;
+}
+
+bool
+ue_mask_apply_key(UeMaskScan *scan, size_t at)
+{
+	char before;
+
+	if (at == scan->floor && ue_mask_read(scan, at) != '-')
+		return false;
+	before = at > scan->floor ? scan->text.ptr[at - 1] : '\0';
+	if (ue_mask_read(scan, at) == '-' && ue_mask_read(scan, at + 1) == '-')
+		return apply_pem(scan, at);
+	for (size_t i = 0; i < N_ROWS(key_prefixes); i++)
+	{
+		const KeyPrefix *row = &key_prefixes[i];
+		size_t trigger = find_trigger(row->prefix);
+		size_t start;
+
+		if (row->prefix.ptr[trigger - 1] != before || at - scan->floor < trigger)
+			continue;
+		start = at - trigger;
+		if (!ue_mask_has(scan, start, row->prefix) || !has_key_body(scan, row, start))
+			continue;
+		ue_mask_write_stars(scan, start, row->prefix.len,
+							find_key_end(scan, start + row->prefix.len));
+		return true;
+	}
+	return false;
+}
+
+static size_t
+count_classes(UeSlice text)
+{
+	int classes = 0;
+
+	for (size_t i = 0; i < text.len; i++)
+		classes |= ue_mask_classes[(unsigned char) text.ptr[i]];
+	return (size_t) ((classes & UE_MASK_DIGIT) != 0) + ((classes & UE_MASK_LOWER) != 0) +
+		   ((classes & UE_MASK_UPPER) != 0);
+}
+
+static bool
+has_key_body(const UeMaskScan *scan, const KeyPrefix *row, size_t start)
+{
+	size_t at = start + row->prefix.len;
+	size_t end = find_key_end(scan, at);
+	size_t first_end = ue_mask_find_end(scan, at, UE_MASK_ALNUM | UE_MASK_STAR);
+	UeSlice word = ue_slice_sub(scan->text, at, end - at);
+	UeSlice first = ue_slice_sub(scan->text, at, first_end - at);
+	bool is_hidden = memchr(word.ptr, '*', word.len) != NULL;
+
+	if (is_hidden)
+		return word.len >= 3;
+	if (row->body == BODY_RANDOM ? first.len < row->min_len || !ue_mask_is_random(first)
+								 : word.len < row->min_len)
+		return false;
+	return row->is_anywhere || ue_mask_is_word_start(scan, start) ||
+		   (first.len >= MIN_GLUED_LEN && count_classes(first) == 3);
+}
+
+/* A word, and what an ellipsis in it hides: "sk-...wxyz". */
+static size_t
+find_key_end(const UeMaskScan *scan, size_t at)
+{
+	for (;;)
+	{
+		at = ue_mask_find_end(scan, at, UE_MASK_WORD);
+		if (ue_mask_has(scan, at, UE_SLICE("...")))
+			at += 3;
+		else if (ue_mask_has(scan, at, UE_SLICE("\xE2\x80\xA6")))
+			at += 3;
+		else
+			return at;
+	}
+}
+
+/* Keys without punctuation in their prefix, at the letter of it that is rarest. */
+bool
+ue_mask_apply_letter_key(UeMaskScan *scan, size_t at)
+{
+	size_t end;
+
+	if (ue_mask_read(scan, at) == 'J')
+	{
+		/* a JSON Web Token: base64url of '{"', three parts (RFC 7519) */
+		if (!ue_mask_has_before(scan, at, UE_SLICE("ey")))
+			return false;
+		end = at;
+		while (end < scan->text.len &&
+			   (ue_mask_is_class(scan->text.ptr[end], UE_MASK_WORD) ||
+				scan->text.ptr[end] == '.' || scan->text.ptr[end] == '='))
+			end++;
+		while (scan->text.ptr[end - 1] == '.')
+			end--;
+		if (end - at < 4)
+			return false;
+		ue_mask_write_stars(scan, at - 2, 3, end);
+		return true;
+	}
+	/* Google API keys: AIza and 35 more (gitleaks 8) */
+	if (ue_mask_has_before(scan, at, UE_SLICE("A")) &&
+		ue_mask_has(scan, at, UE_SLICE("Iza")))
+	{
+		end = ue_mask_find_end(scan, at + 3, UE_MASK_WORD);
+		if (end - at < 6)
+			return false;
+		ue_mask_write_stars(scan, at - 1, 4, end);
+		return true;
+	}
+	/* AWS access key ids: AKIA (lasting), ASIA (temporary), and 16 more (AWS IAM guide) */
+	if (ue_mask_has(scan, at, UE_SLICE("IA")) &&
+		(ue_mask_has_before(scan, at, UE_SLICE("AK")) ||
+		 ue_mask_has_before(scan, at, UE_SLICE("AS"))))
+	{
+		end =
+			ue_mask_find_end(scan, at + 2, UE_MASK_DIGIT | UE_MASK_UPPER | UE_MASK_STAR);
+		if (end - at < 14 && !ue_mask_has(scan, at + 2, UE_SLICE("***")))
+			return false;
+		ue_mask_write_stars(scan, at - 2, 4, ue_mask_find_end(scan, end, UE_MASK_WORD));
+		return true;
+	}
+	return false;
+}
+
+/* Google's OAuth access tokens (ya29.) and its newer API keys (AQ.). */
+bool
+ue_mask_apply_dotted_key(UeMaskScan *scan, size_t at)
+{
+	size_t n_before = 0;
+	size_t end = at + 1;
+
+	if (ue_mask_has_before(scan, at, UE_SLICE("ya29")))
+		n_before = 4;
+	else if (ue_mask_has_before(scan, at, UE_SLICE("AQ")))
+		n_before = 2;
+	else
+		return false;
+	while (end < scan->text.len && (ue_mask_is_class(scan->text.ptr[end], UE_MASK_WORD) ||
+									scan->text.ptr[end] == '.'))
+		end++;
+	while (scan->text.ptr[end - 1] == '.' && end > at + 1)
+		end--;
+	if (end - at <
+		(n_before == 2 && !ue_mask_has(scan, at + 1, UE_SLICE("***")) ? 20 : 4))
+		return false;
+	ue_mask_write_stars(scan, at - n_before, n_before + 1, end);
+	return true;
+}
+
+static bool
+is_bearer_word(UeSlice word)
+{
+	for (size_t i = 0; i < N_ROWS(bearer_words); i++)
+	{
+		if (ue_slice_is_equal_fold(word, bearer_words[i]))
+			return true;
+	}
+	return false;
+}
+
+/* "Bearer " and "Basic " with a token behind them (RFC 6750, RFC 7617). */
+bool
+ue_mask_apply_scheme(UeMaskScan *scan, size_t at)
+{
+	bool is_bearer = ue_mask_has_fold(scan, at, UE_SLICE("bearer"));
+	size_t start = at + (is_bearer ? 6 : 5);
+	size_t blanks_at = start;
+	size_t end;
+	UeSlice word;
+
+	if (!is_bearer && !ue_mask_has_fold(scan, at, UE_SLICE("basic")))
+		return false;
+	while (ue_mask_read(scan, start) == ' ' || ue_mask_read(scan, start) == '+')
+		start++;
+	if (ue_mask_has(scan, start, UE_SLICE("%20")))
+		start += 3;
+	if (start == blanks_at || !ue_mask_is_word_start(scan, at))
+		return false;
+	end = start;
+	while (end < scan->text.len && (ue_mask_is_class(scan->text.ptr[end], UE_MASK_WORD) ||
+									memchr(".~+/=%", scan->text.ptr[end], 6) != NULL))
+		end++;
+	while (end > start && scan->text.ptr[end - 1] == '.')
+		end--;
+	word = ue_slice_sub(scan->text, start, end - start);
+	if (word.len == 0 || is_bearer_word(word))
+		return false;
+	/* "Basic plan" is a plan */
+	if (!is_bearer && !ue_mask_is_random(word) &&
+		(word.len < 8 || word.ptr[word.len - 1] != '='))
+		return false;
+	ue_mask_write_stars(scan, start, 0, end);
+	return true;
+}
+
+/*
+ * A private key in PEM (RFC 7468), with its line ends as they are or as \n.  When the end
+ * line is missing the text was cut inside the key, and all the rest belongs to it.
+ */
+static bool
+apply_pem(UeMaskScan *scan, size_t at)
+{
+	UeSlice rest = ue_slice_sub(scan->text, at, scan->text.len);
+	UeSlice label;
+	size_t label_end;
+	size_t body;
+	size_t end;
+
+	if (!ue_slice_has_prefix(rest, UE_SLICE("-----BEGIN ")))
+		return false;
+	label = ue_slice_sub(rest, 11, 64);
+	if (!ue_slice_find(label, UE_SLICE("-----"), &label_end) ||
+		!ue_slice_find(ue_slice_sub(label, 0, label_end), UE_SLICE("PRIVATE KEY"), &end))
+		return false;
+	body = 11 + label_end + 5;
+	if (ue_slice_find(ue_slice_sub(rest, body, rest.len), UE_SLICE("-----END"), &end))
+		end += body;
+	else
+		end = rest.len;
+	ue_mask_write_stars(scan, at, body, at + end);
+	return true;
+}
+
+/* Google: projects/<id or number>; its OAuth refresh tokens 1//0…. */
+bool
+ue_mask_apply_slash(UeMaskScan *scan, size_t at)
+{
+	size_t start = at + 1;
+	size_t end;
+	UeSlice word;
+
+	if (ue_mask_has_before(scan, at, UE_SLICE("1")) &&
+		ue_mask_has(scan, at, UE_SLICE("//0")))
+	{
+		end = ue_mask_find_end(scan, at + 3, UE_MASK_WORD);
+		if (end - at < 20 && !ue_mask_has(scan, at + 3, UE_SLICE("***")))
+			return false;
+		ue_mask_write_stars(scan, at - 1, 4, end);
+		return true;
+	}
+	if (!ue_mask_has_before(scan, at, UE_SLICE("projects")))
+		return false;
+	end = ue_mask_find_end(scan, start, UE_MASK_WORD);
+	word = ue_slice_sub(scan->text, start, end - start);
+	/* a number, or a name that a resource's path goes on from */
+	if (word.len == 0 ||
+		(ue_mask_read(scan, end) != '/' && !ue_mask_is_class(word.ptr[0], UE_MASK_DIGIT)))
+		return false;
+	ue_mask_write_stars(scan, start, 0, end);
+	return true;
+}
+
+/*
+ * A key that somebody else has hidden in part: "xa***cd", "****1234".  Three stars in a
+ * row, for two are emphasis in Markdown.
+ */
+bool
+ue_mask_apply_star(UeMaskScan *scan, size_t at)
+{
+	size_t start;
+	size_t end;
+	UeSlice word;
+	size_t n;
+
+	if (at < scan->star_end)
+		return false;
+	start = ue_mask_skip_escape(scan, ue_mask_find_start(scan, at, UE_MASK_WORD));
+	end = ue_mask_find_end(scan, at, UE_MASK_WORD);
+	scan->star_end = end;
+	if (start > at)
+		start = at;
+	word = ue_slice_sub(scan->text, start, end - start);
+	if (!ue_slice_find(word, UE_SLICE("***"), &n))
+		return false;
+	for (n = 0;
+		 n < word.len && ue_mask_is_class(word.ptr[n], UE_MASK_STAR | UE_MASK_DASH); n++)
+		;
+	if (n == word.len)
+		return false;
+	ue_mask_write_stars(scan, start, 0, end);
+	return true;
+}
+
+/*
+ * arn:partition:service:region:account:resource (AWS General Reference).  The account and
+ * what follows it are hidden; without an account it names something public, as
+ * arn:aws:bedrock:us-east-1::foundation-model/… does.
+ */
+bool
+ue_mask_apply_arn(UeMaskScan *scan, size_t at)
+{
+	size_t account = at + 1;
+	size_t end;
+
+	if (!ue_mask_has_before(scan, at, UE_SLICE("arn")) ||
+		!ue_mask_has(scan, at, UE_SLICE(":aws")) || !ue_mask_is_word_start(scan, at - 3))
+		return false;
+	for (int n_parts = 0; n_parts < 3; n_parts++)
+	{
+		account = ue_mask_find_end(scan, account, UE_MASK_WORD);
+		if (ue_mask_read(scan, account) != ':')
+			return false;
+		account++;
+	}
+	end = ue_mask_find_end(scan, account, UE_MASK_DIGIT | UE_MASK_STAR);
+	if (end == account || ue_mask_read(scan, end) != ':')
+		return false;
+	while (end < scan->text.len && (ue_mask_is_class(scan->text.ptr[end], UE_MASK_WORD) ||
+									memchr(":/.+=,@", scan->text.ptr[end], 7) != NULL))
+		end++;
+	while (memchr(":.,", scan->text.ptr[end - 1], 3) != NULL)
+		end--;
+	ue_mask_write_begin(scan, at - 3);
+	ue_mask_write(scan, ue_slice_sub(scan->text, at - 3, account - (at - 3)));
+	ue_mask_write(scan, UE_SLICE("***:***"));
+	ue_mask_write_end(scan, end);
+	return true;
+}

@@ -1,0 +1,560 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * mask_name.c: values whose names say that they are secret.
+ *
+ *   "api_key":"…"   \"api_key\": \"…\"   'api_key': '…'   members, in text that holds JSON
+ *   api_key=…   ?key=…   token%3D…                         parameters
+ *   x-api-key: …   API key: …   API key provided: …        headers, and sentences
+ *
+ * In a sentence a colon follows many a word, so there a word like "token" is believed only
+ * when a value follows that no sentence would hold.
+ */
+#include "core/mask_scan.h"
+
+#include <string.h>
+
+#include "core/limits.h"
+
+/* Where in a name a fragment must stand. */
+typedef enum Place
+{
+	PLACE_ANY = 0,
+	PLACE_WHOLE,
+	PLACE_END,	  /* the last word, or all of it */
+	PLACE_SUFFIX, /* the last word, but not all of it */
+} Place;
+
+/* What a colon after it means when the name is not quoted. */
+typedef enum Prose
+{
+	PROSE_VALUE = 0, /* a header's or a setting's value, always secret */
+	PROSE_RANDOM,	 /* secret when it looks like no word */
+	PROSE_LINE,		 /* secret to the end of the line */
+} Prose;
+
+typedef struct Fragment
+{
+	UeSlice text;
+	Place place;
+	Prose prose;
+	UeMaskSecrecy secrecy;
+} Fragment;
+
+/*
+ * From sub2api's redaction lists (seed-systems 1.3), with '-' written '_': exact names,
+ * suffixes, substrings.  Added: pass, pwd, auth, sig (Azure SAS), access_key, the ids of
+ * accounts, organisations and projects (SPEC 3.5).
+ */
+#define N_LETTERS	  26
+#define MAX_FRAGMENTS 9
+
+static const Fragment fragments[N_LETTERS][MAX_FRAGMENTS] = {
+	['a' - 'a'] =
+		{
+			{UE_SLICE_INIT("api_key"), PLACE_ANY, PROSE_VALUE, UE_MASK_SECRECY_ALL},
+			{UE_SLICE_INIT("apikey"), PLACE_ANY, PROSE_VALUE, UE_MASK_SECRECY_ALL},
+			{UE_SLICE_INIT("authorization"), PLACE_END, PROSE_VALUE, UE_MASK_SECRECY_ALL},
+			{UE_SLICE_INIT("access_key"), PLACE_ANY, PROSE_VALUE, UE_MASK_SECRECY_ALL},
+			{UE_SLICE_INIT("accesskey"), PLACE_ANY, PROSE_VALUE, UE_MASK_SECRECY_ALL},
+			{UE_SLICE_INIT("account_id"), PLACE_END, PROSE_VALUE, UE_MASK_SECRECY_ALL},
+			{UE_SLICE_INIT("auth"), PLACE_WHOLE, PROSE_RANDOM, UE_MASK_SECRECY_TEXT},
+		},
+	['b' - 'a'] =
+		{
+			{UE_SLICE_INIT("bearer"), PLACE_ANY, PROSE_RANDOM, UE_MASK_SECRECY_TEXT},
+		},
+	['c' - 'a'] =
+		{
+			{UE_SLICE_INIT("cookie"), PLACE_END, PROSE_LINE, UE_MASK_SECRECY_ALL},
+			{UE_SLICE_INIT("cookie"), PLACE_ANY, PROSE_RANDOM, UE_MASK_SECRECY_TEXT},
+			{UE_SLICE_INIT("credential"), PLACE_ANY, PROSE_RANDOM, UE_MASK_SECRECY_TEXT},
+		},
+	['j' - 'a'] =
+		{
+			{UE_SLICE_INIT("jwt"), PLACE_ANY, PROSE_RANDOM, UE_MASK_SECRECY_TEXT},
+		},
+	['k' - 'a'] =
+		{
+			{UE_SLICE_INIT("key"), PLACE_SUFFIX, PROSE_RANDOM, UE_MASK_SECRECY_TEXT},
+		},
+	['o' - 'a'] =
+		{
+			{UE_SLICE_INIT("organization_id"), PLACE_END, PROSE_VALUE,
+			 UE_MASK_SECRECY_ALL},
+			{UE_SLICE_INIT("openai_organization"), PLACE_WHOLE, PROSE_VALUE,
+			 UE_MASK_SECRECY_ALL},
+			{UE_SLICE_INIT("openai_project"), PLACE_WHOLE, PROSE_VALUE,
+			 UE_MASK_SECRECY_ALL},
+			{UE_SLICE_INIT("org_id"), PLACE_WHOLE, PROSE_VALUE, UE_MASK_SECRECY_ALL},
+		},
+	['p' - 'a'] =
+		{
+			{UE_SLICE_INIT("password"), PLACE_ANY, PROSE_VALUE, UE_MASK_SECRECY_ALL},
+			{UE_SLICE_INIT("passwd"), PLACE_ANY, PROSE_VALUE, UE_MASK_SECRECY_ALL},
+			{UE_SLICE_INIT("passphrase"), PLACE_ANY, PROSE_VALUE, UE_MASK_SECRECY_ALL},
+			{UE_SLICE_INIT("private_key"), PLACE_ANY, PROSE_VALUE, UE_MASK_SECRECY_ALL},
+			{UE_SLICE_INIT("privatekey"), PLACE_ANY, PROSE_VALUE, UE_MASK_SECRECY_ALL},
+			{UE_SLICE_INIT("pwd"), PLACE_WHOLE, PROSE_VALUE, UE_MASK_SECRECY_ALL},
+			{UE_SLICE_INIT("pass"), PLACE_WHOLE, PROSE_RANDOM, UE_MASK_SECRECY_TEXT},
+			{UE_SLICE_INIT("project_id"), PLACE_END, PROSE_VALUE, UE_MASK_SECRECY_ALL},
+			{UE_SLICE_INIT("project_number"), PLACE_END, PROSE_VALUE,
+			 UE_MASK_SECRECY_ALL},
+		},
+	['s' - 'a'] =
+		{
+			{UE_SLICE_INIT("secret"), PLACE_END, PROSE_VALUE, UE_MASK_SECRECY_ALL},
+			{UE_SLICE_INIT("secret"), PLACE_ANY, PROSE_RANDOM, UE_MASK_SECRECY_TEXT},
+			{UE_SLICE_INIT("session"), PLACE_ANY, PROSE_RANDOM, UE_MASK_SECRECY_TEXT},
+			{UE_SLICE_INIT("signature"), PLACE_ANY, PROSE_RANDOM, UE_MASK_SECRECY_TEXT},
+			{UE_SLICE_INIT("sig"), PLACE_WHOLE, PROSE_RANDOM, UE_MASK_SECRECY_TEXT},
+		},
+	['t' - 'a'] =
+		{
+			{UE_SLICE_INIT("token"), PLACE_SUFFIX, PROSE_VALUE, UE_MASK_SECRECY_TEXT},
+		{UE_SLICE_INIT("token"), PLACE_ANY, PROSE_RANDOM, UE_MASK_SECRECY_TEXT},
+		},
+};
+
+/*
+ * Counters and kinds that hold one of the fragments (seed-systems 1.3, its first list).
+ * "tokens" itself is in find_fragment: every counter of tokens has it.
+ */
+static const UeSlice harmless_names[] = {
+	UE_SLICE_INIT("token_count"),	   UE_SLICE_INIT("token_limit"),
+	UE_SLICE_INIT("token_type"),	   UE_SLICE_INIT("token_usage"),
+	UE_SLICE_INIT("token_ids"),		   UE_SLICE_INIT("max_token"),
+	UE_SLICE_INIT("tokenizer"),		   UE_SLICE_INIT("author"),
+	UE_SLICE_INIT("session_duration"),
+};
+
+/* invalid_api_key: … names an error, not a key. */
+static const UeSlice error_prefixes[] = {
+	UE_SLICE_INIT("invalid_"),	   UE_SLICE_INIT("missing_"),
+	UE_SLICE_INIT("incorrect_"),   UE_SLICE_INIT("expired_"),
+	UE_SLICE_INIT("unknown_"),	   UE_SLICE_INIT("unexpected_"),
+	UE_SLICE_INIT("unsupported_"), UE_SLICE_INIT("no_"),
+	UE_SLICE_INIT("bad_"),		   UE_SLICE_INIT("duplicate_"),
+};
+
+/* First words of an Authorization header's value; what follows is the secret. */
+static const UeSlice auth_schemes[] = {
+	UE_SLICE_INIT("bearer"),
+	UE_SLICE_INIT("basic"),
+	UE_SLICE_INIT("token"),
+	UE_SLICE_INIT("digest"),
+	UE_SLICE_INIT("negotiate"),
+	UE_SLICE_INIT("apikey"),
+	UE_SLICE_INIT("aws4-hmac-sha256"),
+};
+
+/* Values that hide nothing. */
+static const UeSlice empty_values[] = {
+	UE_SLICE_INIT("null"), UE_SLICE_INIT("none"),	   UE_SLICE_INIT("nil"),
+	UE_SLICE_INIT("true"), UE_SLICE_INIT("undefined"), UE_SLICE_INIT("false"),
+};
+
+#define N_ROWS(table) (sizeof(table) / sizeof((table)[0]))
+
+/* No name in the table, with what vendors put before it, is longer. */
+#define LONGEST_NAME 64
+
+/* A value this long is no word of a sentence. */
+#define LONG_VALUE 16
+
+/* The name found before a separator, and what its value would be. */
+typedef struct NamedValue
+{
+	const Fragment *fragment;
+	bool is_quoted;	 /* the name stands in quotes: JSON, or a dict of Python */
+	bool is_equals;	 /* '=' rather than ':' */
+	bool is_certain; /* the value is secret whatever it looks like */
+	size_t at;		 /* the value's first byte */
+} NamedValue;
+
+static const Fragment bare_key = {
+	UE_SLICE_INIT("key"),
+	PLACE_WHOLE,
+	PROSE_RANDOM,
+	UE_MASK_SECRECY_TEXT,
+};
+
+static const Fragment *find_fragment(UeSlice name);
+static bool find_name(const UeMaskScan *scan, size_t at, NamedValue *value);
+static bool find_value(const UeMaskScan *scan, NamedValue *value);
+static bool apply_quoted(UeMaskScan *scan, const NamedValue *value);
+static bool apply_line(UeMaskScan *scan, const NamedValue *value);
+static bool apply_word(UeMaskScan *scan, const NamedValue *value);
+
+static bool
+is_listed(UeSlice word, const UeSlice *list, size_t n_words)
+{
+	for (size_t i = 0; i < n_words; i++)
+	{
+		if (ue_slice_is_equal_fold(word, list[i]))
+			return true;
+	}
+	return false;
+}
+
+UeMaskSecrecy
+ue_mask_find_name(UeSlice name)
+{
+	const Fragment *fragment = find_fragment(name);
+
+	return fragment != NULL ? fragment->secrecy : UE_MASK_SECRECY_NONE;
+}
+
+/* Lower case, '-' as '_'; only the end of what is too long. */
+static UeSlice
+copy_folded(UeSlice name, char *copy)
+{
+	UeSlice folded = {copy, 0};
+
+	if (name.len > LONGEST_NAME)
+		name = ue_slice_sub(name, name.len - LONGEST_NAME, LONGEST_NAME);
+	for (size_t i = 0; i < name.len; i++)
+	{
+		char byte = name.ptr[i];
+
+		if (byte >= 'A' && byte <= 'Z')
+			byte = (char) (byte + ('a' - 'A'));
+		copy[folded.len++] = byte == '-' ? '_' : byte;
+	}
+	return folded;
+}
+
+static bool
+is_at_place(UeSlice name, size_t at, size_t len, Place place)
+{
+	bool is_end = at + len == name.len;
+	bool is_whole = is_end && at == 0;
+
+	switch (place)
+	{
+		case PLACE_ANY:
+			return true;
+		case PLACE_WHOLE:
+			return is_whole;
+		case PLACE_END:
+			return is_end;
+		case PLACE_SUFFIX:
+			return is_end && !is_whole && name.ptr[at - 1] == '_';
+	}
+	return false;
+}
+
+static const Fragment *
+find_fragment_at(UeSlice name, size_t at)
+{
+	const Fragment *row;
+
+	if (name.ptr[at] < 'a' || name.ptr[at] > 'z')
+		return NULL;
+	row = fragments[name.ptr[at] - 'a'];
+	for (size_t i = 0; i < MAX_FRAGMENTS && row[i].text.len > 0; i++)
+	{
+		if (ue_slice_has_prefix(ue_slice_sub(name, at, name.len), row[i].text) &&
+			is_at_place(name, at, row[i].text.len, row[i].place))
+			return &row[i];
+	}
+	return NULL;
+}
+
+/* What in the name says that its value is secret; NULL when nothing does. */
+static const Fragment *
+find_fragment(UeSlice name)
+{
+	char copy[LONGEST_NAME];
+	UeSlice folded = copy_folded(name, copy);
+	const Fragment *found = NULL;
+	size_t n;
+
+	for (size_t i = 0; i < folded.len && found == NULL; i++)
+		found = find_fragment_at(folded, i);
+	if (found == NULL || is_listed(folded, harmless_names, N_ROWS(harmless_names)))
+		return NULL;
+	for (size_t i = 0; i < N_ROWS(error_prefixes); i++)
+	{
+		if (ue_slice_has_prefix(folded, error_prefixes[i]))
+			return NULL;
+	}
+	if (ue_slice_find(folded, UE_SLICE("tokens"), &n))
+		return NULL;
+	return found;
+}
+
+bool
+ue_mask_apply_name(UeMaskScan *scan, size_t at, size_t at_len)
+{
+	NamedValue value = {.is_equals = at_len == 3 || scan->text.ptr[at] == '=',
+						.at = at + at_len};
+	char after = ue_mask_read(scan, at + at_len);
+
+	/* "::", "://", "==", "=>", "!=", "<=" give no value */
+	if (value.is_equals ? after == '=' || after == '>' : after == ':' || after == '/')
+		return false;
+	if (value.is_equals && at > scan->floor &&
+		memchr("!<>=", scan->text.ptr[at - 1], 4) != NULL)
+		return false;
+	if (!find_name(scan, at, &value) || !find_value(scan, &value))
+		return false;
+	if (value.fragment->prose == PROSE_LINE && !value.is_quoted && !value.is_equals)
+		return apply_line(scan, &value);
+	return apply_quoted(scan, &value) || apply_word(scan, &value);
+}
+
+static bool
+is_quote(char byte)
+{
+	return byte == '"' || byte == '\'' || byte == '`';
+}
+
+/* The word that ends before `at`, with one blank between; the empty slice if there is none. */
+static UeSlice
+find_word_before(const UeMaskScan *scan, size_t at)
+{
+	size_t start;
+
+	if (at == scan->floor || scan->text.ptr[at - 1] != ' ')
+		return ue_slice_sub(scan->text, at, 0);
+	start = ue_mask_find_start(scan, at - 1, UE_MASK_ALNUM | UE_MASK_DASH);
+	start = ue_mask_skip_escape(scan, start);
+	return ue_slice_sub(scan->text, start, start < at ? at - 1 - start : 0);
+}
+
+/* "key: …" and "key provided: …" with "API" in front; "?key=…". */
+static const Fragment *
+find_bare_key(const UeMaskScan *scan, size_t start, UeSlice name, NamedValue *value)
+{
+	size_t before_len;
+	UeSlice before = find_word_before(scan, start);
+	char opener = start > scan->floor ? scan->text.ptr[start - 1] : '\0';
+
+	if (value->is_quoted)
+		return NULL;
+	if (ue_slice_is_equal_fold(name, UE_SLICE("provided")) && !value->is_equals)
+		return ue_slice_is_equal_fold(before, UE_SLICE("key")) ? &bare_key : NULL;
+	if (!ue_slice_is_equal_fold(name, UE_SLICE("key")))
+		return NULL;
+	before_len = start - scan->floor;
+	value->is_certain =
+		value->is_equals &&
+		(opener == '?' || opener == '&' || opener == ';' ||
+		 (before_len >= 6 && ue_mask_has_fold(scan, start - 6, UE_SLICE("\\u0026"))) ||
+		 (before_len >= 3 && (ue_mask_has(scan, start - 3, UE_SLICE("%26")) ||
+							  ue_mask_has_fold(scan, start - 3, UE_SLICE("%3f")))));
+	return &bare_key;
+}
+
+/* Looks back from the separator for the name: "…api_key" : */
+static bool
+find_name(const UeMaskScan *scan, size_t at, NamedValue *value)
+{
+	size_t end = at;
+	size_t start;
+	UeSlice name;
+
+	while (end > scan->floor && at - end < 4 && scan->text.ptr[end - 1] == ' ')
+		end--;
+	if (end > scan->floor && is_quote(scan->text.ptr[end - 1]))
+	{
+		value->is_quoted = true;
+		end--;
+		while (end > scan->floor && scan->text.ptr[end - 1] == '\\')
+			end--;
+	}
+	start = ue_mask_find_start(scan, end, UE_MASK_ALNUM | UE_MASK_DASH);
+	start = ue_mask_skip_escape(scan, start);
+	if (start >= end)
+		return false;
+	name = ue_slice_sub(scan->text, start, end - start);
+	value->fragment = find_fragment(name);
+	if (value->fragment == NULL)
+		value->fragment = find_bare_key(scan, start, name, value);
+	if (value->fragment == NULL)
+		return false;
+	if (value->fragment != &bare_key)
+		value->is_certain = value->is_quoted || value->is_equals ||
+							value->fragment->prose != PROSE_RANDOM;
+	return true;
+}
+
+/* Moves on to the value; false when there is none on the same line. */
+static bool
+find_value(const UeMaskScan *scan, NamedValue *value)
+{
+	size_t at = value->at;
+	int n_blanks = 0;
+
+	while (n_blanks < 8 && at < scan->text.len &&
+		   (scan->text.ptr[at] == ' ' || scan->text.ptr[at] == '\t' ||
+			(value->is_quoted &&
+			 (scan->text.ptr[at] == '\n' || scan->text.ptr[at] == '\r'))))
+	{
+		at++;
+		n_blanks++;
+	}
+	value->at = at;
+	return at < scan->text.len;
+}
+
+/* Backslashes right before an offset, not below `from`. */
+static size_t
+count_backslashes(const UeMaskScan *scan, size_t from, size_t at)
+{
+	size_t n = 0;
+
+	while (at - n > from && scan->text.ptr[at - n - 1] == '\\')
+		n++;
+	return n;
+}
+
+/*
+ * The end of a string whose opening quote had n_level backslashes before it: a quote with
+ * more of them stands inside.  The text's end when it was cut there.
+ */
+static size_t
+find_string_end(const UeMaskScan *scan, size_t start, char quote, size_t n_level)
+{
+	size_t at = start;
+
+	while (at < scan->text.len)
+	{
+		const char *found = memchr(scan->text.ptr + at, quote, scan->text.len - at);
+		size_t n_backslashes;
+
+		if (found == NULL)
+			return scan->text.len;
+		at = (size_t) (found - scan->text.ptr);
+		n_backslashes = count_backslashes(scan, start, at);
+		if (n_level == 0 && n_backslashes % 2 == 0)
+			return at;
+		if (n_level > 0 && n_backslashes <= n_level)
+			return at - n_backslashes;
+		at++;
+	}
+	return at;
+}
+
+/* One string in quotes; and in an array of them, all. */
+static bool
+apply_quoted(UeMaskScan *scan, const NamedValue *value)
+{
+	size_t at = value->at;
+	bool is_array = ue_mask_read(scan, at) == '[' && value->is_quoted;
+	bool is_applied = false;
+
+	if (is_array)
+		at = ue_mask_find_end(scan, at + 1, UE_MASK_BLANK);
+	for (;;)
+	{
+		size_t n_level = 0;
+		size_t end;
+
+		while (ue_mask_read(scan, at + n_level) == '\\')
+			n_level++;
+		at += n_level;
+		if (!is_quote(ue_mask_read(scan, at)))
+			return is_applied;
+		/* in a sentence the quote may be the one that ends it: "no password: ","type" */
+		if (!value->is_quoted && memchr(",}]: ", ue_mask_read(scan, at + 1), 5) != NULL)
+			return is_applied;
+		end = find_string_end(scan, at + 1, scan->text.ptr[at], n_level);
+		if (end > at + 1)
+		{
+			UeSlice text = ue_slice_sub(scan->text, at + 1, end - (at + 1));
+
+			if (!value->is_certain && !ue_mask_is_random(text) && text.len < LONG_VALUE)
+				return is_applied;
+			ue_mask_write_stars(scan, at + 1, 0, end);
+			is_applied = true;
+		}
+		if (!is_array)
+			return is_applied;
+		at = ue_mask_find_end(scan, end + n_level + 1, UE_MASK_BLANK);
+		if (ue_mask_read(scan, at) != ',')
+			return is_applied;
+		at = ue_mask_find_end(scan, at + 1, UE_MASK_BLANK);
+	}
+}
+
+/* A cookie header: all of its line. */
+static bool
+apply_line(UeMaskScan *scan, const NamedValue *value)
+{
+	size_t end = value->at;
+
+	while (end < scan->text.len && memchr("\r\n\"\\", scan->text.ptr[end], 4) == NULL)
+		end++;
+	if (end == value->at)
+		return false;
+	ue_mask_write_stars(scan, value->at, 0, end);
+	return true;
+}
+
+static size_t
+find_word_end(const UeMaskScan *scan, size_t at)
+{
+	size_t start = at;
+
+	while (at < scan->text.len)
+	{
+		size_t len;
+		char unit = ue_mask_read_unit(scan, at, &len);
+
+		/* an apostrophe between letters belongs to them: ?key=a'b */
+		if (unit == '\0' || memchr(",;&)]}|", unit, 7) != NULL ||
+			(unit == '\'' && !ue_mask_is_class(ue_mask_read(scan, at + 1), UE_MASK_WORD)))
+			break;
+		at += len;
+	}
+	while (at > start && memchr(".:", scan->text.ptr[at - 1], 2) != NULL)
+		at--;
+	return at;
+}
+
+static bool
+is_number(UeSlice text)
+{
+	for (size_t i = 0; i < text.len; i++)
+	{
+		if (!ue_mask_is_class(text.ptr[i], UE_MASK_DIGIT) &&
+			memchr("+-.eE", text.ptr[i], 5) == NULL)
+			return false;
+	}
+	return true;
+}
+
+static bool
+apply_word(UeMaskScan *scan, const NamedValue *value)
+{
+	size_t start = value->at;
+	size_t end;
+	UeSlice word;
+
+	/* what begins so has rules of its own inside */
+	if (memchr("{[(<$", ue_mask_read(scan, start), 5) != NULL)
+		return false;
+	end = find_word_end(scan, start);
+	word = ue_slice_sub(scan->text, start, end - start);
+	if (is_listed(word, auth_schemes, N_ROWS(auth_schemes)))
+	{
+		size_t second = end;
+
+		while (ue_mask_read(scan, second) == ' ' || ue_mask_read(scan, second) == '+')
+			second++;
+		end = find_word_end(scan, second);
+		if (second == start + word.len || end == second)
+			return false;
+		start = second;
+		word = ue_slice_sub(scan->text, start, end - start);
+	}
+	if (word.len == 0 || is_listed(word, empty_values, N_ROWS(empty_values)))
+		return false;
+	if (is_number(word) && value->fragment->secrecy != UE_MASK_SECRECY_ALL)
+		return false;
+	if (!value->is_certain && !ue_mask_is_random(word) && word.len < LONG_VALUE)
+		return false;
+	ue_mask_write_stars(scan, start, 0, end);
+	return true;
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * mask_scan.h: what the files of the mask share; nobody else includes it.
+ *
+ * A scan walks over the text once.  The byte under it may start or end something secret;
+ * then one of the ue_mask_apply functions looks around it and, if it is right, writes a
+ * region: the text before it is copied, the region's replacement written, and the scan goes
+ * on behind it.  No look back ever goes beyond the end of the last region (floor), and
+ * what was looked at ahead in vain is remembered, so the whole is linear.
+ */
+#ifndef UE_CORE_MASK_SCAN_H
+#define UE_CORE_MASK_SCAN_H
+
+#include "core/buf.h"
+#include "core/mask.h"
+
+typedef struct UeMaskScan
+{
+	UeSlice text;
+	UeBuf *buf;			   /* the masked text up to floor */
+	size_t floor;		   /* end of the last region */
+	size_t next;		   /* where the scan goes on */
+	size_t region_at;	   /* start of the open region in text */
+	size_t region_written; /* and of its replacement in buf */
+	size_t dotted_end;	   /* up to here dots were looked at, */
+	size_t colon_end;	   /* and colons as parts of an IPv6 address, */
+	size_t star_end;	   /* and stars as parts of a key half hidden by others; */
+	size_t at_end;		   /* no local part of an address begins before this */
+	bool is_changed;	   /* a replacement differed from what it replaced */
+} UeMaskScan;
+
+/* Classes of bytes, to be combined. */
+#define UE_MASK_DIGIT 0x01
+#define UE_MASK_LOWER 0x02
+#define UE_MASK_UPPER 0x04
+#define UE_MASK_HEX	  0x08
+#define UE_MASK_DASH  0x10 /* '-' and '_' */
+#define UE_MASK_STAR  0x20 /* '*': what was masked before belongs to the word around it */
+#define UE_MASK_BLANK 0x40 /* ASCII white space and control characters */
+#define UE_MASK_ALNUM (UE_MASK_DIGIT | UE_MASK_LOWER | UE_MASK_UPPER)
+#define UE_MASK_WORD  (UE_MASK_ALNUM | UE_MASK_DASH | UE_MASK_STAR)
+
+extern const unsigned char ue_mask_classes[256];
+
+static inline bool
+ue_mask_is_class(char byte, int classes)
+{
+	return (ue_mask_classes[(unsigned char) byte] & classes) != 0;
+}
+
+/* The byte at an offset; NUL beyond the end, which no rule asks for. */
+static inline char
+ue_mask_read(const UeMaskScan *scan, size_t at)
+{
+	return at < scan->text.len ? scan->text.ptr[at] : '\0';
+}
+
+/* Regions; start must not be below floor. */
+extern void ue_mask_write_begin(UeMaskScan *scan, size_t start);
+extern void ue_mask_write(UeMaskScan *scan, UeSlice text);
+extern void ue_mask_write_end(UeMaskScan *scan, size_t end);
+
+/* A region whose replacement is its first n_kept bytes and "***". */
+extern void ue_mask_write_stars(UeMaskScan *scan, size_t start, size_t n_kept,
+								size_t end);
+
+/* First offset from `at` on that has none of the classes; the text's end at most. */
+extern size_t ue_mask_find_end(const UeMaskScan *scan, size_t at, int classes);
+
+/* First offset of the run of these classes that ends before `at`; floor at least. */
+extern size_t ue_mask_find_start(const UeMaskScan *scan, size_t at, int classes);
+
+/* Whether a literal stands at an offset; the fold form takes lower-case literals. */
+extern bool ue_mask_has(const UeMaskScan *scan, size_t at, UeSlice literal);
+extern bool ue_mask_has_fold(const UeMaskScan *scan, size_t at, UeSlice literal);
+
+/* Whether it stands right before an offset, not below floor. */
+extern bool ue_mask_has_before(const UeMaskScan *scan, size_t at, UeSlice literal);
+
+/* No letter or digit belongs to the word at `at` from before it: \n, \u0026, %20 do not. */
+extern bool ue_mask_is_word_start(const UeMaskScan *scan, size_t at);
+
+/* start, moved past the rest of an escape (\n, \u0026, %20) that it stands in. */
+extern size_t ue_mask_skip_escape(const UeMaskScan *scan, size_t start);
+
+/* Letters and digits mixed as no word of a sentence mixes them, or stars. */
+extern bool ue_mask_is_random(UeSlice word);
+
+/*
+ * One character of running text, which may be written as JSON escapes it: "\/" is '/',
+ * "\u0026" is '&'.  Returns it with its length in bytes; '\0' for what ends every URL and
+ * unquoted value: blanks, quotes, angle brackets, other escapes, Chinese punctuation.
+ */
+extern char ue_mask_read_unit(const UeMaskScan *scan, size_t at, size_t *len);
+
+/* mask_key.c: at a '-' or '_', 'I', 'J', 'B' or 'b', '/', '*' */
+extern bool ue_mask_apply_key(UeMaskScan *scan, size_t at);
+extern bool ue_mask_apply_letter_key(UeMaskScan *scan, size_t at);
+extern bool ue_mask_apply_dotted_key(UeMaskScan *scan, size_t at);
+extern bool ue_mask_apply_scheme(UeMaskScan *scan, size_t at);
+extern bool ue_mask_apply_slash(UeMaskScan *scan, size_t at);
+extern bool ue_mask_apply_star(UeMaskScan *scan, size_t at);
+extern bool ue_mask_apply_arn(UeMaskScan *scan, size_t at);
+
+/* mask_host.c: at a '.', a ':', an '@' (or %40) of some bytes */
+extern bool ue_mask_apply_dotted(UeMaskScan *scan, size_t at);
+extern bool ue_mask_apply_ipv6(UeMaskScan *scan, size_t at);
+extern bool ue_mask_apply_email(UeMaskScan *scan, size_t at, size_t at_len);
+
+/* What of a host name in a URL or an address may be seen: "***.com", or "***". */
+extern void ue_mask_write_host(UeMaskScan *scan, UeSlice host);
+
+/* mask_url.c: at the ':' of "://", also written "%3A%2F%2F" or ":\/\/" */
+extern bool ue_mask_apply_url(UeMaskScan *scan, size_t at);
+
+/* mask_name.c: at a ':' or '=' (or %3D) of some bytes */
+extern bool ue_mask_apply_name(UeMaskScan *scan, size_t at, size_t at_len);
+
+/* How much a name says that its value is secret. */
+typedef enum UeMaskSecrecy
+{
+	UE_MASK_SECRECY_NONE = 0,
+	UE_MASK_SECRECY_TEXT, /* a string value is secret; numbers and containers are not */
+	UE_MASK_SECRECY_ALL,  /* whatever the value is */
+} UeMaskSecrecy;
+
+extern UeMaskSecrecy ue_mask_find_name(UeSlice name);
+
+#endif

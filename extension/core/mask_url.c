@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * mask_url.c: URLs of any scheme.
+ *
+ * What stays is what tells one kind of URL from another, in the form that users of new-api
+ * know (seed-systems 2.6): scheme, last label of the host, port, the slashes of the path,
+ * the names of the parameters.  All else is three stars each, or gone (user, fragment).
+ *
+ * Corrected against it: any scheme in any case, ports of all hosts, IP addresses wholly
+ * hidden, the punctuation of the sentence around it left alone, URLs inside JSON strings
+ * ("https:\/\/", "\u0026") and inside query strings ("https%3A%2F%2F").
+ */
+#include "core/mask_scan.h"
+
+#include <string.h>
+
+/* A parameter's name is shown when it looks like one, and not like a secret. */
+#define LONGEST_PARAMETER	  32
+#define MOST_PARAMETER_DIGITS 2
+
+static size_t find_scheme(const UeMaskScan *scan, size_t at);
+static size_t find_url_end(const UeMaskScan *scan, size_t start, char opener);
+static size_t find_encoded_end(const UeMaskScan *scan, size_t start);
+static size_t find_unit(const UeMaskScan *scan, size_t at, size_t end, const char *stops);
+static void write_authority(UeMaskScan *scan, size_t start, size_t end);
+static size_t write_path(UeMaskScan *scan, size_t at, size_t end);
+static void write_query(UeMaskScan *scan, size_t at, size_t end);
+
+bool
+ue_mask_apply_url(UeMaskScan *scan, size_t at)
+{
+	bool is_encoded = ue_mask_has_fold(scan, at, UE_SLICE("%3a%2f%2f"));
+	size_t body = at + 3;
+	size_t scheme;
+	size_t end;
+
+	if (is_encoded)
+		body = at + 9;
+	else if (ue_mask_has(scan, at, UE_SLICE(":\\/\\/")))
+		body = at + 5;
+	else if (!ue_mask_has(scan, at, UE_SLICE("://")))
+		return false;
+	scheme = find_scheme(scan, at);
+	if (is_encoded)
+		end = find_encoded_end(scan, body);
+	else
+		end = find_url_end(scan, body,
+						   scheme > scan->floor ? scan->text.ptr[scheme - 1] : '\0');
+	if (end == body)
+		return false;
+	ue_mask_write_begin(scan, scheme);
+	ue_mask_write(scan, ue_slice_sub(scan->text, scheme, body - scheme));
+	if (is_encoded)
+		ue_mask_write(scan, UE_SLICE("***"));
+	else
+	{
+		size_t authority_end = find_unit(scan, body, end, "/?#");
+
+		write_authority(scan, body, authority_end);
+		write_query(scan, write_path(scan, authority_end, end), end);
+	}
+	ue_mask_write_end(scan, end);
+	return true;
+}
+
+/* Start of the scheme that ends before `at`; `at` itself when there is none. */
+static size_t
+find_scheme(const UeMaskScan *scan, size_t at)
+{
+	size_t start = at;
+
+	while (start > scan->floor)
+	{
+		char byte = scan->text.ptr[start - 1];
+
+		if (!ue_mask_is_class(byte, UE_MASK_ALNUM) && byte != '+' && byte != '-' &&
+			byte != '.')
+			break;
+		start--;
+	}
+	start = ue_mask_skip_escape(scan, start);
+	while (start < at &&
+		   !ue_mask_is_class(scan->text.ptr[start], UE_MASK_LOWER | UE_MASK_UPPER))
+		start++;
+	return start < at ? start : at;
+}
+
+/*
+ * opener: the byte before the scheme.  A quote or parenthesis that opened before the URL
+ * closes it; elsewhere they may belong to it, and a secret's rest must not stay behind.
+ */
+static size_t
+find_url_end(const UeMaskScan *scan, size_t start, char opener)
+{
+	char closer = opener == '(' ? ')' : opener == '\'' ? '\'' : '\0';
+	size_t end = start;
+
+	while (end < scan->text.len)
+	{
+		size_t len;
+		char unit = ue_mask_read_unit(scan, end, &len);
+
+		if (unit == '\0' || unit == closer)
+			break;
+		end += len;
+	}
+	while (end > start && strchr(".,;:!?)]}'", scan->text.ptr[end - 1]) != NULL)
+		end--;
+	return end;
+}
+
+static size_t
+find_encoded_end(const UeMaskScan *scan, size_t start)
+{
+	size_t end = start;
+
+	while (end < scan->text.len &&
+		   (ue_mask_is_class(scan->text.ptr[end], UE_MASK_WORD) ||
+			(scan->text.ptr[end] != '\0' && strchr("%.~+", scan->text.ptr[end]) != NULL)))
+		end++;
+	while (end > start && scan->text.ptr[end - 1] == '.')
+		end--;
+	return end;
+}
+
+/* Offset of the first of these characters, or end. */
+static size_t
+find_unit(const UeMaskScan *scan, size_t at, size_t end, const char *stops)
+{
+	while (at < end)
+	{
+		size_t len;
+		char unit = ue_mask_read_unit(scan, at, &len);
+
+		if (strchr(stops, unit) != NULL)
+			return at;
+		at += len;
+	}
+	return end;
+}
+
+static bool
+is_port(UeSlice text)
+{
+	for (size_t i = 0; i < text.len; i++)
+	{
+		if (!ue_mask_is_class(text.ptr[i], UE_MASK_DIGIT))
+			return false;
+	}
+	return text.len >= 1 && text.len <= 5;
+}
+
+/* Without the user information; an address in brackets is wholly hidden. */
+static void
+write_authority(UeMaskScan *scan, size_t start, size_t end)
+{
+	UeSlice host = ue_slice_sub(scan->text, start, end - start);
+	UeSlice port = {NULL, 0};
+	size_t colon = host.len;
+
+	for (size_t i = host.len; i > 0; i--)
+	{
+		if (host.ptr[i - 1] == '@')
+		{
+			host = ue_slice_sub(host, i, host.len);
+			break;
+		}
+	}
+	colon = host.len;
+	while (colon > 0 && host.ptr[colon - 1] != ':' && host.ptr[colon - 1] != ']')
+		colon--;
+	if (colon > 0 && host.ptr[colon - 1] == ':')
+	{
+		port = ue_slice_sub(host, colon, host.len);
+		host = ue_slice_sub(host, 0, colon - 1);
+	}
+	if (end > start)
+		ue_mask_write_host(scan, host);
+	if (is_port(port))
+	{
+		ue_mask_write(scan, UE_SLICE(":"));
+		ue_mask_write(scan, port);
+	}
+}
+
+/* Returns where the query or the fragment begins. */
+static size_t
+write_path(UeMaskScan *scan, size_t at, size_t end)
+{
+	size_t path_end = find_unit(scan, at, end, "?#");
+
+	while (at < path_end)
+	{
+		size_t slash = find_unit(scan, at, path_end, "/");
+		size_t len = 0;
+
+		if (slash > at)
+			ue_mask_write(scan, UE_SLICE("***"));
+		if (slash < path_end)
+			(void) ue_mask_read_unit(scan, slash, &len);
+		ue_mask_write(scan, ue_slice_sub(scan->text, slash, len));
+		at = slash + len;
+	}
+	return path_end;
+}
+
+static bool
+is_parameter_name(UeSlice name)
+{
+	int n_digits = 0;
+
+	if (name.len == 0 || name.len > LONGEST_PARAMETER)
+		return false;
+	for (size_t i = 0; i < name.len; i++)
+	{
+		if (!ue_mask_is_class(name.ptr[i], UE_MASK_ALNUM | UE_MASK_DASH) &&
+			name.ptr[i] != '.')
+			return false;
+		n_digits += ue_mask_is_class(name.ptr[i], UE_MASK_DIGIT);
+	}
+	return n_digits <= MOST_PARAMETER_DIGITS;
+}
+
+static void
+write_parameter(UeMaskScan *scan, size_t start, size_t end)
+{
+	size_t equals = find_unit(scan, start, end, "=");
+	UeSlice name = ue_slice_sub(scan->text, start, equals - start);
+	size_t len;
+
+	if (equals == end)
+	{
+		if (end > start)
+			ue_mask_write(scan, UE_SLICE("***"));
+		return;
+	}
+	ue_mask_write(scan, is_parameter_name(name) ? name : UE_SLICE("***"));
+	(void) ue_mask_read_unit(scan, equals, &len);
+	ue_mask_write(scan, ue_slice_sub(scan->text, equals, len));
+	ue_mask_write(scan, UE_SLICE("***"));
+}
+
+/* The fragment is dropped: it never reaches a server, so it explains no answer. */
+static void
+write_query(UeMaskScan *scan, size_t at, size_t end)
+{
+	size_t query_end = find_unit(scan, at, end, "#");
+
+	while (at < query_end)
+	{
+		size_t len;
+		size_t next;
+
+		/* '?' at first, then '&' or ';' */
+		(void) ue_mask_read_unit(scan, at, &len);
+		ue_mask_write(scan, ue_slice_sub(scan->text, at, len));
+		next = find_unit(scan, at + len, query_end, "&;");
+		write_parameter(scan, at + len, next);
+		at = next;
+	}
+}
