@@ -1,0 +1,661 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * exchange.c: the states of an exchange, and what each does with what happens.
+ *
+ * Policy: without rules, with rules of the last snapshot, and without a database the client
+ * gets the verdict of the local core, the same bytes that Postgres would have given; of an
+ * error body beyond the ceiling its beginning decides; and a body that is not what it says
+ * (an error inside a 200, HTML for JSON, half an answer) is a failure like any other: before
+ * the first byte the client gets an error answer in its format, inside an event stream an
+ * error frame, and anywhere else a broken connection, never a good-looking half.
+ *
+ *   BODY -> WAITING -> PEEKING -> PASSING -> (end)
+ *                   -> PASSING               (end)
+ *                   -> STREAMING             (end)
+ *                   -> COLLECTING
+ *   any of them -> DECIDING -> (end)
+ *
+ * An attempt is everything from WAITING on; trying again will lead from DECIDING back
+ * there, as long as nothing was sent to the client.
+ */
+#include "exchange_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "heap.h"
+#include "peek.h"
+
+static void handle_request(void *server_context, UeClient *client, const UeRequest *request);
+static void handle_body(void *context, UeClient *client);
+static void handle_writable(void *context, UeClient *client);
+static void handle_gone(void *context, UeClient *client);
+static int64_t handle_read(void *context, char *buffer, size_t size, bool *is_end);
+static void handle_head(void *context, int status, UeSlice reason, const UeHeader *headers,
+						size_t n_headers, int64_t content_length);
+static bool handle_data(void *context, UeSlice bytes);
+static void handle_end(void *context, const UeTransferEnd *end);
+static UeExchange *new_exchange(UeExchanges *owner);
+static bool refuse_request(UeExchange *exchange);
+static void begin_attempt(UeExchange *exchange);
+static void start_transfer(UeExchange *exchange, bool is_whole);
+static void choose_state(UeExchange *exchange);
+static bool send_head(UeExchange *exchange, int64_t content_length);
+static bool peek_data(UeExchange *exchange, UeSlice bytes);
+static bool pass_held(UeExchange *exchange);
+static bool stream_data(UeExchange *exchange, UeSlice bytes);
+static void pass_stream(void *context, UeSlice bytes);
+static bool collect_data(UeExchange *exchange, UeSlice bytes);
+static bool hold_bytes(UeExchange *exchange, UeSlice bytes);
+static void end_peeking(UeExchange *exchange, UeNetwork network);
+static void end_streaming(UeExchange *exchange, UeNetwork network);
+static void end_good(UeExchange *exchange);
+static void fail_with_body(UeExchange *exchange, UeKind kind, UeNetwork network, UeSlice body);
+
+const UeHandler ue_exchange_handler = {
+	.on_request = handle_request,
+	.on_body = handle_body,
+	.on_writable = handle_writable,
+	.on_gone = handle_gone,
+};
+
+static const UeTransferHandler transfer_handler = {
+	.read_body = handle_read,
+	.on_head = handle_head,
+	.on_data = handle_data,
+	.on_end = handle_end,
+};
+
+UeExchanges *
+ue_exchanges_new(UeLoop *loop, const UeConfig *config, UeJournal *journal, UeMetrics *metrics)
+{
+	UeExchanges *exchanges = calloc(1, sizeof(*exchanges));
+	UeDeciderOptions options = {
+		.conninfo = config->database,
+		.deadline_ms = config->verdict_deadline_ms,
+		.reconnect_ms = 100,
+	};
+
+	if (exchanges == NULL)
+		return NULL;
+	exchanges->loop = loop;
+	exchanges->config = config;
+	exchanges->journal = journal;
+	exchanges->metrics = metrics;
+	exchanges->upstream = ue_upstream_new(loop, &config->upstream, &transfer_handler);
+	exchanges->decider = ue_decider_new(loop, &options);
+	if (exchanges->upstream == NULL || exchanges->decider == NULL)
+	{
+		ue_exchanges_free(exchanges);
+		return NULL;
+	}
+	return exchanges;
+}
+
+void
+ue_exchanges_update_metrics(UeExchanges *exchanges)
+{
+	UeMetrics *metrics = exchanges->metrics;
+
+	atomic_store_explicit(&metrics->open_transfers,
+						  ue_upstream_count_transfers(exchanges->upstream),
+						  memory_order_relaxed);
+	atomic_store_explicit(&metrics->database_connected,
+						  ue_decider_is_connected(exchanges->decider), memory_order_relaxed);
+	atomic_store_explicit(&metrics->verdicts_late,
+						  ue_decider_count_late(exchanges->decider), memory_order_relaxed);
+}
+
+void
+ue_exchanges_free(UeExchanges *exchanges)
+{
+	if (exchanges == NULL)
+		return;
+	ue_decider_free(exchanges->decider);
+	ue_upstream_free(exchanges->upstream);
+	while (exchanges->idle != NULL)
+	{
+		UeExchange *exchange = exchanges->idle;
+
+		exchanges->idle = exchange->next;
+		free(exchange);
+	}
+	free(exchanges->headers);
+	free(exchanges);
+}
+
+void
+ue_exchange_end(UeExchange *exchange, UeOutcome outcome)
+{
+	UeExchanges *owner = exchange->owner;
+	int platform = exchange->route.platform;
+
+	if (platform < 0 || platform >= UE_METRICS_PLATFORMS - 1)
+		platform = UE_METRICS_PLATFORMS - 1;
+	ue_metrics_count_request(owner->metrics, platform, outcome, exchange->first_byte_ms,
+							 ue_loop_now_ms(owner->loop) - exchange->start_ms);
+	atomic_fetch_add_explicit(&owner->metrics->client_bytes_in,
+							  (unsigned long long) exchange->received_bytes,
+							  memory_order_relaxed);
+	atomic_fetch_add_explicit(&owner->metrics->client_bytes_out,
+							  (unsigned long long) ue_client_sent_bytes(exchange->client),
+							  memory_order_relaxed);
+	if (exchange->transfer != NULL)
+		ue_transfer_cancel(exchange->transfer);
+	ue_stream_reset(&exchange->stream);
+	free(exchange->held);
+	ue_arena_free(&exchange->arena);
+	if (owner->n_idle >= UE_IDLE_EXCHANGES)
+	{
+		free(exchange);
+		return;
+	}
+	exchange->next = owner->idle;
+	owner->idle = exchange;
+	owner->n_idle++;
+}
+
+/* Once, while the body's beginning is there; what it says is needed by failures only. */
+void
+ue_exchange_peek_request(UeExchange *exchange)
+{
+	UeSlice model = {NULL, 0};
+
+	if (exchange->is_request_peeked)
+		return;
+	exchange->is_request_peeked = true;
+	ue_peek_request(ue_client_body(exchange->client), &model, &exchange->is_stream);
+	if (model.len > sizeof(exchange->model))
+		model.len = sizeof(exchange->model);
+	if (model.len > 0)
+		memcpy(exchange->model, model.ptr, model.len);
+	exchange->model_len = model.len;
+}
+
+static void
+handle_request(void *server_context, UeClient *client, const UeRequest *request)
+{
+	UeExchanges *owner = server_context;
+	UeExchange *exchange = new_exchange(owner);
+
+	if (exchange == NULL)
+	{
+		ue_client_abort(client);
+		return;
+	}
+	exchange->client = client;
+	exchange->request = request;
+	ue_client_set_context(client, exchange);
+	ue_route_find(owner->config, request, &exchange->route);
+	if (!refuse_request(exchange))
+		begin_attempt(exchange);
+}
+
+static void
+handle_body(void *context, UeClient *client)
+{
+	UeExchange *exchange = context;
+
+	(void) client;
+	if (exchange->state == UE_EXCHANGE_BODY)
+		begin_attempt(exchange);
+	else if (exchange->transfer != NULL)
+		ue_transfer_resume_send(exchange->transfer);
+}
+
+static void
+handle_writable(void *context, UeClient *client)
+{
+	UeExchange *exchange = context;
+
+	(void) client;
+	exchange->is_full = false;
+	if (exchange->transfer != NULL)
+		ue_transfer_resume_receive(exchange->transfer);
+}
+
+static void
+handle_gone(void *context, UeClient *client)
+{
+	UeExchange *exchange = context;
+	UeFailureCause cause = {.kind = UE_KIND_CLIENT_GONE};
+
+	(void) client;
+	switch (exchange->state)
+	{
+		case UE_EXCHANGE_BODY:
+			/* no attempt was made, so there is nothing to record */
+			ue_exchange_end(exchange, UE_OUTCOME_CLIENT_GONE);
+			return;
+		case UE_EXCHANGE_COLLECTING:
+			/* the upstream had failed before */
+			exchange->is_client_gone = true;
+			fail_with_body(exchange, UE_KIND_HTTP_ERROR, UE_NETWORK_NONE,
+						   (UeSlice) {exchange->held, exchange->held_len});
+			return;
+		case UE_EXCHANGE_WAITING:
+		case UE_EXCHANGE_PEEKING:
+		case UE_EXCHANGE_PASSING:
+		case UE_EXCHANGE_STREAMING:
+			exchange->is_client_gone = true;
+			ue_exchange_fail(exchange, &cause);
+			return;
+		case UE_EXCHANGE_DECIDING:
+			ue_decider_cancel(&exchange->failure->decision);
+			exchange->is_client_gone = true;
+			ue_exchange_complete(exchange, UE_OUTCOME_CLIENT_GONE, UE_EVENT_NULL);
+			ue_exchange_end(exchange, UE_OUTCOME_CLIENT_GONE);
+			return;
+	}
+}
+
+static int64_t
+handle_read(void *context, char *buffer, size_t size, bool *is_end)
+{
+	UeExchange *exchange = context;
+	UeSlice body = ue_client_body(exchange->client);
+	size_t n_bytes = body.len < size ? body.len : size;
+
+	ue_exchange_peek_request(exchange);
+	if (n_bytes > 0)
+	{
+		memcpy(buffer, body.ptr, n_bytes);
+		ue_client_consume_body(exchange->client, n_bytes);
+		exchange->received_bytes += (int64_t) n_bytes;
+	}
+	*is_end = n_bytes == body.len && ue_client_is_body_complete(exchange->client);
+	return (int64_t) n_bytes;
+}
+
+static void
+handle_head(void *context, int status, UeSlice reason, const UeHeader *headers,
+			size_t n_headers, int64_t content_length)
+{
+	UeExchange *exchange = context;
+
+	exchange->first_byte_ms = ue_loop_now_ms(exchange->owner->loop) - exchange->start_ms;
+	exchange->status = status;
+	exchange->reason = reason;
+	exchange->headers = headers;
+	exchange->n_headers = n_headers;
+	exchange->content_length = content_length;
+	choose_state(exchange);
+}
+
+static bool
+handle_data(void *context, UeSlice bytes)
+{
+	UeExchange *exchange = context;
+
+	switch (exchange->state)
+	{
+		case UE_EXCHANGE_PEEKING:
+			return peek_data(exchange, bytes);
+		case UE_EXCHANGE_PASSING:
+			return ue_client_send_body(exchange->client, bytes);
+		case UE_EXCHANGE_STREAMING:
+			return stream_data(exchange, bytes);
+		case UE_EXCHANGE_COLLECTING:
+			return collect_data(exchange, bytes);
+		case UE_EXCHANGE_BODY:
+		case UE_EXCHANGE_WAITING:
+		case UE_EXCHANGE_DECIDING:
+			break;
+	}
+	return true;
+}
+
+static void
+handle_end(void *context, const UeTransferEnd *end)
+{
+	UeExchange *exchange = context;
+	UeSlice none = {NULL, 0};
+
+	exchange->transfer = NULL;
+	switch (exchange->state)
+	{
+		case UE_EXCHANGE_WAITING:
+			fail_with_body(exchange, UE_KIND_REQUEST_ERROR, end->network, none);
+			break;
+		case UE_EXCHANGE_PEEKING:
+			end_peeking(exchange, end->network);
+			break;
+		case UE_EXCHANGE_PASSING:
+			if (end->network == UE_NETWORK_NONE)
+				end_good(exchange);
+			else
+				fail_with_body(exchange, UE_KIND_STREAM_ERROR, end->network, none);
+			break;
+		case UE_EXCHANGE_STREAMING:
+			end_streaming(exchange, end->network);
+			break;
+		case UE_EXCHANGE_COLLECTING:
+			/* what was seen of a failed answer counts, also when it was cut */
+			fail_with_body(exchange, UE_KIND_HTTP_ERROR, UE_NETWORK_NONE,
+						   (UeSlice) {exchange->held, exchange->held_len});
+			break;
+		case UE_EXCHANGE_BODY:
+		case UE_EXCHANGE_DECIDING:
+			break;
+	}
+}
+
+static UeExchange *
+new_exchange(UeExchanges *owner)
+{
+	UeExchange *exchange = owner->idle;
+
+	if (exchange != NULL)
+	{
+		owner->idle = exchange->next;
+		owner->n_idle--;
+	}
+	else
+	{
+		exchange = malloc(sizeof(*exchange));
+		if (exchange == NULL)
+			return NULL;
+	}
+	memset(exchange, 0, sizeof(*exchange));
+	exchange->owner = owner;
+	exchange->attempt = 1;
+	exchange->start_ms = ue_loop_now_ms(owner->loop);
+	exchange->first_byte_ms = -1;
+	exchange->content_length = -1;
+	ue_arena_init(&exchange->arena, &ue_heap_allocator,
+				  UE_LIMIT_CASE_MEMORY + 2 * owner->config->error_body_bytes);
+	return exchange;
+}
+
+/* True when no upstream can be asked; then the answer is on its way. */
+static bool
+refuse_request(UeExchange *exchange)
+{
+	UeFailureCause cause = {.kind = UE_KIND_LOCAL_ERROR};
+
+	if (exchange->route.upstream == NULL)
+	{
+		cause.local_code = UE_SLICE("unknown_route");
+		cause.local_message = exchange->route.path;
+	}
+	else if (exchange->request->is_upgrade)
+	{
+		cause.local_code = UE_SLICE("not_implemented");
+		cause.local_message = UE_SLICE("Protocol upgrades are not supported yet.");
+	}
+	else
+		return false;
+	ue_exchange_fail(exchange, &cause);
+	return true;
+}
+
+/*
+ * A body that is whole goes in one piece; one that will soon be is waited for; a larger
+ * one, or one of unknown length, is sent on as it comes.
+ */
+static void
+begin_attempt(UeExchange *exchange)
+{
+	const UeServerLimits *limits = &exchange->owner->config->server;
+	int64_t content_length = exchange->request->content_length;
+	bool is_whole = ue_client_is_body_complete(exchange->client);
+
+	if (!is_whole && content_length > 0 &&
+		content_length <= (int64_t) limits->body_window_bytes)
+		exchange->state = UE_EXCHANGE_BODY;
+	else
+		start_transfer(exchange, is_whole);
+}
+
+static void
+start_transfer(UeExchange *exchange, bool is_whole)
+{
+	UeTransferRequest request = {
+		.base = exchange->route.upstream->base,
+		.method = exchange->request->method,
+		.target = exchange->route.target,
+		.content_length = exchange->request->content_length,
+	};
+	UeFailureCause cause = {
+		.kind = UE_KIND_LOCAL_ERROR,
+		.local_code = UE_SLICE("internal_error"),
+	};
+
+	exchange->state = UE_EXCHANGE_WAITING;
+	if (is_whole)
+	{
+		request.whole_body = ue_client_body(exchange->client);
+		request.content_length = (int64_t) request.whole_body.len;
+		exchange->received_bytes = request.content_length;
+	}
+	request.headers = ue_exchange_filter_request(exchange, &request.n_headers);
+	if (request.headers != NULL)
+		exchange->transfer =
+			ue_upstream_start(exchange->owner->upstream, &request, exchange);
+	if (exchange->transfer == NULL)
+		ue_exchange_fail(exchange, &cause);
+}
+
+/* By status and content type.  What is compressed is not looked into: it must pass as it
+ * came, and error objects inside of compressed good answers have not been seen. */
+static void
+choose_state(UeExchange *exchange)
+{
+	const UeHeader *headers = exchange->headers;
+	size_t n_headers = exchange->n_headers;
+	UeSlice type =
+		ue_exchange_find_header(headers, n_headers, UE_SLICE("content-type"));
+	UeSlice encoding =
+		ue_exchange_find_header(headers, n_headers, UE_SLICE("content-encoding"));
+	bool is_readable = exchange->status >= 200 && exchange->status < 300 &&
+					   exchange->content_length != 0 &&
+					   (encoding.len == 0 ||
+						ue_slice_is_equal_fold(encoding, UE_SLICE("identity"))) &&
+					   !ue_slice_is_equal(exchange->request->method, UE_SLICE("HEAD"));
+
+	if (exchange->status >= 400)
+		exchange->state = UE_EXCHANGE_COLLECTING;
+	else if (is_readable &&
+			 ue_slice_has_prefix_fold(type, UE_SLICE("text/event-stream")))
+	{
+		/* streams are long: the request's body is not kept meanwhile */
+		ue_exchange_peek_request(exchange);
+		if (ue_client_is_body_complete(exchange->client))
+			ue_client_consume_body(exchange->client, ue_client_body(exchange->client).len);
+		ue_stream_init(&exchange->stream, pass_stream, exchange);
+		exchange->state = UE_EXCHANGE_STREAMING;
+	}
+	else if (is_readable && ue_slice_has_prefix_fold(type, UE_SLICE("application/json")))
+		exchange->state = UE_EXCHANGE_PEEKING;
+	else
+	{
+		exchange->state = UE_EXCHANGE_PASSING;
+		send_head(exchange, exchange->content_length);
+	}
+}
+
+static bool
+send_head(UeExchange *exchange, int64_t content_length)
+{
+	size_t n_headers;
+	const UeHeader *headers = ue_exchange_filter_answer(exchange, &n_headers);
+
+	if (headers == NULL)
+		return false;
+	ue_client_send_head(exchange->client, exchange->status, exchange->reason, headers,
+						n_headers, content_length);
+	return true;
+}
+
+static bool
+peek_data(UeExchange *exchange, UeSlice bytes)
+{
+	UeSlice beginning = bytes;
+	UePeek peek;
+
+	if (exchange->held_len > 0)
+	{
+		if (!hold_bytes(exchange, bytes))
+			return pass_held(exchange) && ue_client_send_body(exchange->client, bytes);
+		beginning = (UeSlice) {exchange->held, exchange->held_len};
+	}
+	peek = ue_peek_answer(ue_slice_sub(beginning, 0, UE_PEEK_BYTES), false);
+	if (peek == UE_PEEK_MORE && beginning.len >= UE_PEEK_BYTES)
+		peek = UE_PEEK_GOOD;
+	switch (peek)
+	{
+		case UE_PEEK_MORE:
+			if (exchange->held_len == 0)
+				hold_bytes(exchange, bytes);
+			return true;
+		case UE_PEEK_ERROR:
+			exchange->state = UE_EXCHANGE_COLLECTING;
+			return exchange->held_len > 0 || collect_data(exchange, bytes);
+		case UE_PEEK_GOOD:
+			break;
+	}
+	if (exchange->held_len > 0)
+		return pass_held(exchange);
+	exchange->state = UE_EXCHANGE_PASSING;
+	send_head(exchange, exchange->content_length);
+	return ue_client_send_body(exchange->client, bytes);
+}
+
+static bool
+pass_held(UeExchange *exchange)
+{
+	bool may_go_on;
+
+	exchange->state = UE_EXCHANGE_PASSING;
+	send_head(exchange, exchange->content_length);
+	may_go_on = ue_client_send_body(exchange->client,
+									(UeSlice) {exchange->held, exchange->held_len});
+	free(exchange->held);
+	exchange->held = NULL;
+	exchange->held_len = 0;
+	exchange->held_size = 0;
+	return may_go_on;
+}
+
+static bool
+stream_data(UeExchange *exchange, UeSlice bytes)
+{
+	switch (ue_stream_feed(&exchange->stream, bytes))
+	{
+		case UE_STREAM_GOOD:
+		case UE_STREAM_SUSPECT:
+			return !exchange->is_full;
+		case UE_STREAM_ERROR:
+			break;
+	}
+	fail_with_body(exchange, UE_KIND_STREAM_ERROR, UE_NETWORK_NONE,
+				   ue_stream_event(&exchange->stream));
+	return true;
+}
+
+/* Output begins with the first bytes that may pass.  Its length is not announced, for a
+ * frame of ours may have to follow. */
+static void
+pass_stream(void *context, UeSlice bytes)
+{
+	UeExchange *exchange = context;
+
+	if (!ue_client_has_sent_head(exchange->client))
+		send_head(exchange, -1);
+	if (!ue_client_send_body(exchange->client, bytes))
+		exchange->is_full = true;
+}
+
+/* Up to the ceiling; then the rest is not waited for. */
+static bool
+collect_data(UeExchange *exchange, UeSlice bytes)
+{
+	size_t ceiling = exchange->owner->config->error_body_bytes;
+	size_t room = ceiling > exchange->held_len ? ceiling - exchange->held_len : 0;
+
+	if (bytes.len <= room && hold_bytes(exchange, bytes))
+		return true;
+	if (bytes.len > room)
+		hold_bytes(exchange, ue_slice_sub(bytes, 0, room));
+	fail_with_body(exchange, UE_KIND_HTTP_ERROR, UE_NETWORK_NONE,
+				   (UeSlice) {exchange->held, exchange->held_len});
+	return true;
+}
+
+static bool
+hold_bytes(UeExchange *exchange, UeSlice bytes)
+{
+	size_t needed = exchange->held_len + bytes.len;
+
+	if (bytes.len == 0)
+		return true;
+	if (needed > exchange->held_size)
+	{
+		size_t size = needed < 1024 ? 1024 : needed + needed / 2;
+		char *held = realloc(exchange->held, size);
+
+		if (held == NULL)
+			return false;
+		exchange->held = held;
+		exchange->held_size = size;
+	}
+	memcpy(exchange->held + exchange->held_len, bytes.ptr, bytes.len);
+	exchange->held_len = needed;
+	return true;
+}
+
+/* Nothing was sent yet, so half an answer can still become an error answer. */
+static void
+end_peeking(UeExchange *exchange, UeNetwork network)
+{
+	UeSlice held = {exchange->held, exchange->held_len};
+
+	if (network != UE_NETWORK_NONE)
+		fail_with_body(exchange, UE_KIND_STREAM_ERROR, network, held);
+	else if (ue_peek_answer(held, true) == UE_PEEK_ERROR)
+		fail_with_body(exchange, UE_KIND_HTTP_ERROR, network, held);
+	else
+	{
+		pass_held(exchange);
+		end_good(exchange);
+	}
+}
+
+/* Of a stream that was cut, half a line is worth nothing to the client, unless it is half
+ * of an error event, which says why. */
+static void
+end_streaming(UeExchange *exchange, UeNetwork network)
+{
+	UeSlice event = {NULL, 0};
+	bool is_error = false;
+
+	if (network == UE_NETWORK_NONE)
+		is_error = ue_stream_end(&exchange->stream) == UE_STREAM_ERROR;
+	if (is_error || exchange->stream.state == UE_STREAM_SUSPECT)
+		event = ue_stream_event(&exchange->stream);
+	if (is_error || network != UE_NETWORK_NONE)
+	{
+		fail_with_body(exchange, UE_KIND_STREAM_ERROR, network, event);
+		return;
+	}
+	if (!ue_client_has_sent_head(exchange->client))
+		send_head(exchange, exchange->content_length);
+	end_good(exchange);
+}
+
+static void
+end_good(UeExchange *exchange)
+{
+	UeClient *client = exchange->client;
+
+	ue_exchange_end(exchange, UE_OUTCOME_OK);
+	ue_client_end(client);
+}
+
+static void
+fail_with_body(UeExchange *exchange, UeKind kind, UeNetwork network, UeSlice body)
+{
+	UeFailureCause cause = {.kind = kind, .network = network, .body = body};
+
+	ue_exchange_fail(exchange, &cause);
+}

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * exchange_answer.c: the verdict to the client.
+ *
+ * Before the first byte an answer of its own; in an event stream the frame that makes the
+ * client's SDK raise; in any other answer that has begun, a cut connection, which is the
+ * only thing there that cannot be taken for success.  The completion of the row goes into
+ * the journal before that.
+ *
+ * Of the upstream's headers an error answer keeps the rate limits: clients pace themselves
+ * by them.  Everything else about the upstream is in the row.
+ */
+#include "core/mask.h"
+#include "exchange_private.h"
+#include "log.h"
+
+/* Kept rate-limit headers; vendors send up to 12. */
+#define MAX_KEPT_HEADERS 24
+
+static const UeSlice kept_prefixes[] = {
+	UE_SLICE_INIT("x-ratelimit-"),
+	UE_SLICE_INIT("anthropic-ratelimit-"),
+};
+
+static UeOutcome find_outcome(const UeExchange *exchange);
+static void send_answer(UeExchange *exchange);
+static void send_frame(UeExchange *exchange);
+static size_t keep_headers(UeExchange *exchange, UeHeader *headers, size_t n_headers);
+static bool is_kept(UeSlice name);
+static void log_failure(const UeExchange *exchange, UeOutcome outcome);
+
+void
+ue_exchange_answer(UeDecision *decision)
+{
+	UeFailure *failure =
+		(UeFailure *) ((char *) decision - offsetof(UeFailure, decision));
+	UeExchange *exchange =
+		(UeExchange *) ((char *) decision->arena - offsetof(UeExchange, arena));
+	UeMetrics *metrics = exchange->owner->metrics;
+	UeOutcome outcome = find_outcome(exchange);
+	UeClient *client = exchange->client;
+
+	atomic_fetch_add_explicit(decision->is_from_postgres ? &metrics->verdicts_postgres
+														 : &metrics->verdicts_local,
+							  1, memory_order_relaxed);
+	ue_exchange_complete(exchange, outcome,
+						 outcome == UE_OUTCOME_ANSWERED
+							 ? failure->decision.verdict.answer.status
+							 : exchange->status);
+	log_failure(exchange, outcome);
+	switch (outcome)
+	{
+		case UE_OUTCOME_ANSWERED:
+			send_answer(exchange);
+			break;
+		case UE_OUTCOME_ERROR_FRAME:
+			send_frame(exchange);
+			break;
+		case UE_OUTCOME_ABORTED:
+			ue_exchange_end(exchange, outcome);
+			ue_client_abort(client);
+			return;
+		case UE_OUTCOME_OK:
+		case UE_OUTCOME_CLIENT_GONE:
+			break;
+	}
+	ue_exchange_end(exchange, outcome);
+	ue_client_end(client);
+}
+
+void
+ue_exchange_complete(UeExchange *exchange, UeOutcome outcome, int64_t status)
+{
+	UeFailure *failure = exchange->failure;
+	const UeVerdict *verdict = &failure->decision.verdict;
+	UeCompletion completion = {
+		.response_status = status,
+		.outcome = ue_slice_of(ue_outcome_name(outcome)),
+		.decided_by =
+			failure->decision.is_from_postgres ? UE_SLICE("postgres") : UE_SLICE("local"),
+		.rule_id = verdict->rule_id != 0 ? verdict->rule_id : UE_EVENT_NULL,
+		.rule_version = verdict->rule_id != 0 ? verdict->rule_version : UE_EVENT_NULL,
+		.sent_bytes = ue_client_sent_bytes(exchange->client),
+		.total_ms = ue_loop_now_ms(exchange->owner->loop) - exchange->start_ms,
+	};
+
+	if (!failure->is_recorded)
+		return;
+	for (size_t i = 0; i < sizeof(completion.event_id); i++)
+		completion.event_id[i] = failure->event_id[i];
+	ue_journal_append_completion(exchange->owner->journal, &completion);
+}
+
+/* Memory ran out on the way to a verdict. */
+void
+ue_exchange_answer_bare(UeExchange *exchange)
+{
+	static const UeHeader headers[] = {
+		{UE_SLICE_INIT("content-type"), UE_SLICE_INIT("application/json")},
+	};
+	UeSlice body = UE_SLICE("{\"error\":{\"message\":\"The request failed.\","
+							"\"type\":\"server_error\",\"param\":null,"
+							"\"code\":\"internal_service_error\"}}");
+	UeClient *client = exchange->client;
+
+	if (exchange->is_client_gone)
+	{
+		ue_exchange_end(exchange, UE_OUTCOME_CLIENT_GONE);
+		return;
+	}
+	if (ue_client_has_sent_head(client))
+	{
+		ue_exchange_end(exchange, UE_OUTCOME_ABORTED);
+		ue_client_abort(client);
+		return;
+	}
+	ue_client_send_head(client, 500, UE_SLICE("Internal Server Error"), headers, 1,
+						(int64_t) body.len);
+	ue_client_send_body(client, body);
+	ue_exchange_end(exchange, UE_OUTCOME_ANSWERED);
+	ue_client_end(client);
+}
+
+static UeOutcome
+find_outcome(const UeExchange *exchange)
+{
+	if (!ue_client_has_sent_head(exchange->client))
+		return UE_OUTCOME_ANSWERED;
+	if (exchange->stream.pass != NULL &&
+		exchange->failure->decision.verdict.answer.frame.len > 0)
+		return UE_OUTCOME_ERROR_FRAME;
+	return UE_OUTCOME_ABORTED;
+}
+
+static void
+send_answer(UeExchange *exchange)
+{
+	const UeRendered *answer = &exchange->failure->decision.verdict.answer;
+	UeHeader headers[UE_LIMIT_ANSWER_HEADERS + MAX_KEPT_HEADERS];
+	UeSlice no_reason = {NULL, 0};
+	size_t n_headers = 0;
+
+	while (n_headers < answer->n_headers)
+	{
+		headers[n_headers] = answer->headers[n_headers];
+		n_headers++;
+	}
+	n_headers = keep_headers(exchange, headers, n_headers);
+	ue_client_send_head(exchange->client, answer->status, no_reason, headers, n_headers,
+						(int64_t) answer->body.len);
+	ue_client_send_body(exchange->client, answer->body);
+}
+
+static void
+send_frame(UeExchange *exchange)
+{
+	ue_client_send_body(exchange->client, ue_stream_separator(&exchange->stream));
+	ue_client_send_body(exchange->client, exchange->failure->decision.verdict.answer.frame);
+}
+
+static size_t
+keep_headers(UeExchange *exchange, UeHeader *headers, size_t n_headers)
+{
+	size_t ceiling = n_headers + MAX_KEPT_HEADERS;
+
+	for (size_t i = 0; i < exchange->n_headers && n_headers < ceiling; i++)
+	{
+		const UeHeader *header = &exchange->headers[i];
+		UeSlice value;
+
+		if (!is_kept(header->name) ||
+			ue_mask_text(&exchange->arena, header->value, &value) != UE_OK)
+			continue;
+		headers[n_headers].name = header->name;
+		headers[n_headers].value = value;
+		n_headers++;
+	}
+	return n_headers;
+}
+
+static bool
+is_kept(UeSlice name)
+{
+	for (size_t i = 0; i < sizeof(kept_prefixes) / sizeof(kept_prefixes[0]); i++)
+	{
+		if (ue_slice_has_prefix_fold(name, kept_prefixes[i]))
+			return true;
+	}
+	return false;
+}
+
+/* The row says it all; the log says it to those who debug without a database. */
+static void
+log_failure(const UeExchange *exchange, UeOutcome outcome)
+{
+	const UeVerdict *verdict = &exchange->failure->decision.verdict;
+	const UeCase *kase = &exchange->failure->kase;
+
+	ue_log_write(UE_LOG_DEBUG, "attempt_failed", "an upstream failed", "class",
+				 ue_class_name(verdict->fault.class), "outcome", ue_outcome_name(outcome),
+				 "kind", ue_kind_name(kase->kind), NULL);
+}

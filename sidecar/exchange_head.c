@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * exchange_head.c: which headers pass.
+ *
+ * Dropped are those that belong to one connection only (RFC 9110 7.6.1: the known ones and
+ * whatever Connection names), those that our own framing replaces, and Expect, which the
+ * server has answered.  Everything else passes as it came, and nothing is added.
+ */
+#include <stdlib.h>
+
+#include "exchange_private.h"
+
+static const UeSlice hop_headers[] = {
+	UE_SLICE_INIT("connection"),
+	UE_SLICE_INIT("content-length"),
+	UE_SLICE_INIT("expect"),
+	UE_SLICE_INIT("http2-settings"),
+	UE_SLICE_INIT("keep-alive"),
+	UE_SLICE_INIT("proxy-authenticate"),
+	UE_SLICE_INIT("proxy-authorization"),
+	UE_SLICE_INIT("proxy-connection"),
+	UE_SLICE_INIT("te"),
+	UE_SLICE_INIT("trailer"),
+	UE_SLICE_INIT("transfer-encoding"),
+	UE_SLICE_INIT("upgrade"),
+};
+
+static const UeHeader *filter(UeExchanges *owner, const UeHeader *headers, size_t n_headers,
+							  UeSlice dropped, size_t *n_out);
+static bool is_hop_header(UeSlice name);
+static bool is_named_by_connection(const UeHeader *headers, size_t n_headers, UeSlice name);
+static bool has_token(UeSlice list, UeSlice token);
+
+/* Host is the base URL's. */
+const UeHeader *
+ue_exchange_filter_request(UeExchange *exchange, size_t *n_out)
+{
+	return filter(exchange->owner, exchange->request->headers, exchange->request->n_headers,
+				  UE_SLICE("host"), n_out);
+}
+
+const UeHeader *
+ue_exchange_filter_answer(UeExchange *exchange, size_t *n_out)
+{
+	UeSlice none = {NULL, 0};
+
+	return filter(exchange->owner, exchange->headers, exchange->n_headers, none, n_out);
+}
+
+UeSlice
+ue_exchange_find_header(const UeHeader *headers, size_t n_headers, UeSlice name)
+{
+	for (size_t i = 0; i < n_headers; i++)
+	{
+		if (ue_slice_is_equal_fold(headers[i].name, name))
+			return headers[i].value;
+	}
+	return (UeSlice) {NULL, 0};
+}
+
+static const UeHeader *
+filter(UeExchanges *owner, const UeHeader *headers, size_t n_headers, UeSlice dropped,
+	   size_t *n_out)
+{
+	UeSlice connection = ue_exchange_find_header(headers, n_headers, UE_SLICE("connection"));
+	/* nearly always it names nothing */
+	bool names_headers = connection.len > 0 &&
+						 !ue_slice_is_equal_fold(connection, UE_SLICE("keep-alive")) &&
+						 !ue_slice_is_equal_fold(connection, UE_SLICE("close"));
+	size_t n_kept = 0;
+
+	if (n_headers > owner->headers_size || owner->headers == NULL)
+	{
+		UeHeader *grown = realloc(owner->headers, (n_headers + 32) * sizeof(*grown));
+
+		if (grown == NULL)
+			return NULL;
+		owner->headers = grown;
+		owner->headers_size = n_headers + 32;
+	}
+	for (size_t i = 0; i < n_headers; i++)
+	{
+		UeSlice name = headers[i].name;
+
+		if (is_hop_header(name) || ue_slice_is_equal_fold(name, dropped) ||
+			(names_headers && is_named_by_connection(headers, n_headers, name)))
+			continue;
+		owner->headers[n_kept++] = headers[i];
+	}
+	*n_out = n_kept;
+	return owner->headers;
+}
+
+static bool
+is_hop_header(UeSlice name)
+{
+	for (size_t i = 0; i < sizeof(hop_headers) / sizeof(hop_headers[0]); i++)
+	{
+		if (name.len == hop_headers[i].len && ue_slice_is_equal_fold(name, hop_headers[i]))
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_named_by_connection(const UeHeader *headers, size_t n_headers, UeSlice name)
+{
+	for (size_t i = 0; i < n_headers; i++)
+	{
+		if (ue_slice_is_equal_fold(headers[i].name, UE_SLICE("connection")) &&
+			has_token(headers[i].value, name))
+			return true;
+	}
+	return false;
+}
+
+static bool
+has_token(UeSlice list, UeSlice token)
+{
+	while (list.len > 0)
+	{
+		size_t comma;
+
+		if (!ue_slice_find(list, UE_SLICE(","), &comma))
+			comma = list.len;
+		if (ue_slice_is_equal_fold(ue_slice_trim(ue_slice_sub(list, 0, comma)), token))
+			return true;
+		list = ue_slice_sub(list, comma + 1, list.len);
+	}
+	return false;
+}

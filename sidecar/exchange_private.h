@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * exchange_private.h: what the files of the exchange share.
+ *
+ * exchange.c          the states, and what each does with what happens
+ * exchange_head.c     headers that pass from one side to the other
+ * exchange_failure.c  a failed attempt into a case, a row and the decider's queue
+ * exchange_answer.c   the verdict to the client
+ */
+#ifndef UE_EXCHANGE_PRIVATE_H
+#define UE_EXCHANGE_PRIVATE_H
+
+#include "decider.h"
+#include "exchange.h"
+#include "ident.h"
+#include "route.h"
+#include "stream.h"
+
+/* Exchanges kept for the next request when idle. */
+#define UE_IDLE_EXCHANGES 256
+
+/* A JSON answer of which the first member is still open after so many bytes is good. */
+#define UE_PEEK_BYTES 4096
+
+typedef enum UeExchangeState
+{
+	UE_EXCHANGE_BODY = 0,   /* the rest of a small request body is waited for */
+	UE_EXCHANGE_WAITING,    /* the upstream has the request, or is getting it */
+	UE_EXCHANGE_PEEKING,    /* a good head is here; it waits for the body's first bytes */
+	UE_EXCHANGE_PASSING,    /* the answer goes through as it comes */
+	UE_EXCHANGE_STREAMING,  /* an event stream goes through the scanner */
+	UE_EXCHANGE_COLLECTING, /* a failed answer is being kept */
+	UE_EXCHANGE_DECIDING,   /* the failure is in the journal, the verdict is to come */
+} UeExchangeState;
+
+/* A failed attempt; lives in the exchange's arena. */
+typedef struct UeFailure
+{
+	UeCase kase;
+	UeDecision decision;
+	unsigned char event_id[16];
+	bool is_recorded; /* its event is in the journal */
+} UeFailure;
+
+typedef struct UeExchange UeExchange;
+struct UeExchange
+{
+	UeExchanges *owner;
+	UeExchange *next; /* in the pool */
+	UeExchangeState state;
+	UeClient *client;
+	bool is_client_gone; /* it still answers questions, until on_gone returns */
+	const UeRequest *request;
+	UeTransfer *transfer; /* NULL: none is running */
+	UeRoute route;
+	int attempt; /* from 1 */
+	int64_t start_ms;
+	int64_t first_byte_ms; /* of the upstream's head; -1: none */
+	int64_t received_bytes; /* of the request's body, sent on */
+
+	/* from the request's body, as far as it was looked at */
+	bool is_request_peeked;
+	bool is_stream; /* an event stream was asked for */
+	size_t model_len;
+	char model[UE_LIMIT_TOKEN];
+
+	/* the upstream's head; slices live as long as the transfer */
+	int status; /* 0: none */
+	UeSlice reason;
+	const UeHeader *headers;
+	size_t n_headers;
+	int64_t content_length;
+
+	char *held; /* body bytes that must not pass yet; owned */
+	size_t held_len, held_size;
+	UeStream stream;
+	bool is_full; /* the client takes no more for now */
+
+	UeArena arena; /* used by failures only */
+	UeFailure *failure;
+};
+
+struct UeExchanges
+{
+	UeLoop *loop;
+	const UeConfig *config;
+	UeJournal *journal;
+	UeMetrics *metrics;
+	UeUpstream *upstream;
+	UeDecider *decider;
+	UeIdent ident;
+	UeExchange *idle;
+	int n_idle;
+	UeHeader *headers; /* scratch of one call */
+	size_t headers_size;
+};
+
+/* exchange.c */
+extern void ue_exchange_end(UeExchange *exchange, UeOutcome outcome); /* counts, releases */
+extern void ue_exchange_peek_request(UeExchange *exchange);
+
+/* exchange_head.c: end-to-end headers only, in the owner's scratch; NULL on exhaustion. */
+extern const UeHeader *ue_exchange_filter_request(UeExchange *exchange, size_t *n_out);
+extern const UeHeader *ue_exchange_filter_answer(UeExchange *exchange, size_t *n_out);
+extern UeSlice ue_exchange_find_header(const UeHeader *headers, size_t n_headers,
+									   UeSlice name);
+
+/* exchange_failure.c */
+typedef struct UeFailureCause
+{
+	UeKind kind;
+	UeNetwork network;
+	UeSlice body;
+	UeSlice local_code;
+	UeSlice local_message;
+} UeFailureCause;
+
+/* The attempt has failed: journal, then the decider; ends a running transfer.  Of a client
+ * that is gone the exchange ends here. */
+extern void ue_exchange_fail(UeExchange *exchange, const UeFailureCause *cause);
+
+/* exchange_answer.c */
+extern void ue_exchange_answer(UeDecision *decision); /* UeDecision.done */
+extern void ue_exchange_complete(UeExchange *exchange, UeOutcome outcome, int64_t status);
+extern void ue_exchange_answer_bare(UeExchange *exchange); /* when there is no verdict */
+
+#endif
