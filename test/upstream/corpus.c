@@ -18,17 +18,22 @@ static char *convert_headers(const char *text);
 bool
 ue_corpus_read(const char *bodies, const char *name, UeCorpusCase *out)
 {
+	const char *at;
 	char *text;
 	size_t len;
 
 	memset(out, 0, sizeof(*out));
 	if (bodies == NULL || strchr(name, '/') != NULL || strstr(name, "..") != NULL)
 		return false;
-	text = read_file(bodies, name, "status", &len);
+	text = read_file(bodies, name, "case", &len);
 	if (text == NULL)
 		return false;
-	out->status = (int) strtol(text, NULL, 10);
+	at = strstr(text, "status:");
+	out->status = at == NULL ? 0 : (int) strtol(at + 7, NULL, 10);
 	free(text);
+	/* what never was an HTTP answer cannot be sent as one */
+	if (out->status < 200 || out->status > 999)
+		return false;
 	text = read_file(bodies, name, "headers", &len);
 	out->headers = convert_headers(text == NULL ? "" : text);
 	free(text);

@@ -171,17 +171,21 @@ sub request_raw
 	return $answer;
 }
 
-# The corpus: {name, status, headers (text), body, platform …} of every folder.
+# The corpus, a hash per folder: name, body, headers (a hash), and what its file "case"
+# says (test/bodies/README.md).
 sub corpus_cases
 {
 	my $bodies = top_directory() . '/test/bodies';
 	my @cases;
-	for my $folder (sort grep { -f "$_/status" } glob("$bodies/*"))
+	for my $folder (sort map { dirname($_) } glob("$bodies/*/case"))
 	{
-		my $kase = { name => basename($folder), folder => $folder, status => read_file("$folder/status") + 0 };
-		$kase->{body} = read_file_if("$folder/body");
-		$kase->{headers} = read_file_if("$folder/headers");
-		push @cases, $kase;
+		my %kase = (
+			name => basename($folder), network => 'none', credential => 'client', stream => 'false',
+			read_file("$folder/case") =~ /^(\w+): *(.*?) *$/mg);
+		$kase{body} = read_file_if("$folder/body");
+		$kase{header_text} = read_file_if("$folder/headers");
+		$kase{headers}{ lc $1 } = $2 while $kase{header_text} =~ /^([^:\s]+): *(.*?)\r?$/mg;
+		push @cases, \%kase;
 	}
 	return @cases;
 }
