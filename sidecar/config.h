@@ -5,7 +5,7 @@
  * Flags win over the environment, that over the file, that over the defaults.  The names
  * are the same everywhere: --first-byte-timeout, UPSTREAM_ERRORS_FIRST_BYTE_TIMEOUT,
  * "first_byte_timeout".  Durations take ms, s, min, h; sizes kB, MB, GB as in
- * postgresql.conf.  config.c and admin.c alone include <jansson.h>.
+ * postgresql.conf.  config_file.c alone reads JSON, by <jansson.h>.
  */
 #ifndef UE_CONFIG_H
 #define UE_CONFIG_H

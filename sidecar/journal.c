@@ -28,11 +28,12 @@
 #include "log.h"
 
 /* Dropping is by whole segments, so a budget holds at least this many. */
-#define MIN_SEGMENTS 4
+#define MIN_SEGMENTS	  4
 #define MIN_SEGMENT_BYTES 4096
 
 static bool open_directory(UeJournal *journal, const char *directory, char *error,
 						   size_t error_size);
+static bool create_directories(const char *directory);
 static bool append(UeJournal *journal, UeRecordKind kind, const UeEvent *event,
 				   const UeCompletion *completion);
 static bool append_record(UeJournal *journal, UeRecordKind kind, const char *record,
@@ -243,7 +244,7 @@ ue_journal_directory_fd(const UeJournal *journal)
 static bool
 open_directory(UeJournal *journal, const char *directory, char *error, size_t error_size)
 {
-	if (mkdir(directory, 0700) != 0 && errno != EEXIST)
+	if (!create_directories(directory))
 	{
 		snprintf(error, error_size, "could not create journal directory \"%s\": %s",
 				 directory, strerror(errno));
@@ -276,6 +277,26 @@ open_directory(UeJournal *journal, const char *directory, char *error, size_t er
 	return true;
 }
 
+/* As mkdir -p: the default place is below directories that a new user does not have. */
+static bool
+create_directories(const char *directory)
+{
+	char *path = strdup(directory);
+	bool is_created = path != NULL;
+
+	for (char *at = path; is_created && *at != '\0'; at++)
+	{
+		if (*at != '/' || at == path)
+			continue;
+		*at = '\0';
+		is_created = mkdir(path, 0700) == 0 || errno == EEXIST;
+		*at = '/';
+	}
+	is_created = is_created && (mkdir(path, 0700) == 0 || errno == EEXIST);
+	free(path);
+	return is_created;
+}
+
 static bool
 append(UeJournal *journal, UeRecordKind kind, const UeEvent *event,
 	   const UeCompletion *completion)
@@ -289,7 +310,7 @@ append(UeJournal *journal, UeRecordKind kind, const UeEvent *event,
 
 	ue_arena_init(&arena, &ue_heap_allocator, 8 * UE_RECORD_MAX_PAYLOAD);
 	ue_buf_init(&buf, &arena, UE_RECORD_HEADER + UE_RECORD_MAX_PAYLOAD);
-	ue_buf_append(&buf, (UeSlice) {no_header, sizeof(no_header)});
+	ue_buf_append(&buf, (UeSlice){no_header, sizeof(no_header)});
 	if (event != NULL)
 		status = ue_event_write(&buf, event);
 	else
