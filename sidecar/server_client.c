@@ -175,6 +175,9 @@ ue_client_end(UeClient *client)
 		return;
 	}
 
+	/* the rest of the body may have come while the answer was given */
+	client->needs_linger = !ue_parser_is_whole(client->parser);
+
 	/* an answer shorter than announced shows as such only when the connection ends */
 	if (client->body_left > 0)
 		client->is_last = true;
@@ -364,7 +367,8 @@ read_input(UeClient *client)
 		return;
 	}
 	bytes.len = (size_t) n_read;
-	if (client->state == UE_CLIENT_LINGER || client->needs_linger)
+	if (client->state == UE_CLIENT_LINGER ||
+		(client->state == UE_CLIENT_FLUSH && client->needs_linger))
 		throw_away(client, bytes.len);
 	else
 		feed(client, bytes);
@@ -428,6 +432,7 @@ feed(UeClient *client, UeSlice bytes)
 		{
 			client->state = UE_CLIENT_HEAD;
 			move_read_deadline(client);
+			ue_client_update_watch(client); /* what was kept is used up: read on */
 		}
 		return;
 	}

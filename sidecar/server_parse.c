@@ -563,6 +563,8 @@ check_headers(UeParser *parser)
 	{
 		UeHeader *header = &parser->headers[i];
 
+		if (header->name.len == 0)
+			return &refusal_syntax; /* llhttp before 9 takes ": value" */
 		header->value = ue_slice_trim(header->value);
 		if (ue_slice_is_equal_fold(header->name, UE_SLICE("host")))
 			n_hosts++;
