@@ -48,14 +48,16 @@ static const unsigned char triggers[256] = {
 const unsigned char ue_mask_classes[256] = {
 	[0 ... ' '] = UE_MASK_BLANK,
 	[0x7F] = UE_MASK_BLANK,
-	['0' ... '9'] = UE_MASK_DIGIT | UE_MASK_HEX,
-	['a' ... 'f'] = UE_MASK_LOWER | UE_MASK_HEX,
-	['g' ... 'z'] = UE_MASK_LOWER,
-	['A' ... 'F'] = UE_MASK_UPPER | UE_MASK_HEX,
-	['G' ... 'Z'] = UE_MASK_UPPER,
-	['-'] = UE_MASK_DASH,
-	['_'] = UE_MASK_DASH,
-	['*'] = UE_MASK_STAR,
+	['0' ... '9'] = UE_MASK_DIGIT | UE_MASK_HEX | UE_MASK_PLAIN,
+	['a' ... 'f'] = UE_MASK_LOWER | UE_MASK_HEX | UE_MASK_PLAIN,
+	['g' ... 'z'] = UE_MASK_LOWER | UE_MASK_PLAIN,
+	['A' ... 'F'] = UE_MASK_UPPER | UE_MASK_HEX | UE_MASK_PLAIN,
+	['G' ... 'Z'] = UE_MASK_UPPER | UE_MASK_PLAIN,
+	['-'] = UE_MASK_DASH | UE_MASK_PLAIN,
+	['_'] = UE_MASK_DASH | UE_MASK_PLAIN,
+	['*'] = UE_MASK_STAR | UE_MASK_PLAIN,
+	['.'] = UE_MASK_PLAIN,
+	['%'] = UE_MASK_PLAIN,
 };
 
 static bool apply_trigger(UeMaskScan *scan, Trigger trigger, size_t at);
@@ -160,11 +162,20 @@ apply_trigger(UeMaskScan *scan, Trigger trigger, size_t at)
 	return false;
 }
 
+/* What follows the colon tells which of the rules are worth asking. */
 static bool
 apply_colon(UeMaskScan *scan, size_t at)
 {
-	return ue_mask_apply_url(scan, at) || ue_mask_apply_arn(scan, at) ||
-		   ue_mask_apply_name(scan, at, 1) || ue_mask_apply_ipv6(scan, at);
+	char after = ue_mask_read(scan, at + 1);
+
+	if (after == ':')
+		return ue_mask_apply_ipv6(scan, at);
+	if ((after == '/' || after == '\\') && ue_mask_apply_url(scan, at))
+		return true;
+	if (after == 'a' && ue_mask_apply_arn(scan, at))
+		return true;
+	return ue_mask_apply_name(scan, at, 1) ||
+		   (ue_mask_is_class(after, UE_MASK_HEX) && ue_mask_apply_ipv6(scan, at));
 }
 
 /* The same signs in a URL-encoded text. */
@@ -239,22 +250,9 @@ ue_mask_find_start(const UeMaskScan *scan, size_t at, int classes)
 }
 
 bool
-ue_mask_has(const UeMaskScan *scan, size_t at, UeSlice literal)
-{
-	return ue_slice_has_prefix(ue_slice_sub(scan->text, at, literal.len), literal);
-}
-
-bool
 ue_mask_has_fold(const UeMaskScan *scan, size_t at, UeSlice literal)
 {
 	return ue_slice_has_prefix_fold(ue_slice_sub(scan->text, at, literal.len), literal);
-}
-
-bool
-ue_mask_has_before(const UeMaskScan *scan, size_t at, UeSlice literal)
-{
-	return at - scan->floor >= literal.len &&
-		   ue_mask_has(scan, at - literal.len, literal);
 }
 
 static bool

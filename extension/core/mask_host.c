@@ -284,7 +284,9 @@ ue_mask_apply_dotted(UeMaskScan *scan, size_t at)
 	UeSlice name;
 	UeSlice replacement = UE_SLICE("***.***.***.***");
 
-	if (at < scan->dotted_end)
+	/* most dots end a sentence */
+	if (at < scan->dotted_end ||
+		!ue_mask_is_class(ue_mask_read(scan, at + 1), UE_MASK_WORD))
 		return false;
 	start = ue_mask_skip_escape(scan, ue_mask_find_start(scan, at, UE_MASK_WORD));
 	if (start >= at)
@@ -466,13 +468,24 @@ ue_mask_apply_email(UeMaskScan *scan, size_t at, size_t at_len)
 	return true;
 }
 
+/* After the first colon of an IPv6 address the next one is never far. */
+static bool
+has_second_colon(const UeMaskScan *scan, size_t at)
+{
+	size_t n = 1;
+
+	while (n <= 4 && ue_mask_is_class(ue_mask_read(scan, at + n), UE_MASK_HEX))
+		n++;
+	return ue_mask_read(scan, at + n) == ':';
+}
+
 bool
 ue_mask_apply_ipv6(UeMaskScan *scan, size_t at)
 {
 	size_t start;
 	size_t end = at;
 
-	if (at < scan->colon_end)
+	if (at < scan->colon_end || !has_second_colon(scan, at))
 		return false;
 	start = ue_mask_skip_escape(scan, ue_mask_find_start(scan, at, UE_MASK_HEX));
 	while (end < scan->text.len &&

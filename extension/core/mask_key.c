@@ -20,55 +20,127 @@ typedef enum KeyBody
 typedef struct KeyPrefix
 {
 	UeSlice prefix;
+	size_t trigger; /* offset of its first '-' or '_' */
 	size_t min_len;
 	KeyBody body;
 	bool is_anywhere; /* even in the middle of a word */
 } KeyPrefix;
 
 /*
- * Prefixes with a '-' or '_', the longer first.  Sources: each vendor's documentation of
- * its keys, and the rules of gitleaks 8 and GitHub's secret scanning list (November 2026).
+ * Prefixes with a '-' or '_', by the byte before the first of them, at which the scan
+ * stops; the longer first.  Sources: each vendor's documentation of its keys, and the rules
+ * of gitleaks 8 and GitHub's list of secrets it scans for (November 2026).
  */
-static const KeyPrefix key_prefixes[] = {
-	{UE_SLICE_INIT("sk-ant-"), 1, BODY_ANY, true},	   /* Anthropic */
-	{UE_SLICE_INIT("sk-proj-"), 1, BODY_ANY, true},	   /* OpenAI, project */
-	{UE_SLICE_INIT("sk-svcacct-"), 1, BODY_ANY, true}, /* OpenAI, service account */
-	{UE_SLICE_INIT("sk-admin-"), 8, BODY_ANY, true},   /* OpenAI, administrator */
-	{UE_SLICE_INIT("sk-or-v1-"), 1, BODY_ANY, true},   /* OpenRouter */
-	{UE_SLICE_INIT("sk-lf-"), 8, BODY_ANY, true},	   /* Langfuse */
-	{UE_SLICE_INIT("sk-"), 3, BODY_ANY, false}, /* OpenAI, DeepSeek, Moonshot, relays */
-	{UE_SLICE_INIT("sk_live_"), 3, BODY_ANY, true},	  /* Stripe */
-	{UE_SLICE_INIT("sk_test_"), 3, BODY_ANY, true},	  /* Stripe */
-	{UE_SLICE_INIT("rk_live_"), 3, BODY_ANY, true},	  /* Stripe, restricted */
-	{UE_SLICE_INIT("sk_"), 20, BODY_RANDOM, false},	  /* ElevenLabs */
-	{UE_SLICE_INIT("csk-"), 16, BODY_RANDOM, true},	  /* Cerebras */
-	{UE_SLICE_INIT("sess-"), 16, BODY_RANDOM, false}, /* OpenAI, session */
-	{UE_SLICE_INIT("ek_"), 16, BODY_RANDOM, false},	  /* OpenAI, realtime client secret */
-	{UE_SLICE_INIT("gsk_"), 8, BODY_RANDOM, true},	  /* Groq */
-	{UE_SLICE_INIT("hf_"), 8, BODY_RANDOM, false},	  /* Hugging Face */
-	{UE_SLICE_INIT("xai-"), 12, BODY_RANDOM, true},	  /* xAI */
-	{UE_SLICE_INIT("r8_"), 8, BODY_RANDOM, false},	  /* Replicate */
-	{UE_SLICE_INIT("pplx-"), 16, BODY_RANDOM, true},  /* Perplexity */
-	{UE_SLICE_INIT("nvapi-"), 8, BODY_ANY, true},	  /* NVIDIA */
-	{UE_SLICE_INIT("fw_"), 16, BODY_RANDOM, false},	  /* Fireworks */
-	{UE_SLICE_INIT("tgp_v1_"), 8, BODY_ANY, true},	  /* Together */
-	{UE_SLICE_INIT("jina_"), 16, BODY_RANDOM, false}, /* Jina */
-	{UE_SLICE_INIT("tvly-"), 8, BODY_ANY, false},	  /* Tavily */
-	{UE_SLICE_INIT("vck_"), 16, BODY_RANDOM, false},  /* Vercel */
-	{UE_SLICE_INIT("github_pat_"), 4, BODY_ANY, true}, /* GitHub */
-	{UE_SLICE_INIT("ghp_"), 8, BODY_RANDOM, true},	   /* GitHub, personal */
-	{UE_SLICE_INIT("gho_"), 8, BODY_RANDOM, true},	   /* GitHub, OAuth */
-	{UE_SLICE_INIT("ghu_"), 8, BODY_RANDOM, true},	   /* GitHub, user to server */
-	{UE_SLICE_INIT("ghs_"), 8, BODY_RANDOM, true},	   /* GitHub, server to server */
-	{UE_SLICE_INIT("ghr_"), 8, BODY_RANDOM, true},	   /* GitHub, refresh */
-	{UE_SLICE_INIT("glpat-"), 8, BODY_ANY, true},	   /* GitLab */
-	{UE_SLICE_INIT("npm_"), 30, BODY_RANDOM, false},   /* npm */
-	{UE_SLICE_INIT("xoxb-"), 8, BODY_ANY, true},	   /* Slack */
-	{UE_SLICE_INIT("xoxp-"), 8, BODY_ANY, true},	   /* Slack */
-	{UE_SLICE_INIT("GOCSPX-"), 8, BODY_ANY, true},	   /* Google, OAuth client secret */
-	{UE_SLICE_INIT("org-"), 6, BODY_RANDOM, false},	   /* OpenAI, organisation id */
-	{UE_SLICE_INIT("proj_"), 6, BODY_RANDOM, false},   /* OpenAI, project id */
-	{UE_SLICE_INIT("wrkspc_"), 6, BODY_RANDOM, false}, /* Anthropic, workspace id */
+#define MAX_PREFIXES 15
+
+static const KeyPrefix key_prefixes[128][MAX_PREFIXES] = {
+	['8'] =
+		{
+			{UE_SLICE_INIT("r8_"), 2, 8, BODY_RANDOM, false}, /* Replicate */
+		},
+	['X'] =
+		{
+			{UE_SLICE_INIT("GOCSPX-"), 6, 8, BODY_ANY,
+			 true}, /* Google, OAuth client secret */
+		},
+	['a'] =
+		{
+			{UE_SLICE_INIT("jina_"), 4, 16, BODY_RANDOM, false}, /* Jina */
+		},
+	['b'] =
+		{
+			{UE_SLICE_INIT("github_pat_"), 6, 4, BODY_ANY, true}, /* GitHub */
+			{UE_SLICE_INIT("xoxb-"), 4, 8, BODY_ANY, true},		  /* Slack */
+		},
+	['c'] =
+		{
+			{UE_SLICE_INIT("wrkspc_"), 6, 6, BODY_RANDOM,
+			 false}, /* Anthropic, workspace id */
+		},
+	['f'] =
+		{
+			{UE_SLICE_INIT("hf_"), 2, 8, BODY_RANDOM, false}, /* Hugging Face */
+		},
+	['g'] =
+		{
+			{UE_SLICE_INIT("org-"), 3, 6, BODY_RANDOM,
+			 false}, /* OpenAI, organisation id */
+		},
+	['i'] =
+		{
+			{UE_SLICE_INIT("xai-"), 3, 12, BODY_RANDOM, true}, /* xAI */
+			{UE_SLICE_INIT("nvapi-"), 5, 8, BODY_ANY, true},   /* NVIDIA */
+		},
+	['j'] =
+		{
+			{UE_SLICE_INIT("proj_"), 4, 6, BODY_RANDOM, false}, /* OpenAI, project id */
+		},
+	['k'] =
+		{
+			{UE_SLICE_INIT("sk-ant-"), 2, 1, BODY_ANY, true},  /* Anthropic */
+			{UE_SLICE_INIT("sk-proj-"), 2, 1, BODY_ANY, true}, /* OpenAI, project */
+			{UE_SLICE_INIT("sk-svcacct-"), 2, 1, BODY_ANY,
+			 true}, /* OpenAI, service account */
+			{UE_SLICE_INIT("sk-admin-"), 2, 8, BODY_ANY,
+			 true}, /* OpenAI, administrator */
+			{UE_SLICE_INIT("sk-or-v1-"), 2, 1, BODY_ANY, true}, /* OpenRouter */
+			{UE_SLICE_INIT("sk-lf-"), 2, 8, BODY_ANY, true},	/* Langfuse */
+			{UE_SLICE_INIT("sk-"), 2, 3, BODY_ANY,
+			 false}, /* OpenAI, DeepSeek, Moonshot, relays */
+			{UE_SLICE_INIT("sk_live_"), 2, 3, BODY_ANY, true}, /* Stripe */
+			{UE_SLICE_INIT("sk_test_"), 2, 3, BODY_ANY, true}, /* Stripe */
+			{UE_SLICE_INIT("rk_live_"), 2, 3, BODY_ANY, true}, /* Stripe, restricted */
+			{UE_SLICE_INIT("sk_"), 2, 20, BODY_RANDOM, false}, /* ElevenLabs */
+			{UE_SLICE_INIT("csk-"), 3, 16, BODY_RANDOM, true}, /* Cerebras */
+			{UE_SLICE_INIT("ek_"), 2, 16, BODY_RANDOM,
+			 false}, /* OpenAI, realtime client secret */
+			{UE_SLICE_INIT("gsk_"), 3, 8, BODY_RANDOM, true},	/* Groq */
+			{UE_SLICE_INIT("vck_"), 3, 16, BODY_RANDOM, false}, /* Vercel */
+		},
+	['m'] =
+		{
+			{UE_SLICE_INIT("npm_"), 3, 30, BODY_RANDOM, false}, /* npm */
+		},
+	['o'] =
+		{
+			{UE_SLICE_INIT("gho_"), 3, 8, BODY_RANDOM, true}, /* GitHub, OAuth */
+		},
+	['p'] =
+		{
+			{UE_SLICE_INIT("tgp_v1_"), 3, 8, BODY_ANY, true}, /* Together */
+			{UE_SLICE_INIT("ghp_"), 3, 8, BODY_RANDOM, true}, /* GitHub, personal */
+			{UE_SLICE_INIT("xoxp-"), 4, 8, BODY_ANY, true},	  /* Slack */
+		},
+	['r'] =
+		{
+			{UE_SLICE_INIT("ghr_"), 3, 8, BODY_RANDOM, true}, /* GitHub, refresh */
+		},
+	['s'] =
+		{
+			{UE_SLICE_INIT("sess-"), 4, 16, BODY_RANDOM, false}, /* OpenAI, session */
+			{UE_SLICE_INIT("ghs_"), 3, 8, BODY_RANDOM,
+			 true}, /* GitHub, server to server */
+		},
+	['t'] =
+		{
+			{UE_SLICE_INIT("glpat-"), 5, 8, BODY_ANY, true}, /* GitLab */
+		},
+	['u'] =
+		{
+			{UE_SLICE_INIT("ghu_"), 3, 8, BODY_RANDOM, true}, /* GitHub, user to server */
+		},
+	['w'] =
+		{
+			{UE_SLICE_INIT("fw_"), 2, 16, BODY_RANDOM, false}, /* Fireworks */
+		},
+	['x'] =
+		{
+			{UE_SLICE_INIT("pplx-"), 4, 16, BODY_RANDOM, true}, /* Perplexity */
+		},
+	['y'] =
+		{
+			{UE_SLICE_INIT("tvly-"), 4, 8, BODY_ANY, false}, /* Tavily */
+		},
 };
 
 /* Words after "Bearer" in sentences about authentication, none of them a token. */
@@ -110,37 +182,27 @@ static bool has_key_body(const UeMaskScan *scan, const KeyPrefix *row, size_t st
 static size_t find_key_end(const UeMaskScan *scan, size_t at);
 static bool apply_pem(UeMaskScan *scan, size_t at);
 
-/* Offset of the byte in the prefix that the scan stops at. */
-static size_t
-find_trigger(UeSlice prefix)
-{
-	size_t n = 0;
-
-	while (!ue_mask_is_class(prefix.ptr[n], UE_MASK_DASH))
-		n++;
-	return n;
-}
-
 bool
 ue_mask_apply_key(UeMaskScan *scan, size_t at)
 {
-	char before;
+	unsigned char before;
 
-	if (at == scan->floor && ue_mask_read(scan, at) != '-')
-		return false;
-	before = at > scan->floor ? scan->text.ptr[at - 1] : '\0';
-	if (ue_mask_read(scan, at) == '-' && ue_mask_read(scan, at + 1) == '-')
+	if (ue_mask_has(scan, at, UE_SLICE("--")))
 		return apply_pem(scan, at);
-	for (size_t i = 0; i < N_ROWS(key_prefixes); i++)
+	if (at == scan->floor)
+		return false;
+	before = (unsigned char) scan->text.ptr[at - 1];
+	if (before >= N_ROWS(key_prefixes))
+		return false;
+	for (size_t i = 0; i < MAX_PREFIXES; i++)
 	{
-		const KeyPrefix *row = &key_prefixes[i];
-		size_t trigger = find_trigger(row->prefix);
-		size_t start;
+		const KeyPrefix *row = &key_prefixes[before][i];
+		size_t start = at - row->trigger;
 
-		if (row->prefix.ptr[trigger - 1] != before || at - scan->floor < trigger)
-			continue;
-		start = at - trigger;
-		if (!ue_mask_has(scan, start, row->prefix) || !has_key_body(scan, row, start))
+		if (row->prefix.len == 0)
+			break;
+		if (at - scan->floor < row->trigger || !ue_mask_has(scan, start, row->prefix) ||
+			!has_key_body(scan, row, start))
 			continue;
 		ue_mask_write_stars(scan, start, row->prefix.len,
 							find_key_end(scan, start + row->prefix.len));
@@ -283,13 +345,16 @@ is_bearer_word(UeSlice word)
 bool
 ue_mask_apply_scheme(UeMaskScan *scan, size_t at)
 {
-	bool is_bearer = ue_mask_has_fold(scan, at, UE_SLICE("bearer"));
+	char second = ue_mask_read(scan, at + 1);
+	bool is_bearer = second == 'e' || second == 'E';
 	size_t start = at + (is_bearer ? 6 : 5);
 	size_t blanks_at = start;
 	size_t end;
 	UeSlice word;
 
-	if (!is_bearer && !ue_mask_has_fold(scan, at, UE_SLICE("basic")))
+	if (!is_bearer && second != 'a' && second != 'A')
+		return false;
+	if (!ue_mask_has_fold(scan, at, is_bearer ? UE_SLICE("bearer") : UE_SLICE("basic")))
 		return false;
 	while (ue_mask_read(scan, start) == ' ' || ue_mask_read(scan, start) == '+')
 		start++;

@@ -111,7 +111,7 @@ static const Fragment fragments[N_LETTERS][MAX_FRAGMENTS] = {
 	['t' - 'a'] =
 		{
 			{UE_SLICE_INIT("token"), PLACE_SUFFIX, PROSE_VALUE, UE_MASK_SECRECY_TEXT},
-		{UE_SLICE_INIT("token"), PLACE_ANY, PROSE_RANDOM, UE_MASK_SECRECY_TEXT},
+			{UE_SLICE_INIT("token"), PLACE_ANY, PROSE_RANDOM, UE_MASK_SECRECY_TEXT},
 		},
 };
 
@@ -247,13 +247,15 @@ static const Fragment *
 find_fragment_at(UeSlice name, size_t at)
 {
 	const Fragment *row;
+	size_t room = name.len - at;
 
-	if (name.ptr[at] < 'a' || name.ptr[at] > 'z')
+	if (name.ptr[at] < 'a' || name.ptr[at] > 'z' || room < 3)
 		return NULL;
 	row = fragments[name.ptr[at] - 'a'];
 	for (size_t i = 0; i < MAX_FRAGMENTS && row[i].text.len > 0; i++)
 	{
-		if (ue_slice_has_prefix(ue_slice_sub(name, at, name.len), row[i].text) &&
+		if (row[i].text.ptr[1] == name.ptr[at + 1] && row[i].text.len <= room &&
+			memcmp(row[i].text.ptr, name.ptr + at, row[i].text.len) == 0 &&
 			is_at_place(name, at, row[i].text.len, row[i].place))
 			return &row[i];
 	}
@@ -326,17 +328,17 @@ find_word_before(const UeMaskScan *scan, size_t at)
 static const Fragment *
 find_bare_key(const UeMaskScan *scan, size_t start, UeSlice name, NamedValue *value)
 {
-	size_t before_len;
-	UeSlice before = find_word_before(scan, start);
+	size_t before_len = start - scan->floor;
 	char opener = start > scan->floor ? scan->text.ptr[start - 1] : '\0';
 
 	if (value->is_quoted)
 		return NULL;
 	if (ue_slice_is_equal_fold(name, UE_SLICE("provided")) && !value->is_equals)
-		return ue_slice_is_equal_fold(before, UE_SLICE("key")) ? &bare_key : NULL;
+		return ue_slice_is_equal_fold(find_word_before(scan, start), UE_SLICE("key"))
+				   ? &bare_key
+				   : NULL;
 	if (!ue_slice_is_equal_fold(name, UE_SLICE("key")))
 		return NULL;
-	before_len = start - scan->floor;
 	value->is_certain =
 		value->is_equals &&
 		(opener == '?' || opener == '&' || opener == ';' ||
@@ -500,8 +502,10 @@ find_word_end(const UeMaskScan *scan, size_t at)
 	while (at < scan->text.len)
 	{
 		size_t len;
-		char unit = ue_mask_read_unit(scan, at, &len);
+		char unit;
 
+		at = ue_mask_find_end(scan, at, UE_MASK_PLAIN);
+		unit = ue_mask_read_unit(scan, at, &len);
 		/* an apostrophe between letters belongs to them: ?key=a'b */
 		if (unit == '\0' || memchr(",;&)]}|", unit, 7) != NULL ||
 			(unit == '\'' && !ue_mask_is_class(ue_mask_read(scan, at + 1), UE_MASK_WORD)))

@@ -11,6 +11,8 @@
 #ifndef UE_CORE_MASK_SCAN_H
 #define UE_CORE_MASK_SCAN_H
 
+#include <string.h>
+
 #include "core/buf.h"
 #include "core/mask.h"
 
@@ -37,6 +39,7 @@ typedef struct UeMaskScan
 #define UE_MASK_DASH  0x10 /* '-' and '_' */
 #define UE_MASK_STAR  0x20 /* '*': what was masked before belongs to the word around it */
 #define UE_MASK_BLANK 0x40 /* ASCII white space and control characters */
+#define UE_MASK_PLAIN 0x80 /* neither ends a part of a URL nor is ever written escaped */
 #define UE_MASK_ALNUM (UE_MASK_DIGIT | UE_MASK_LOWER | UE_MASK_UPPER)
 #define UE_MASK_WORD  (UE_MASK_ALNUM | UE_MASK_DASH | UE_MASK_STAR)
 
@@ -70,12 +73,24 @@ extern size_t ue_mask_find_end(const UeMaskScan *scan, size_t at, int classes);
 /* First offset of the run of these classes that ends before `at`; floor at least. */
 extern size_t ue_mask_find_start(const UeMaskScan *scan, size_t at, int classes);
 
-/* Whether a literal stands at an offset; the fold form takes lower-case literals. */
-extern bool ue_mask_has(const UeMaskScan *scan, size_t at, UeSlice literal);
-extern bool ue_mask_has_fold(const UeMaskScan *scan, size_t at, UeSlice literal);
+/* Whether a literal stands at an offset. */
+static inline bool
+ue_mask_has(const UeMaskScan *scan, size_t at, UeSlice literal)
+{
+	return at <= scan->text.len && scan->text.len - at >= literal.len &&
+		   memcmp(scan->text.ptr + at, literal.ptr, literal.len) == 0;
+}
 
 /* Whether it stands right before an offset, not below floor. */
-extern bool ue_mask_has_before(const UeMaskScan *scan, size_t at, UeSlice literal);
+static inline bool
+ue_mask_has_before(const UeMaskScan *scan, size_t at, UeSlice literal)
+{
+	return at - scan->floor >= literal.len &&
+		   ue_mask_has(scan, at - literal.len, literal);
+}
+
+/* The same at an offset in any case; the literal is in lower case. */
+extern bool ue_mask_has_fold(const UeMaskScan *scan, size_t at, UeSlice literal);
 
 /* No letter or digit belongs to the word at `at` from before it: \n, \u0026, %20 do not. */
 extern bool ue_mask_is_word_start(const UeMaskScan *scan, size_t at);

@@ -98,8 +98,10 @@ find_url_end(const UeMaskScan *scan, size_t start, char opener)
 	while (end < scan->text.len)
 	{
 		size_t len;
-		char unit = ue_mask_read_unit(scan, end, &len);
+		char unit;
 
+		end = ue_mask_find_end(scan, end, UE_MASK_PLAIN);
+		unit = ue_mask_read_unit(scan, end, &len);
 		if (unit == '\0' || unit == closer)
 			break;
 		end += len;
@@ -129,10 +131,10 @@ find_unit(const UeMaskScan *scan, size_t at, size_t end, const char *stops)
 {
 	while (at < end)
 	{
-		size_t len;
-		char unit = ue_mask_read_unit(scan, at, &len);
+		size_t len = 1;
 
-		if (strchr(stops, unit) != NULL)
+		if (!ue_mask_is_class(scan->text.ptr[at], UE_MASK_PLAIN) &&
+			strchr(stops, ue_mask_read_unit(scan, at, &len)) != NULL)
 			return at;
 		at += len;
 	}
