@@ -182,7 +182,7 @@ const UeCode ue_catalog_upstream_codes[] = {
 	 .public_code = PUBLIC_CHANNEL, .class = UE_CLASS_AUTHENTICATION,
 	 .client_status = 502, .visibility = UE_VISIBILITY_REPLACED, .is_skip_retry = true,
 	 .is_recorded = true,
-	 TEXTS("The upstream service refused this service's access; the operator has been told.",
+	 TEXTS("The upstream service refused this service's access; please contact its operator.",
 		   "上游服务拒绝了本服务的访问，请联系管理员。",
 		   "The upstream did not accept our credential, or its account has no right or credit.",
 		   "Renew the channel's credential, or top up its account.")},

@@ -93,6 +93,8 @@ static const Phrase phrases[] = {
 	{UE_SLICE_INIT("currently overloaded"), MAY(SERVER_ERROR), UE_CLASS_OVERLOADED},
 	{UE_SLICE_INIT("server overloaded"), MAY(SERVER_ERROR), UE_CLASS_OVERLOADED},
 	{UE_SLICE_INIT("model is overloaded"), MAY(SERVER_ERROR), UE_CLASS_OVERLOADED},
+	/* xAI (503): "The model is at capacity and currently cannot serve this request." */
+	{UE_SLICE_INIT("model is at capacity"), MAY(SERVER_ERROR), UE_CLASS_OVERLOADED},
 	/* Ollama (503): "server busy, please try again.  maximum pending requests exceeded" */
 	{UE_SLICE_INIT("server busy"), MAY(SERVER_ERROR), UE_CLASS_OVERLOADED},
 

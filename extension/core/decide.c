@@ -57,6 +57,13 @@ has_text(const UeJson *object, UeSlice name)
 		   !ue_slice_is_empty(ue_slice_trim(node->text));
 }
 
+/* Absent, null, or a string; what OpenAI's param and code may be. */
+static bool
+is_text_or_null(const UeJson *node)
+{
+	return node == NULL || node->type == UE_JSON_NULL || node->type == UE_JSON_STRING;
+}
+
 /*
  * Whether root, an object, is a whole error object of the format: what its vendor's own
  * server could have sent.  The message must be the fault's, for it may have been unwrapped.
@@ -76,7 +83,9 @@ is_of_format(UeFormat format, const UeFault *fault, const UeJson *root)
 	{
 		case UE_FORMAT_OPENAI:
 		case UE_FORMAT_OPENAI_RESPONSES:
-			return fault->dialect == UE_DIALECT_OPENAI && has_text(error, UE_SLICE("type"));
+			return fault->dialect == UE_DIALECT_OPENAI && has_text(error, UE_SLICE("type")) &&
+				   is_text_or_null(code) &&
+				   is_text_or_null(ue_json_find(error, UE_SLICE("param")));
 		case UE_FORMAT_ANTHROPIC:
 			return fault->dialect == UE_DIALECT_ANTHROPIC && has_text(error, UE_SLICE("type"));
 		case UE_FORMAT_GEMINI:
@@ -146,13 +155,35 @@ choose_retry(const UeCase *kase, const UeFault *fault, UeAnswer *answer)
 		answer->retry_after_s = 1;
 }
 
-/* A word worth sending on; Python servers write None. */
+/* Letters, digits and what joins them: a word, not a sentence or a URL. */
+static bool
+is_word(UeSlice text)
+{
+	for (size_t i = 0; i < text.len; i++)
+	{
+		char byte = text.ptr[i];
+
+		if ((byte < 'a' || byte > 'z') && (byte < 'A' || byte > 'Z') &&
+			(byte < '0' || byte > '9') && byte != '_' && byte != '-' && byte != '.')
+			return false;
+	}
+	return text.len > 0;
+}
+
+/* A word worth sending on; Python servers write None, others a sentence or a URL. */
 static UeSlice
 keep_word(UeSlice word)
 {
-	if (ue_slice_is_equal(word, UE_SLICE("None")) || ue_slice_is_equal(word, UE_SLICE("null")))
+	if (!is_word(word) || ue_slice_is_equal(word, UE_SLICE("None")) ||
+		ue_slice_is_equal(word, UE_SLICE("null")))
 		return (UeSlice){NULL, 0};
 	return word;
+}
+
+static UeSlice
+keep_param(UeSlice param)
+{
+	return ue_slice_is_equal(param, UE_SLICE("None")) ? (UeSlice){NULL, 0} : param;
 }
 
 /* Type, code and param: the upstream's where they are at home, else ours. */
@@ -169,7 +200,7 @@ choose_words(UeArena *arena, const UeCase *kase, const UeVerdict *verdict, bool 
 		answer->type = keep_word(verdict->error_type);
 		status = ue_decide_token(arena, keep_word(code), &answer->code);
 		if (status == UE_OK)
-			status = ue_decide_token(arena, keep_word(fault->param), &answer->param);
+			status = ue_decide_token(arena, keep_param(fault->param), &answer->param);
 		if (status != UE_OK)
 			return status;
 	}

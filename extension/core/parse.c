@@ -51,6 +51,32 @@ static const UeSlice request_id_paths[] = {
 
 static const UeSlice nothing = {NULL, 0};
 
+/* The text up to the bracket that nests too deep. */
+static UeSlice
+cut_depth(UeSlice text)
+{
+	int depth = 0;
+	bool is_string = false;
+
+	for (size_t i = 0; i < text.len; i++)
+	{
+		char byte = text.ptr[i];
+
+		if (is_string && byte == '\\')
+			i++;
+		else if (byte == '"')
+			is_string = !is_string;
+		else if (!is_string && (byte == '{' || byte == '['))
+		{
+			if (++depth > UE_LIMIT_JSON_DEPTH)
+				return ue_slice_sub(text, 0, i);
+		}
+		else if (!is_string && (byte == '}' || byte == ']'))
+			depth--;
+	}
+	return text;
+}
+
 /* Reads as much JSON as the ceilings allow; *root is NULL when the text is not JSON. */
 static UeStatus
 read_json(UeArena *arena, UeSlice text, const UeJson **root, bool *is_whole)
@@ -62,6 +88,12 @@ read_json(UeArena *arena, UeSlice text, const UeJson **root, bool *is_whole)
 	if (ue_slice_is_empty(text))
 		return UE_OK;
 	status = ue_json_parse(arena, text, root);
+	if (status == UE_TOO_DEEP)
+	{
+		*is_whole = false;
+		text = cut_depth(text);
+		status = ue_json_parse(arena, text, root);
+	}
 	if (status == UE_TOO_LARGE)
 	{
 		*is_whole = false;
@@ -165,11 +197,14 @@ take_wrapped(const UeFault *inner, bool is_all, UeFault *out)
 	out->is_quota_daily = out->is_quota_daily || inner->is_quota_daily;
 }
 
-/* Errors that gateways wrap as text into their own; bounded by UE_LIMIT_NESTED_JSON. */
+/*
+ * Errors that gateways wrap as text into their own; bounded by UE_LIMIT_NESTED_JSON.  The
+ * text is the fault's message, or is_aside: then only its words are of interest.
+ */
 static UeStatus
-read_wrapped(UeArena *arena, UeFault *out)
+read_wrapped(UeArena *arena, UeSlice text, bool is_aside, UeFault *out)
 {
-	UeSlice message = out->message;
+	UeSlice message = text;
 
 	for (int depth = 0; depth < UE_LIMIT_NESTED_JSON; depth++)
 	{
@@ -189,10 +224,18 @@ read_wrapped(UeArena *arena, UeFault *out)
 			return status;
 		if (root == NULL || ue_slice_is_empty(inner.message))
 			break;
-		take_wrapped(&inner, is_all, out);
+		take_wrapped(&inner, is_all && !is_aside, out);
 		message = inner.message;
 	}
 	return UE_OK;
+}
+
+/* OpenRouter: what the provider answered, as text, beside "Provider returned error". */
+static UeSlice
+find_aside(const UeJson *root)
+{
+	return ue_slice_trim(
+		ue_json_text(ue_json_find_path(unwrap_array(root), UE_SLICE("error.metadata.raw"))));
 }
 
 static UeStatus
@@ -264,7 +307,9 @@ read_body(UeArena *arena, const UeResponse *response, UeFault *out, const UeJson
 		return read_text(arena, response, text, out);
 	status = read_tree(arena, *root, out);
 	if (status == UE_OK)
-		status = read_wrapped(arena, out);
+		status = read_wrapped(arena, out->message, false, out);
+	if (status == UE_OK)
+		status = read_wrapped(arena, find_aside(*root), true, out);
 	if (status == UE_OK && ue_parse_is_html(out->message))
 		status = ue_parse_html_title(arena, out->message, &out->message);
 	out->is_cut = is_cut;

@@ -35,20 +35,40 @@ append_retry_info(UeArena *arena, UeJsonOut *json, int seconds)
 	ue_jsonout_append_end(json, '}');
 }
 
-static void
-append_details(UeArena *arena, UeJsonOut *json, const UeAnswer *answer)
+/* ErrorInfo.reason is written in capitals with underscores (AIP-193). */
+static UeStatus
+copy_reason(UeArena *arena, UeSlice code, UeSlice *out)
 {
-	if (ue_slice_is_empty(answer->code) && answer->retry_after_s == 0)
+	UeBuf buf;
+
+	ue_buf_init(&buf, arena, UE_LIMIT_BODY);
+	for (size_t i = 0; i < code.len; i++)
+	{
+		char byte = code.ptr[i];
+
+		if (byte >= 'a' && byte <= 'z')
+			byte = (char) (byte - 'a' + 'A');
+		else if ((byte < 'A' || byte > 'Z') && (byte < '0' || byte > '9'))
+			byte = '_';
+		ue_buf_append_byte(&buf, byte);
+	}
+	return ue_buf_finish(&buf, out);
+}
+
+static void
+append_details(UeArena *arena, UeJsonOut *json, UeSlice reason, const UeAnswer *answer)
+{
+	if (ue_slice_is_empty(reason) && answer->retry_after_s == 0)
 		return;
 	ue_jsonout_append_key(json, UE_SLICE("details"));
 	ue_jsonout_append_begin(json, '[');
-	if (!ue_slice_is_empty(answer->code))
+	if (!ue_slice_is_empty(reason))
 	{
 		ue_jsonout_append_begin(json, '{');
 		ue_jsonout_append_key(json, UE_SLICE("@type"));
 		ue_jsonout_append_string(json, UE_SLICE("type.googleapis.com/google.rpc.ErrorInfo"));
 		ue_jsonout_append_key(json, UE_SLICE("reason"));
-		ue_jsonout_append_string(json, answer->code);
+		ue_jsonout_append_string(json, reason);
 		ue_jsonout_append_key(json, UE_SLICE("domain"));
 		ue_jsonout_append_string(json, UE_SLICE(DOMAIN_NAME));
 		ue_jsonout_append_end(json, '}');
@@ -64,6 +84,8 @@ render_body(UeArena *arena, const UeAnswer *answer, UeSlice *out)
 	UeBuf buf;
 	UeJsonOut json;
 	UeSlice name = answer->type;
+	UeSlice reason;
+	UeStatus status;
 
 	if (!ue_slice_is_empty(answer->passed_body))
 	{
@@ -72,6 +94,9 @@ render_body(UeArena *arena, const UeAnswer *answer, UeSlice *out)
 	}
 	if (ue_slice_is_empty(name))
 		name = ue_render_google_status(answer->class, answer->status);
+	status = copy_reason(arena, answer->code, &reason);
+	if (status != UE_OK)
+		return status;
 
 	ue_buf_init(&buf, arena, UE_LIMIT_ANSWER);
 	ue_jsonout_init(&json, &buf);
@@ -84,7 +109,7 @@ render_body(UeArena *arena, const UeAnswer *answer, UeSlice *out)
 	ue_jsonout_append_string(&json, answer->message);
 	ue_jsonout_append_key(&json, UE_SLICE("status"));
 	ue_jsonout_append_string(&json, name);
-	append_details(arena, &json, answer);
+	append_details(arena, &json, reason, answer);
 	ue_jsonout_append_end(&json, '}');
 	ue_jsonout_append_end(&json, '}');
 	return ue_buf_finish(&buf, out);
