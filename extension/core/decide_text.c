@@ -2,8 +2,9 @@
 /*
  * decide_text.c: text of a fault, made fit to leave the core.
  *
- * Always in the order mask, clean, cut: a cut first could leave a secret's head, which the
- * mask would not know again.
+ * Always in the order clean, mask, cut.  A cut first could leave a secret's head, which the
+ * mask would not know again; a mask before cleaning would see other words than the mask
+ * that goes over a stored row once more.
  */
 #include "core/decide_text.h"
 #include "core/buf.h"
@@ -14,12 +15,12 @@
 UeStatus
 ue_decide_clean(UeArena *arena, UeSlice text, UeSlice *out)
 {
-	UeSlice masked;
-	UeStatus status = ue_mask_text(arena, text, &masked);
+	UeSlice cleaned;
+	UeStatus status = ue_utf8_clean(arena, text, &cleaned);
 
 	if (status != UE_OK)
 		return status;
-	return ue_utf8_clean(arena, masked, out);
+	return ue_mask_text(arena, cleaned, out);
 }
 
 /* Cuts *text to limit bytes; *is_cut is set when there was more, and else left alone. */
