@@ -2,7 +2,8 @@
 /*
  * config.c: defaults, file, environment, flags, in this order, each over the one before.
  *
- * All errors of one source are said, then the program ends with status 2.
+ * The first flag that is wrong, or all that is wrong in the environment or the file, is
+ * said; then the program ends with status 2.
  */
 #include "config_private.h"
 
@@ -253,8 +254,8 @@ read_flags(int argc, char **argv, UeConfig *config, Request *request)
 {
 	bool is_read = true;
 
-	for (int i = 1; i < argc; i++)
-		is_read = read_flag(argv, argc, &i, config, request) && is_read;
+	for (int i = 1; i < argc && is_read; i++)
+		is_read = read_flag(argv, argc, &i, config, request);
 	return is_read;
 }
 
