@@ -168,11 +168,11 @@ apply_colon(UeMaskScan *scan, size_t at)
 {
 	char after = ue_mask_read(scan, at + 1);
 
+	if ((after == 'a' || at == scan->arn_colon) && ue_mask_apply_arn(scan, at))
+		return true;
 	if (after == ':')
 		return ue_mask_apply_ipv6(scan, at);
 	if ((after == '/' || after == '\\') && ue_mask_apply_url(scan, at))
-		return true;
-	if (after == 'a' && ue_mask_apply_arn(scan, at))
 		return true;
 	return ue_mask_apply_name(scan, at, 1) ||
 		   (ue_mask_is_class(after, UE_MASK_HEX) && ue_mask_apply_ipv6(scan, at));

@@ -178,6 +178,9 @@ static const UeSlice bearer_words[] = {
 /* A key in the middle of a word must be this long, and of three kinds of characters. */
 #define MIN_GLUED_LEN 20
 
+/* A part of a key behind a dot is at least this long. */
+#define MIN_PART_LEN 16
+
 static bool has_key_body(const UeMaskScan *scan, const KeyPrefix *row, size_t start);
 static size_t find_key_end(const UeMaskScan *scan, size_t at);
 static bool apply_pem(UeMaskScan *scan, size_t at);
@@ -241,7 +244,17 @@ has_key_body(const UeMaskScan *scan, const KeyPrefix *row, size_t start)
 		   (first.len >= MIN_GLUED_LEN && count_classes(first) == 3);
 }
 
-/* A word, and what an ellipsis in it hides: "sk-...wxyz". */
+/* A second part of a key behind a dot, which no word of a sentence looks like. */
+static bool
+is_key_part(const UeMaskScan *scan, size_t at)
+{
+	size_t end = ue_mask_find_end(scan, at, UE_MASK_WORD);
+
+	return end - at >= MIN_PART_LEN &&
+		   ue_mask_is_random(ue_slice_sub(scan->text, at, end - at));
+}
+
+/* A word, what an ellipsis in it hides ("sk-...wxyz"), and further parts behind dots. */
 static size_t
 find_key_end(const UeMaskScan *scan, size_t at)
 {
@@ -252,6 +265,8 @@ find_key_end(const UeMaskScan *scan, size_t at)
 			at += 3;
 		else if (ue_mask_has(scan, at, UE_SLICE("\xE2\x80\xA6")))
 			at += 3;
+		else if (ue_mask_read(scan, at) == '.' && is_key_part(scan, at + 1))
+			at++;
 		else
 			return at;
 	}
@@ -398,6 +413,11 @@ apply_pem(UeMaskScan *scan, size_t at)
 	if (!ue_slice_find(label, UE_SLICE("-----"), &label_end) ||
 		!ue_slice_find(ue_slice_sub(label, 0, label_end), UE_SLICE("PRIVATE KEY"), &end))
 		return false;
+	for (size_t i = 0; i < label_end; i++)
+	{
+		if (!ue_mask_is_class(label.ptr[i], UE_MASK_UPPER) && label.ptr[i] != ' ')
+			return false;
+	}
 	body = 11 + label_end + 5;
 	if (ue_slice_find(ue_slice_sub(rest, body, rest.len), UE_SLICE("-----END"), &end))
 		end += body;
@@ -471,33 +491,41 @@ ue_mask_apply_star(UeMaskScan *scan, size_t at)
  * arn:partition:service:region:account:resource (AWS General Reference).  The account and
  * what follows it are hidden; without an account it names something public, as
  * arn:aws:bedrock:us-east-1::foundation-model/… does.
+ *
+ * Asked at the first colon, it only remembers the one before the account, so that the
+ * parts between are looked at by the other rules too.
  */
 bool
 ue_mask_apply_arn(UeMaskScan *scan, size_t at)
 {
-	size_t account = at + 1;
+	size_t start = at + 1;
 	size_t end;
 
-	if (!ue_mask_has_before(scan, at, UE_SLICE("arn")) ||
-		!ue_mask_has(scan, at, UE_SLICE(":aws")) || !ue_mask_is_word_start(scan, at - 3))
-		return false;
-	for (int n_parts = 0; n_parts < 3; n_parts++)
+	if (at != scan->arn_colon || at == 0)
 	{
-		account = ue_mask_find_end(scan, account, UE_MASK_WORD);
-		if (ue_mask_read(scan, account) != ':')
+		if (!ue_mask_has(scan, at, UE_SLICE(":aws")) ||
+			!ue_mask_has_before(scan, at, UE_SLICE("arn")) ||
+			!ue_mask_is_word_start(scan, at - 3))
 			return false;
-		account++;
+		for (int n_parts = 0; n_parts < 3; n_parts++)
+		{
+			end = ue_mask_find_end(scan, start, UE_MASK_WORD);
+			if (ue_mask_read(scan, end) != ':')
+				return false;
+			start = end + 1;
+		}
+		scan->arn_colon = start - 1;
+		return false;
 	}
-	end = ue_mask_find_end(scan, account, UE_MASK_DIGIT | UE_MASK_STAR);
-	if (end == account || ue_mask_read(scan, end) != ':')
+	end = ue_mask_find_end(scan, start, UE_MASK_DIGIT | UE_MASK_STAR);
+	if (end == start || ue_mask_read(scan, end) != ':')
 		return false;
 	while (end < scan->text.len && (ue_mask_is_class(scan->text.ptr[end], UE_MASK_WORD) ||
 									memchr(":/.+=,@", scan->text.ptr[end], 7) != NULL))
 		end++;
 	while (memchr(":.,", scan->text.ptr[end - 1], 3) != NULL)
 		end--;
-	ue_mask_write_begin(scan, at - 3);
-	ue_mask_write(scan, ue_slice_sub(scan->text, at - 3, account - (at - 3)));
+	ue_mask_write_begin(scan, start);
 	ue_mask_write(scan, UE_SLICE("***:***"));
 	ue_mask_write_end(scan, end);
 	return true;

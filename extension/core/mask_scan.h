@@ -28,6 +28,7 @@ typedef struct UeMaskScan
 	size_t colon_end;	   /* and colons as parts of an IPv6 address, */
 	size_t star_end;	   /* and stars as parts of a key half hidden by others; */
 	size_t at_end;		   /* no local part of an address begins before this */
+	size_t arn_colon;	   /* the colon before the account of an ARN; 0: none is ahead */
 	bool is_changed;	   /* a replacement differed from what it replaced */
 } UeMaskScan;
 

@@ -206,6 +206,13 @@ write_path(UeMaskScan *scan, size_t at, size_t end)
 	return path_end;
 }
 
+/* Keys that are short and poor enough in digits to pass for a parameter's name. */
+static const UeSlice key_beginnings[] = {
+	UE_SLICE_INIT("sk-"),  UE_SLICE_INIT("AIza"), UE_SLICE_INIT("AKIA"),
+	UE_SLICE_INIT("ASIA"), UE_SLICE_INIT("eyJ"),  UE_SLICE_INIT("r8_"),
+	UE_SLICE_INIT("ya29"), UE_SLICE_INIT("org-"), UE_SLICE_INIT("proj_"),
+};
+
 static bool
 is_parameter_name(UeSlice name)
 {
@@ -213,6 +220,13 @@ is_parameter_name(UeSlice name)
 
 	if (name.len == 0 || name.len > LONGEST_PARAMETER)
 		return false;
+	for (size_t i = 0; i < sizeof(key_beginnings) / sizeof(key_beginnings[0]); i++)
+	{
+		size_t at;
+
+		if (ue_slice_find(name, key_beginnings[i], &at))
+			return false;
+	}
 	for (size_t i = 0; i < name.len; i++)
 	{
 		if (!ue_mask_is_class(name.ptr[i], UE_MASK_ALNUM | UE_MASK_DASH) &&
