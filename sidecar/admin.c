@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "core/jsonout.h"
+#include "heap.h"
 #include "server.h"
 
 /* Of one answer; /metrics with 33 platforms is 200 kB. */
@@ -41,8 +42,6 @@ typedef struct Answer
 	const char *extra_value;
 } Answer;
 
-static void *allocate(void *context, size_t size);
-static void release(void *context, void *block);
 static bool start_thread(UeAdmin *admin);
 static void *run_thread(void *arg);
 static void on_request(void *server_context, UeClient *client, const UeRequest *request);
@@ -62,8 +61,6 @@ static void read_source(const UeAdminState *state, UeMetricsSource *source);
 static bool is_writable(const char *directory);
 static void append_flag(UeJsonOut *out, UeSlice key, bool value);
 static void send_answer(UeClient *client, const Answer *answer, UeSlice body);
-
-static const UeAllocator allocator = {allocate, release, NULL};
 
 static const UeServerLimits limits = {
 	.header_bytes = 16 * 1024,
@@ -136,20 +133,6 @@ ue_admin_stop(UeAdmin *admin)
 	free(admin);
 }
 
-static void *
-allocate(void *context, size_t size)
-{
-	(void) context;
-	return malloc(size);
-}
-
-static void
-release(void *context, void *block)
-{
-	(void) context;
-	free(block);
-}
-
 /* Signals are for the main thread. */
 static bool
 start_thread(UeAdmin *admin)
@@ -183,7 +166,7 @@ on_request(void *server_context, UeClient *client, const UeRequest *request)
 	UeBuf buf;
 	UeSlice body;
 
-	ue_arena_init(&arena, &allocator, MAX_MEMORY);
+	ue_arena_init(&arena, &ue_heap_allocator, MAX_MEMORY);
 	ue_buf_init(&buf, &arena, MAX_ANSWER);
 	write_answer(admin->state, request, &buf, &answer);
 	if (ue_buf_finish(&buf, &body) == UE_OK)

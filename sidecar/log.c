@@ -11,13 +11,13 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "core/jsonout.h"
 #include "core/mask.h"
+#include "heap.h"
 
 /* A value longer than this is cut: the log tells that and where, the row tells the rest. */
 #define MAX_VALUE 4096
@@ -37,13 +37,9 @@ static const char *const level_names[] = {
 
 static UeLogLevel least_level = UE_LOG_INFO;
 
-static void *allocate(void *context, size_t size);
-static void release(void *context, void *block);
 static void append_pair(UeJsonOut *out, const char *name, const char *value);
 static void append_time(UeJsonOut *out);
 static void write_line(UeSlice line);
-
-static const UeAllocator allocator = {allocate, release, NULL};
 
 void
 ue_log_init(UeLogLevel level)
@@ -78,7 +74,7 @@ ue_log_write(UeLogLevel level, const char *event, const char *message, ...)
 
 	if (level > least_level)
 		return;
-	ue_arena_init(&arena, &allocator, MAX_MEMORY);
+	ue_arena_init(&arena, &ue_heap_allocator, MAX_MEMORY);
 	ue_buf_init(&buf, &arena, MAX_LINE);
 	ue_jsonout_init(&out, &buf);
 
@@ -102,20 +98,6 @@ ue_log_write(UeLogLevel level, const char *event, const char *message, ...)
 					 "\"a log line was too long or there was no memory for it\"}\n"));
 	ue_arena_free(&arena);
 	errno = saved_errno;
-}
-
-static void *
-allocate(void *context, size_t size)
-{
-	(void) context;
-	return malloc(size);
-}
-
-static void
-release(void *context, void *block)
-{
-	(void) context;
-	free(block);
 }
 
 /* A value that cannot be masked is not shown. */

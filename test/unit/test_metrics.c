@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "libc_allocator.h"
 #include "metrics_text.h"
 #include "tap.h"
 
@@ -22,29 +23,14 @@ static const char *seen[MAX_SEEN]; /* sample names with labels */
 static size_t seen_lengths[MAX_SEEN];
 static int n_seen;
 
-static void *
-allocate(void *context, size_t size)
-{
-	(void) context;
-	return malloc(size);
-}
-
-static void
-release(void *context, void *block)
-{
-	(void) context;
-	free(block);
-}
-
 static void
 write_text(const UeMetricsSource *source)
 {
-	static const UeAllocator allocator = {allocate, release, NULL};
 	UeArena arena;
 	UeBuf buf;
 	UeSlice out;
 
-	ue_arena_init(&arena, &allocator, 8 * 1024 * 1024);
+	ue_arena_init(&arena, &libc_allocator, 8 * 1024 * 1024);
 	ue_buf_init(&buf, &arena, sizeof(text) - 1);
 	ue_metrics_append_text(&buf, source);
 	text[0] = '\0';
