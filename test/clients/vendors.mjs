@@ -82,7 +82,8 @@ async function anthropicMessages({ baseUrl, model, stream, retries, timeout }) {
 
 async function googleGenerate({ baseUrl, model, stream, timeout }) {
 	const client = new GoogleGenAI({ apiKey: KEYS.google, httpOptions: { baseUrl, timeout } });
-	const request = { model, contents: question };
+	/* in Google's paths a colon begins the method */
+	const request = { model: model.replace(':', '@'), contents: question };
 	if (!stream) return { text: (await client.models.generateContent(request)).text };
 	return collect({ text: '' }, await client.models.generateContentStream(request), (chunk) => chunk.text ?? '');
 }

@@ -57,7 +57,7 @@ for my $kase (@cases)
 {
 	for my $format (sort keys %path_of)
 	{
-		my $model = "case:$kase->{name}";
+		my $model = "case\@$kase->{name}";
 		(my $path = $path_of{$format}) =~ s/MODEL/$model/;
 		my $is_stream = $kase->{kind} eq 'stream_error';
 		$path =~ s/:generateContent$/:streamGenerateContent?alt=sse/ if $is_stream;

@@ -108,7 +108,7 @@ ue_play_print_names(void)
 static const Scenario *
 find_row(const char *name)
 {
-	size_t len = strcspn(name, ":");
+	size_t len = strcspn(name, ":@");
 
 	for (size_t i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++)
 		if (strlen(scenarios[i].name) == len && memcmp(scenarios[i].name, name, len) == 0)

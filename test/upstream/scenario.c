@@ -64,7 +64,7 @@ choose(UeExchange *exchange)
 	if (!ue_play_has(exchange->name))
 		snprintf(exchange->name, UE_PLAY_NAME, "%s",
 				 exchange->options->is_demo ? pick_demo() : "ok");
-	colon = strchr(exchange->name, ':');
+	colon = strpbrk(exchange->name, ":@");
 	exchange->argument = colon == NULL ? "" : colon + 1;
 }
 

@@ -4,7 +4,8 @@
  *
  * The scenario's name is the header x-scenario, else the model of the request (in the body,
  * or in a Google path) when that names one, else the last part of the path, else "ok".
- * After a colon stands its argument: "case:openai_rate_limit", "big:1000000".
+ * After a colon stands its argument: "case:openai-overloaded", "big:1000000"; after an @ in
+ * Google's paths, where a colon begins the method.
  */
 #ifndef UE_TEST_SCENARIO_H
 #define UE_TEST_SCENARIO_H

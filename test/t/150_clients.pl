@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: PostgreSQL
+
+# The vendors' own SDKs through the sidecar: what their users see is what the vendor's
+# answer would have shown, or our verdict; every failure is a row of the right class.
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use UpstreamErrors::Test;
+
+my $clients = top_directory() . '/test/clients';
+my ($node_binary) = grep { -x $_ } glob("$clients/node_modules/node-linux-*/bin/node");
+$node_binary ||= 'node';
+BAIL_OUT("the SDKs are not installed: npm ci in test/clients") unless -d "$clients/node_modules/openai";
+
+my $directory = PostgreSQL::Test::Utils::tempdir;
+my $node = PostgreSQL::Test::Cluster->new('main');
+$node->init;
+$node->start;
+create_database($node);
+my $upstream = start_upstream($directory);
+my $sidecar = start_sidecar(
+	$directory, upstream => $upstream, database => conninfo_of($node),
+	arguments => [ '--first-byte-timeout', '1s', '--idle-timeout', '1s', '--record-headers', 'on' ]);
+
+open my $tap, '-|', $node_binary, "$clients/compare.mjs", $upstream->{url}, $sidecar->{url} or die $!;
+my @claims = <$tap>;
+close $tap;
+my $n_claims = 0;
+for my $line (@claims)
+{
+	if ($line =~ /^(not )?ok \d+ - (.*)$/) { $n_claims++; ok(!$1, $2) }
+	elsif ($line =~ /^#(.*)/) { diag($1) }
+}
+cmp_ok($n_claims, '>', 100, 'all scenarios were compared');
+
+# The classes of the rows, by scenario; the counts are of requests that reached the upstream.
+my %class_of = (
+	'error:429' => 'rate_limit', 'error:529' => 'overloaded', 'error:500' => 'server_error',
+	'error:401' => 'authentication', 'error:403' => 'permission', 'error:404' => 'model_not_found',
+	'error:context' => 'context_length', 'error:quota' => 'billing', 'error:param' => 'invalid_request',
+	'html500' => 'server_error', 'reset' => 'network', 'close' => 'network', 'stall' => 'timeout',
+	'error-200' => 'overloaded', 'error-first-event' => 'overloaded', 'error-mid-stream' => 'overloaded',
+	'reset-midway' => 'stream', 'stall-midway' => 'timeout', 'truncate' => 'stream',
+);
+my %rows;
+poll_for(sub { ($sidecar->metric('upstream_errors_journal_pending_bytes') // 1) == 0 });
+for my $line (split /\n/, $node->safe_psql('postgres',
+	'SELECT model, platform, format, class, count(*) FROM upstream_error_events GROUP BY 1, 2, 3, 4'))
+{
+	my ($model, $platform, $format, $class, $count) = split /\|/, $line;
+	$model =~ s/%40|@/:/; # Google's SDK names it in the path
+	$rows{$model}{$format}{$class} += $count;
+}
+for my $scenario (sort keys %class_of)
+{
+	for my $format (qw(openai openai_responses anthropic gemini))
+	{
+		# Google words a limit per minute as a quota; without details it is one that passes
+		my $class = $scenario eq 'error:quota' && $format eq 'gemini' ? 'rate_limit' : $class_of{$scenario};
+		my %found = %{ $rows{$scenario}{$format} || {} };
+		is(join(',', sort keys %found), $class, "$format: $scenario is a row of class $class");
+	}
+}
+is(join(' ', planted_in($sidecar->{stderr}, $sidecar->{journal})), '', 'no planted secret in log or journal');
+unlike($node->safe_psql('postgres', 'SELECT e::text FROM upstream_error_events e'), qr/PLANTED/, 'no planted secret in a row, headers recorded');
+is($sidecar->stop, 0, 'the sidecar ends cleanly');
+$upstream->stop;
+$node->stop;
+done_testing();
