@@ -68,8 +68,8 @@ extern void ue_server_free(UeServer *server); /* cuts what is left; on_gone is c
 
 /*
  * A listening socket for "host:port", "[v6]:port", ":port" or "unix:/path"; SO_REUSEPORT
- * when shared (a unix socket cannot be: give each server a dup of one).  On failure -1
- * and a sentence in error (the address, why, what is accepted).
+ * when shared (a unix socket: within the process only).  On failure -1 and a sentence in
+ * error (the address, why, what is accepted).
  */
 extern int ue_server_listen(const char *address, bool is_shared, char *error, size_t error_size);
 

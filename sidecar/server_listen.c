@@ -5,6 +5,7 @@
 #include "server.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -20,7 +21,11 @@
 #define MAX_HOST 256
 #define MAX_PORT 8
 
-static int listen_unix(const char *path, char *error, size_t error_size);
+/* Listeners are opened first, so their descriptors are small. */
+#define MAX_OWN_FD 1024
+
+static int listen_unix(const char *path, bool is_shared, char *error, size_t error_size);
+static int find_own_listener(const struct sockaddr_un *wanted);
 static bool is_stale(const struct sockaddr_un *address);
 static bool split_address(const char *address, char *host, char *port);
 static bool is_port(const char *port);
@@ -39,7 +44,7 @@ ue_server_listen(const char *address, bool is_shared, char *error, size_t error_
 	int code;
 
 	if (strncmp(address, "unix:", 5) == 0)
-		return listen_unix(address + 5, error, error_size);
+		return listen_unix(address + 5, is_shared, error, error_size);
 	if (!split_address(address, host, port))
 	{
 		snprintf(error, error_size, "\"%s\" is not an address to listen on; " ACCEPTED,
@@ -75,7 +80,7 @@ ue_server_listen(const char *address, bool is_shared, char *error, size_t error_
 
 /* A socket that a dead process left behind is replaced; one that answers is not. */
 static int
-listen_unix(const char *path, char *error, size_t error_size)
+listen_unix(const char *path, bool is_shared, char *error, size_t error_size)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd;
@@ -89,6 +94,12 @@ listen_unix(const char *path, char *error, size_t error_size)
 		return -1;
 	}
 	memcpy(address.sun_path, path, strlen(path) + 1);
+	if (is_shared)
+	{
+		fd = find_own_listener(&address);
+		if (fd >= 0)
+			return fd;
+	}
 	if (is_stale(&address))
 		unlink(path);
 
@@ -100,6 +111,30 @@ listen_unix(const char *path, char *error, size_t error_size)
 			 strerror(errno));
 	if (fd >= 0)
 		close(fd);
+	return -1;
+}
+
+/*
+ * There is no SO_REUSEPORT for unix sockets.  Who shares one are threads of this process,
+ * so the socket is among our own descriptors, and another for it is as good.
+ */
+static int
+find_own_listener(const struct sockaddr_un *wanted)
+{
+	for (int fd = 0; fd < MAX_OWN_FD; fd++)
+	{
+		struct sockaddr_un bound = {.sun_family = AF_UNSPEC};
+		socklen_t length = sizeof(bound);
+		int is_listening = 0;
+		socklen_t flag_length = sizeof(is_listening);
+
+		if (getsockname(fd, (struct sockaddr *) &bound, &length) == 0 &&
+			bound.sun_family == AF_UNIX &&
+			strncmp(bound.sun_path, wanted->sun_path, sizeof(bound.sun_path)) == 0 &&
+			getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &is_listening, &flag_length) == 0 &&
+			is_listening)
+			return fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	}
 	return -1;
 }
 

@@ -43,6 +43,9 @@ test_listen(void)
 	probe_stop_server();
 	fd = ue_server_listen(path, false, error, sizeof(error));
 	ok(fd >= 0, "listen: one left behind is replaced");
+	second = ue_server_listen(path, true, error, sizeof(error));
+	ok(second >= 0 && second != fd, "listen: threads share a unix socket");
+	close(second);
 	close(fd);
 	unlink(address.sun_path);
 	rmdir(directory);
