@@ -82,12 +82,16 @@ ue_moment_parse(UeSlice text, UeMoment *out)
 TimestampTz
 ue_moment_read(const UeMoment *moment)
 {
-	if (!moment->is_back)
-		return moment->at;
+	return moment->is_back ? ue_moment_read_back(&moment->back) : moment->at;
+}
+
+TimestampTz
+ue_moment_read_back(const Interval *back)
+{
 	return DatumGetTimestampTz(
 		DirectFunctionCall2(timestamptz_mi_interval,
 							TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()),
-							IntervalPGetDatum(&moment->back)));
+							IntervalPGetDatum(back)));
 }
 
 Datum

@@ -26,4 +26,7 @@ extern void ue_moment_parse(UeSlice text, UeMoment *out);
 /* The point in time, as seen from this transaction. */
 extern TimestampTz ue_moment_read(const UeMoment *moment);
 
+/* now() - back */
+extern TimestampTz ue_moment_read_back(const Interval *back);
+
 #endif

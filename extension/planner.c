@@ -242,8 +242,14 @@ is_in_order(Node *since, Node *until)
 					   DatumGetTimestampTz(castNode(Const, until)->constvalue));
 		return true;
 	}
+	if (!read_back_from_now(until, &until_back))
+		return false;
+	/* now does not run backwards: what is in order today will be tomorrow */
+	if (IsA(since, Const))
+		return DatumGetTimestampTz(castNode(Const, since)->constvalue) <=
+			   ue_moment_read_back(&until_back);
 	/* the length of a month depends on now, so each part is compared on its own */
-	if (read_back_from_now(since, &since_back) && read_back_from_now(until, &until_back))
+	if (read_back_from_now(since, &since_back))
 	{
 		if (since_back.month >= until_back.month && since_back.day >= until_back.day &&
 			since_back.time >= until_back.time)

@@ -10,7 +10,6 @@
 #include "postgres.h"
 
 #include "access/tupdesc.h"
-#include "access/xact.h"
 #include "datum.h"
 #include "executor/spi.h"
 #include "executor/tstoreReceiver.h"
@@ -26,7 +25,6 @@
 #include "utils/timestamp.h"
 
 static void require_not_null(FunctionCallInfo fcinfo);
-static TimestampTz read_back(Datum interval);
 static TimestampTz read_text(Datum text);
 static Datum scan_events(FunctionCallInfo fcinfo, TimestampTz since, TimestampTz until);
 static char *build_query(Oid function, TupleDesc columns);
@@ -48,8 +46,8 @@ Datum
 ue_sql_errors_back(PG_FUNCTION_ARGS)
 {
 	require_not_null(fcinfo);
-	return scan_events(fcinfo, read_back(PG_GETARG_DATUM(0)),
-					   read_back(PG_GETARG_DATUM(1)));
+	return scan_events(fcinfo, ue_moment_read_back(PG_GETARG_INTERVAL_P(0)),
+					   ue_moment_read_back(PG_GETARG_INTERVAL_P(1)));
 }
 
 Datum
@@ -77,15 +75,6 @@ require_not_null(FunctionCallInfo fcinfo)
 	for (int i = 0; i < PG_NARGS(); i++)
 		if (PG_ARGISNULL(i))
 			ue_range_report_null();
-}
-
-static TimestampTz
-read_back(Datum interval)
-{
-	return DatumGetTimestampTz(
-		DirectFunctionCall2(timestamptz_mi_interval,
-							TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()),
-							interval));
 }
 
 static TimestampTz

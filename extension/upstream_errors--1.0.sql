@@ -29,7 +29,7 @@ $$;
 -- ---------------------------------------------------------------- events
 
 -- No trigger, no foreign key, request_id in every unique constraint: the table can be
--- distributed by request_id.  The key is what makes a replay harmless.
+-- distributed by request_id.
 CREATE TABLE upstream_error_events (
 	at timestamptz NOT NULL,
 	event_id uuid NOT NULL,
@@ -80,20 +80,26 @@ CREATE TABLE upstream_error_events (
 	tags jsonb,
 	client_address inet,
 	region text,
-	instance text,
-	PRIMARY KEY (request_id, at, event_id)
+	instance text
 ) PARTITION BY RANGE (at);
 
-CREATE INDEX upstream_error_events_at_idx ON upstream_error_events (at);
-CREATE INDEX upstream_error_events_platform_at_idx ON upstream_error_events (platform, at);
+-- Key and indexes are made on each partition, after this one's pattern, and not on the
+-- parent.  A dump holds the partitions but not the parent, which CREATE EXTENSION brings:
+-- were the indexes there already, the restored partitions would get them on attachment,
+-- and the dump's own would fail.  The key is as strong, for it holds the partition key;
+-- it makes a replay harmless.
+CREATE TABLE upstream_error_events_default PARTITION OF upstream_error_events (
+	PRIMARY KEY (request_id, at, event_id)
+) DEFAULT;
 
-CREATE TABLE upstream_error_events_default PARTITION OF upstream_error_events DEFAULT;
+CREATE INDEX upstream_error_events_default_at_idx ON upstream_error_events_default (at);
+CREATE INDEX upstream_error_events_default_platform_at_idx ON upstream_error_events_default (platform, at);
 
 COMMENT ON TABLE upstream_error_events IS 'Failed attempts, one row each; daily partitions made by upstream_error_maintain(). Query it through upstream_errors(''1h'').';
-COMMENT ON TABLE upstream_error_events_default IS 'Events of days without a partition; upstream_error_maintain() moves them, so it should be empty.';
-COMMENT ON INDEX upstream_error_events_pkey IS 'An event is recorded once, however often it is sent.';
-COMMENT ON INDEX upstream_error_events_at_idx IS 'Serves every time range.';
-COMMENT ON INDEX upstream_error_events_platform_at_idx IS 'Serves a time range of one platform.';
+COMMENT ON TABLE upstream_error_events_default IS 'Pattern of the partitions, indexes included, and home of events of days without one; upstream_error_maintain() moves those, so it should be empty.';
+COMMENT ON INDEX upstream_error_events_default_pkey IS 'An event is recorded once, however often it is sent.';
+COMMENT ON INDEX upstream_error_events_default_at_idx IS 'Serves every time range.';
+COMMENT ON INDEX upstream_error_events_default_platform_at_idx IS 'Serves a time range of one platform.';
 COMMENT ON COLUMN upstream_error_events.at IS 'when the attempt failed';
 COMMENT ON COLUMN upstream_error_events.event_id IS 'identity of the event, given by the sidecar; the same in every replay';
 COMMENT ON COLUMN upstream_error_events.request_id IS 'ours; ties the attempts of one request together';
@@ -263,6 +269,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	expected CONSTANT int := cardinality(upstream_error_record.at);
+	advice CONSTANT text := 'Every array must be given, with one element for each event; an element may be null.';
 	wrong_name text;
 	wrong_count int;
 	inserted bigint;
@@ -314,6 +321,9 @@ BEGIN
 			cardinality(mask_version), cardinality(trace_id), cardinality(tags),
 			cardinality(client_address), cardinality(region), cardinality(instance)) <> expected
 	THEN
+		IF expected IS NULL THEN
+			RAISE EXCEPTION 'array "at" is null' USING ERRCODE = 'invalid_parameter_value', HINT = advice;
+		END IF;
 		SELECT c.name, c.n INTO wrong_name, wrong_count
 		FROM (VALUES
 			('at', cardinality(upstream_error_record.at)), ('event_id',
@@ -367,12 +377,14 @@ BEGIN
 			cardinality(upstream_error_record.region)), ('instance',
 			cardinality(upstream_error_record.instance))
 		) AS c (name, n)
-		WHERE c.n IS DISTINCT FROM expected OR c.n IS NULL
+		WHERE c.n IS DISTINCT FROM expected
 		LIMIT 1;
-		RAISE EXCEPTION 'array "%" has % elements, "at" has %', wrong_name,
-				coalesce(wrong_count::text, 'no'), coalesce(expected::text, 'none')
-			USING ERRCODE = 'invalid_parameter_value',
-				HINT = 'Every array must be given, with one element for each event; an element may be null.';
+		IF wrong_count IS NULL THEN
+			RAISE EXCEPTION 'array "%" is null', wrong_name
+				USING ERRCODE = 'invalid_parameter_value', HINT = advice;
+		END IF;
+		RAISE EXCEPTION 'array "%" has length %, "at" has %', wrong_name, wrong_count, expected
+			USING ERRCODE = 'invalid_parameter_value', HINT = advice;
 	END IF;
 
 	INSERT INTO @extschema@.upstream_error_events (
@@ -488,17 +500,20 @@ BEGIN
 		RETURN;
 	END IF;
 
-	IF default_partition IS NOT NULL THEN
-		EXECUTE format('DELETE FROM ONLY %s WHERE at < $1', default_partition) USING expired_before;
-		GET DIAGNOSTICS rows_expired = ROW_COUNT;
+	IF default_partition IS NULL THEN
+		RAISE EXCEPTION 'upstream_error_events has no default partition, which is the pattern of the others'
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				HINT = 'ALTER TABLE upstream_error_events ATTACH PARTITION upstream_error_events_default DEFAULT;';
 	END IF;
+	EXECUTE format('DELETE FROM ONLY %s WHERE at < $1', default_partition) USING expired_before;
+	GET DIAGNOSTICS rows_expired = ROW_COUNT;
 
 	-- Yesterday to a week ahead, so that a lock not had now can be had any time this week,
 	-- and the days that events in the default partition ask for.
 	FOR day IN EXECUTE format(
 		'SELECT generate_series($1 - interval ''1 day'', $2 - interval ''1 day'', interval ''1 day'')
-		 UNION SELECT date_trunc(''day'', at) FROM %s WHERE at >= $3 AND at < $2 ORDER BY 1',
-		coalesce('ONLY ' || default_partition::text, events::text))
+		 UNION SELECT date_trunc(''day'', at) FROM ONLY %s WHERE at >= $3 AND at < $2 ORDER BY 1',
+		default_partition)
 		USING today, wanted_end, oldest_wanted
 	LOOP
 		next_day := day + interval '1 day';
@@ -514,19 +529,22 @@ BEGIN
 			JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = events),
 			'upstream_error_events_' || to_char(day, 'YYYYMMDD'));
 		BEGIN
+			-- Events of a day that has begun may be on their way into the default partition,
+			-- which would refuse them once this one is attached: let them start over.
+			IF day <= today THEN
+				EXECUTE format('LOCK TABLE ONLY %s IN SHARE ROW EXCLUSIVE MODE', events);
+			END IF;
 			-- CREATE … PARTITION OF would lock out every reader of the parent; ATTACH does not
-			EXECUTE format('CREATE TABLE %s (LIKE %s INCLUDING ALL EXCLUDING COMMENTS)', partition, events);
+			EXECUTE format('CREATE TABLE %s (LIKE %s INCLUDING ALL EXCLUDING COMMENTS)', partition,
+				default_partition);
 			EXECUTE format('ALTER TABLE %s OWNER TO %I', partition,
 				(SELECT pg_get_userbyid(c.relowner) FROM pg_class AS c WHERE c.oid = events));
-			moved := 0;
-			IF default_partition IS NOT NULL THEN
-				-- no new row of that day may come in between the move and the attachment
-				EXECUTE format('LOCK TABLE ONLY %s IN SHARE ROW EXCLUSIVE MODE', default_partition);
-				EXECUTE format('WITH moved AS (DELETE FROM ONLY %s WHERE at >= $1 AND at < $2 RETURNING *)
-					INSERT INTO %s SELECT * FROM moved', default_partition, partition)
-					USING day, next_day;
-				GET DIAGNOSTICS moved = ROW_COUNT;
-			END IF;
+			-- no new row of that day may come in between the move and the attachment
+			EXECUTE format('LOCK TABLE ONLY %s IN SHARE ROW EXCLUSIVE MODE', default_partition);
+			EXECUTE format('WITH moved AS (DELETE FROM ONLY %s WHERE at >= $1 AND at < $2 RETURNING *)
+				INSERT INTO %s SELECT * FROM moved', default_partition, partition)
+				USING day, next_day;
+			GET DIAGNOSTICS moved = ROW_COUNT;
 			EXECUTE format('ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM (%L) TO (%L)',
 				events, partition, day, next_day);
 			partitions_created := partitions_created + 1;
@@ -571,9 +589,7 @@ BEGIN
 		END;
 	END LOOP;
 
-	IF default_partition IS NOT NULL THEN
-		EXECUTE format('SELECT count(*) FROM ONLY %s', default_partition) INTO rows_in_default;
-	END IF;
+	EXECUTE format('SELECT count(*) FROM ONLY %s', default_partition) INTO rows_in_default;
 END
 $$;
 COMMENT ON FUNCTION upstream_error_maintain() IS 'Makes the partitions of the coming week, empties the default partition into them, and drops what is older than the setting upstream_errors.retention. Harmless to call at any time, by anyone, twice at once; the sidecar does hourly. partitions_skipped counts what another session held locked: the next call tries again. Only partitions with names as it gives them are dropped. Example: SELECT * FROM upstream_error_maintain();';
@@ -587,7 +603,7 @@ COMMENT ON FUNCTION upstream_error_time(text) IS 'A time as upstream_errors(text
 
 CREATE FUNCTION upstream_error_range_start(since timestamptz, until timestamptz) RETURNS timestamptz
 AS 'MODULE_PATHNAME', 'ue_sql_range_start_checked'
-LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
+LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE COST 0.01; -- so cheap that no plan changes for it
 COMMENT ON FUNCTION upstream_error_range_start(timestamptz, timestamptz) IS 'Returns since, or fails when it lies behind until or either is null. upstream_errors() puts it where the planner cannot tell.';
 
 CREATE FUNCTION upstream_error_range_start(during tstzrange) RETURNS timestamptz
@@ -758,7 +774,7 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	role text;
+	role name;
 	routine record;
 BEGIN
 	FOREACH role IN ARRAY ARRAY['upstream_errors_reader', 'upstream_errors_writer', 'upstream_errors_admin'] LOOP
@@ -769,7 +785,7 @@ BEGIN
 				NULL; -- made by another database's call meanwhile
 			END;
 		END IF;
-		IF NOT has_schema_privilege(role, '@extschema@', 'USAGE') THEN
+		IF NOT has_schema_privilege(role, '@extschema@'::regnamespace::oid, 'USAGE') THEN
 			EXECUTE format('GRANT USAGE ON SCHEMA %s TO %I', '@extschema@'::regnamespace, role);
 		END IF;
 	END LOOP;

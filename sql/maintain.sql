@@ -1,0 +1,135 @@
+-- Partitions ahead, an empty default partition, retention.  Nothing printed here may
+-- depend on the day it runs.
+SET TimeZone = 'Pacific/Auckland'; -- days are UTC days, wherever the session is
+SET client_min_messages = error;
+TRUNCATE upstream_error_events;
+CREATE FUNCTION add_events(since timestamptz, n int) RETURNS void LANGUAGE sql AS $$
+	INSERT INTO upstream_error_events (at, event_id, request_id, platform, kind, class)
+	SELECT since + i * interval '1 ms', gen_random_uuid(), 'req', 'openai', 'http_error', 'overloaded'
+	FROM generate_series(1, n) AS i
+$$;
+-- start from nothing, whatever ran before
+CREATE FUNCTION drop_partitions() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+	partition regclass;
+BEGIN
+	FOR partition IN SELECT p.partition FROM upstream_error_partitions() AS p LOOP
+		EXECUTE format('DROP TABLE %s', partition);
+	END LOOP;
+END
+$$;
+CREATE VIEW days AS SELECT CASE WHEN isfinite(since)
+		THEN (since AT TIME ZONE 'UTC')::date - (now() AT TIME ZONE 'UTC')::date END AS day,
+	CASE WHEN isfinite(since) THEN until - since END AS length, partition, is_ours
+	FROM upstream_error_partitions();
+SELECT drop_partitions();
+
+-- yesterday, today and a week ahead; the second call finds it done
+SELECT * FROM upstream_error_maintain();
+SELECT * FROM upstream_error_maintain();
+SELECT day, length, is_ours FROM days ORDER BY day;
+SELECT bool_and(relname = 'upstream_error_events_' || to_char(current_date_utc + day, 'YYYYMMDD')) AS "named by day"
+FROM days JOIN pg_class AS c ON c.oid = partition, LATERAL (SELECT (now() AT TIME ZONE 'UTC')::date) AS u (current_date_utc);
+
+-- partitions are like their pattern and belong to the table's owner; none is of the extension
+SELECT count(DISTINCT p.partition) AS partitions, count(*) AS indexes, count(*) FILTER (WHERE i.indisprimary) AS keys
+FROM upstream_error_partitions() AS p JOIN pg_index AS i ON i.indrelid = p.partition;
+SELECT bool_and(c.relowner = t.relowner) AS "same owner", count(d.*) AS "of the extension"
+FROM upstream_error_partitions() AS p JOIN pg_class AS c ON c.oid = p.partition
+JOIN pg_class AS t ON t.oid = 'upstream_error_events'::regclass
+LEFT JOIN pg_depend AS d ON d.objid = c.oid AND d.deptype = 'e';
+
+-- events that came before their partition are moved into it: today's, and those of days
+-- that maintenance was not asked about
+SELECT drop_partitions();
+SELECT add_events(now(), 3), add_events(now() - interval '5 days', 4);
+SELECT count(*) FROM upstream_error_events_default;
+SELECT * FROM upstream_error_maintain();
+SELECT count(*) FROM upstream_error_events_default;
+SELECT count(*) FROM upstream_error_events;
+SELECT day FROM days ORDER BY day;
+
+-- a replay of a moved event is still passed over
+INSERT INTO upstream_error_events SELECT * FROM upstream_error_events ON CONFLICT DO NOTHING;
+SELECT count(*) FROM upstream_error_events;
+
+-- an event from a clock far ahead, or older than any partition worth making, stays and is counted
+SET upstream_errors.retention = 0;
+SELECT add_events(now() + interval '30 days', 1), add_events(now() - interval '100 days', 1);
+SELECT * FROM upstream_error_maintain();
+
+-- retention: expired rows of the default partition and expired partitions go
+SET upstream_errors.retention = '30d';
+SELECT * FROM upstream_error_maintain();
+SET upstream_errors.retention = '3d';
+SELECT * FROM upstream_error_maintain();
+SELECT day FROM days ORDER BY day LIMIT 1;
+SELECT count(*) FROM upstream_error_events;
+DELETE FROM upstream_error_events_default;
+
+-- a partition that goes on being young enough stays: its last instant counts
+SET upstream_errors.retention = '1h';
+SELECT partitions_dropped IN (0, 1) AS ok FROM upstream_error_maintain();
+SELECT min(day) IN (-1, 0) AS ok FROM days;
+
+-- only partitions named as ours are dropped; a foreign one covers its days
+RESET upstream_errors.retention;
+SELECT drop_partitions();
+DO $$
+BEGIN
+	EXECUTE format('CREATE TABLE archive PARTITION OF upstream_error_events FOR VALUES FROM (MINVALUE) TO (%L)',
+		date_trunc('day', now() AT TIME ZONE 'UTC')::timestamp AT TIME ZONE 'UTC' - interval '40 days');
+	EXECUTE format('CREATE TABLE this_week PARTITION OF upstream_error_events FOR VALUES FROM (%L) TO (%L)',
+		date_trunc('day', now() AT TIME ZONE 'UTC')::timestamp AT TIME ZONE 'UTC' - interval '1 day',
+		date_trunc('day', now() AT TIME ZONE 'UTC')::timestamp AT TIME ZONE 'UTC' + interval '6 days');
+END
+$$;
+SELECT partitions_created, partitions_dropped FROM upstream_error_maintain();
+SELECT partition, is_ours FROM days WHERE NOT is_ours ORDER BY day NULLS FIRST;
+DROP TABLE archive, this_week;
+
+-- a table of that name in the way, and a partition that somebody's view reads
+SELECT * FROM upstream_error_maintain();
+DO $$
+BEGIN
+	EXECUTE format('ALTER TABLE upstream_error_events DETACH PARTITION %s', (SELECT partition FROM days WHERE day = 3));
+	EXECUTE format('CREATE VIEW reads_partition AS SELECT * FROM %s', (SELECT partition FROM days WHERE day = -1));
+END
+$$;
+SET upstream_errors.retention = '1min';
+SELECT partitions_created, partitions_skipped IN (1, 2) AS skipped, partitions_dropped FROM upstream_error_maintain();
+RESET upstream_errors.retention;
+DROP VIEW reads_partition;
+DO $$
+BEGIN
+	EXECUTE format('DROP TABLE %I', 'upstream_error_events_' || to_char((now() AT TIME ZONE 'UTC')::date + 3, 'YYYYMMDD'));
+END
+$$;
+
+-- without its pattern there are no partitions
+ALTER TABLE upstream_error_events DETACH PARTITION upstream_error_events_default;
+\set SHOW_CONTEXT never
+SELECT upstream_error_maintain();
+ALTER TABLE upstream_error_events ATTACH PARTITION upstream_error_events_default DEFAULT;
+
+-- the setting
+SHOW upstream_errors.retention;
+SELECT upstream_error_retention();
+SET upstream_errors.retention = '2d';
+SELECT upstream_error_retention();
+SET upstream_errors.retention = 0;
+SELECT upstream_error_retention() IS NULL AS "kept for ever";
+SET upstream_errors.retention = -1;
+SET upstream_errors.retention = '1 fortnight';
+SET upstream_errors.retentoin = 1;
+-- whoever may call the function may not shorten the time for it
+CREATE ROLE somebody_else;
+SET ROLE somebody_else;
+SET upstream_errors.retention = '1min';
+RESET ROLE;
+DROP ROLE somebody_else;
+
+SELECT drop_partitions();
+TRUNCATE upstream_error_events;
+DROP VIEW days;
+DROP FUNCTION add_events, drop_partitions;

@@ -1,0 +1,70 @@
+# A dump and restore keeps every event, those in partitions made at run time and those in
+# the default partition, and leaves a database that goes on working.
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = PostgreSQL::Test::Cluster->new('main');
+$node->init(extra => [ '--encoding=UTF8', '--no-locale' ]);
+$node->start;
+
+# One event an hour for three days back, and one that stays in the default partition.
+my $fill = q{
+	INSERT INTO upstream_error_events (at, event_id, request_id, platform, kind, class, tags)
+	SELECT now() - n * interval '1 hour', gen_random_uuid(), 'req_' || n, 'openai', 'http_error',
+		'overloaded', '{"team": "a"}' FROM generate_series(0, 71) AS n;
+	SELECT * FROM upstream_error_maintain();
+	INSERT INTO upstream_error_events (at, event_id, request_id, platform, kind, class)
+	VALUES (now() + interval '60 days', gen_random_uuid(), 'future', 'openai', 'http_error', 'overloaded');
+};
+my $all = q{SELECT md5(string_agg(e::text, ' ' ORDER BY request_id)) || ' ' || count(*) FROM upstream_error_events AS e};
+my $shape = q{SELECT string_agg(c.relname || ' ' || pg_get_expr(c.relpartbound, c.oid) || ' '
+		|| (SELECT string_agg(pg_get_indexdef(x.indexrelid), ';' ORDER BY x.indexrelid::regclass::text) FROM pg_index AS x WHERE x.indrelid = c.oid),
+		E'\n' ORDER BY c.relname)
+	FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid WHERE i.inhparent = 'upstream_error_events'::regclass};
+
+sub check_copy
+{
+	my ($from, $to, $name) = @_;
+	is($node->safe_psql($to, $all), $node->safe_psql($from, $all), "$name: every event is there");
+	is($node->safe_psql($to, $shape), $node->safe_psql($from, $shape), "$name: partitions and indexes are the same");
+	is($node->safe_psql($to, q{INSERT INTO upstream_error_events SELECT * FROM upstream_error_events ON CONFLICT DO NOTHING;
+		SELECT count(*) FROM upstream_error_events}), '73', "$name: a replay is harmless");
+	is($node->safe_psql($to, q{SELECT partitions_created || ' ' || partitions_dropped || ' ' || partitions_skipped FROM upstream_error_maintain()}),
+		'0 0 0', "$name: maintenance finds nothing to do");
+	like($node->safe_psql($to, q{EXPLAIN (COSTS OFF) SELECT count(*) FROM upstream_errors('1h') WHERE platform = 'openai'}),
+		qr/Append/, "$name: ranges are inlined");
+}
+
+$node->safe_psql('postgres', 'CREATE DATABASE source');
+$node->safe_psql('source', 'CREATE EXTENSION upstream_errors');
+$node->safe_psql('source', $fill);
+is($node->safe_psql('source', 'SELECT count(*) FROM upstream_error_events_default'), '1', 'one event in the default partition');
+
+my $dump = $node->basedir . '/source.dump';
+$node->command_ok([ 'pg_dump', '-Fc', '-f', $dump, 'source' ], 'dump');
+$node->safe_psql('postgres', 'CREATE DATABASE copy');
+# --exit-on-error: a restore that succeeds after a screen of errors does not inspire trust
+$node->command_ok([ 'pg_restore', '--exit-on-error', '--single-transaction', '-d', 'copy', $dump ], 'restore without an error');
+check_copy('source', 'copy', 'custom format');
+
+# a dump of the dump: a restored database is like any other
+$node->command_ok([ 'pg_dump', '-Fp', '-f', "$dump.sql", 'copy' ], 'dump of the copy');
+$node->safe_psql('postgres', 'CREATE DATABASE copy2');
+$node->command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', "$dump.sql", '-d', 'copy2' ], 'restore as a script');
+check_copy('source', 'copy2', 'plain format');
+
+# the owner of a trusted install can do the same without being a superuser
+$node->safe_psql('postgres', q{CREATE ROLE alice LOGIN; CREATE DATABASE hers OWNER alice; CREATE DATABASE hers_too OWNER alice});
+my @alice = (extra_params => [ '-U', 'alice' ]);
+$node->safe_psql('hers', 'CREATE SCHEMA ue; CREATE EXTENSION upstream_errors SCHEMA ue', @alice);
+$node->safe_psql('hers', "SET search_path = ue; $fill", @alice);
+$node->command_ok([ 'pg_dump', '-U', 'alice', '-Fc', '-f', "$dump.alice", 'hers' ], 'dump by an owner who is no superuser');
+$node->command_ok([ 'pg_restore', '-U', 'alice', '--exit-on-error', '--no-comments', '-d', 'hers_too', "$dump.alice" ], 'and restore');
+is($node->safe_psql('hers_too', 'SELECT count(*) FROM ue.upstream_errors(tstzrange(NULL, NULL))', @alice), '73', 'her events are there');
+
+$node->stop;
+done_testing();
