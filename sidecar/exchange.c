@@ -381,7 +381,7 @@ refuse_request(UeExchange *exchange)
 	else if (exchange->request->is_upgrade)
 	{
 		cause.local_code = UE_SLICE("not_implemented");
-		cause.local_message = UE_SLICE("Protocol upgrades are not supported yet.");
+		cause.local_message = UE_SLICE("protocol upgrade");
 	}
 	else
 		return false;

@@ -279,7 +279,7 @@ split_field(UeSlice line, UeSlice *name)
 static bool
 is_suspicious(UeSlice text)
 {
-	return text.len > 0 && (memmem(text.ptr, text.len, "error", 5) != NULL ||
+	return text.ptr != NULL && (memmem(text.ptr, text.len, "error", 5) != NULL ||
 							memmem(text.ptr, text.len, "response.failed", 15) != NULL);
 }
 

@@ -5,8 +5,10 @@
  * Several multis, filled first fit; each has one timer of the loop and tells us which
  * sockets it wants.  A socket stays registered for reading after curl has let go of it
  * (CURL_POLL_REMOVE between two requests on a kept connection), and leaves the epoll set
- * when an event comes that nobody wants, or when it is closed.  That holds for connections
- * only: the resolver's sockets are closed behind our back, so they leave at once.
+ * when an event comes that nobody wants, or when it is closed.  That holds for established
+ * connections only: libcurl 7.88.1 calls CLOSESOCKETFUNCTION for them alone.  A socket that
+ * is still connecting or shaking hands, and the resolver's, it closes behind our back, so
+ * they leave the epoll set at once: their number may be a client's in the next moment.
  */
 #include "upstream_private.h"
 
@@ -19,6 +21,7 @@
 static void enter(UeUpstream *upstream);
 static void leave(UeUpstream *upstream);
 static void run_deferred(UeDeferred *deferred);
+static void free_graves(UeUpstream *upstream);
 static void run_pending(UeUpstream *upstream);
 static void work_off(UeTransfer *transfer);
 static void unpause(UeTransfer *transfer);
@@ -84,13 +87,12 @@ ue_upstream_free(UeUpstream *upstream)
 	}
 	for (size_t i = 0; i < upstream->n_bases; i++)
 		curl_url_cleanup(upstream->bases[i].curlu);
-	while (upstream->graves != NULL)
+	for (size_t i = 0; i < upstream->sockets_size; i++)
 	{
-		UeSocket *socket = upstream->graves;
-
-		upstream->graves = socket->next;
-		free(socket);
+		if (upstream->sockets[i] != NULL)
+			bury_socket(upstream, upstream->sockets[i]);
 	}
+	free_graves(upstream);
 	free(upstream->multis);
 	free(upstream->bases);
 	free(upstream->sockets);
@@ -212,23 +214,35 @@ ue_upstream_add_pending(UeTransfer *transfer)
 }
 
 curl_socket_t
-ue_upstream_open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
+ue_upstream_open_socket(void *context, curlsocktype purpose,
+						struct curl_sockaddr *address)
 {
+	UeUpstream *upstream = context;
 	int fd = socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK,
 					address->protocol);
-	UeSocket *found;
+	UeSocket *stale;
 
 	(void) purpose;
-	if (fd < 0)
-		return CURL_SOCKET_BAD;
-	found = add_socket(context, fd);
-	if (found == NULL)
-	{
-		close(fd);
-		return CURL_SOCKET_BAD;
-	}
-	found->is_connection = true;
+	if (fd < 0 || (size_t) fd >= upstream->sockets_size || upstream->sockets[fd] == NULL)
+		return fd < 0 ? CURL_SOCKET_BAD : fd;
+	/*
+	 * The last one of this number was closed behind our back, and with it went its place in
+	 * the epoll set.  When it was the same transfer's (the next address of a host), libcurl
+	 * believes that what it asked for then still holds.
+	 */
+	stale = upstream->sockets[fd];
+	stale->is_connection = false;
+	ue_loop_watch(upstream->loop, &stale->watch, 0);
+	if (stale->wanted != 0)
+		ue_loop_watch(upstream->loop, &stale->watch, stale->wanted);
 	return fd;
+}
+
+void
+ue_upstream_keep_socket(UeUpstream *upstream, curl_socket_t fd)
+{
+	if ((size_t) fd < upstream->sockets_size && upstream->sockets[fd] != NULL)
+		upstream->sockets[fd]->is_connection = true;
 }
 
 int
@@ -262,6 +276,12 @@ run_deferred(UeDeferred *deferred)
 		(UeUpstream *) ((char *) deferred - offsetof(UeUpstream, deferred));
 
 	run_pending(upstream);
+	free_graves(upstream);
+}
+
+static void
+free_graves(UeUpstream *upstream)
+{
 	while (upstream->graves != NULL)
 	{
 		UeSocket *socket = upstream->graves;
@@ -408,7 +428,7 @@ find_curlu(UeUpstream *upstream, const UeBaseUrl *base)
 		curl_url_cleanup(curlu);
 		return NULL;
 	}
-	bases[upstream->n_bases++] = (UeParsedBase) {base, curlu};
+	bases[upstream->n_bases++] = (UeParsedBase){base, curlu};
 	return curlu;
 }
 
@@ -561,7 +581,6 @@ handle_socket(CURL *easy, curl_socket_t fd, int what, void *context, void *socke
 	UeSocket *found = NULL;
 
 	(void) easy;
-	(void) socket_context;
 	if ((size_t) fd < upstream->sockets_size)
 		found = upstream->sockets[fd];
 	if (found == NULL)
@@ -572,6 +591,13 @@ handle_socket(CURL *easy, curl_socket_t fd, int what, void *context, void *socke
 		if (found == NULL)
 			return -1;
 	}
+	else if (socket_context == NULL && !found->is_connection)
+	{
+		/* new to libcurl: what we know is of an earlier one */
+		ue_loop_watch(upstream->loop, &found->watch, 0);
+	}
+	if (!found->is_connection)
+		curl_multi_assign(multi->curlm, fd, found);
 	found->multi = multi;
 	found->wanted = ((what & CURL_POLL_IN) != 0 ? (uint32_t) EPOLLIN : 0) |
 					((what & CURL_POLL_OUT) != 0 ? (uint32_t) EPOLLOUT : 0);

@@ -100,7 +100,7 @@ ue_transfer_reset(UeTransfer *transfer)
 	transfer->head_len = 0;
 	transfer->n_headers = 0;
 	transfer->status = 0;
-	transfer->reason = (UeSlice) {NULL, 0};
+	transfer->reason = (UeSlice){NULL, 0};
 	transfer->result = CURLE_OK;
 	transfer->network = UE_NETWORK_NONE;
 	transfer->is_body_streamed = false;
@@ -142,7 +142,8 @@ set_constant_options(UeTransfer *transfer)
 							   (long) upstream->limits->connect_timeout_ms);
 	result |= curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, ue_upstream_open_socket);
 	result |= curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, upstream);
-	result |= curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, ue_upstream_close_socket);
+	result |=
+		curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, ue_upstream_close_socket);
 	result |= curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, upstream);
 	result |= curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, handle_connected);
 	result |= curl_easy_setopt(easy, CURLOPT_PREREQDATA, transfer);
@@ -199,7 +200,7 @@ set_body(UeTransfer *transfer, const UeTransferRequest *request)
 	result |= curl_easy_setopt(easy, CURLOPT_POST, 1L);
 	result |= curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, size);
 	result |= curl_easy_setopt(easy, CURLOPT_POSTFIELDS,
-							   is_whole                     ? request->whole_body.ptr
+							   is_whole						? request->whole_body.ptr
 							   : transfer->is_body_streamed ? NULL
 															: "");
 	return result == CURLE_OK;
@@ -258,7 +259,8 @@ set_lines(UeTransfer *transfer, const UeTransferRequest *request)
 	line[-1].next = NULL;
 	return curl_easy_setopt(transfer->easy, CURLOPT_REQUEST_TARGET, transfer->text) ==
 			   CURLE_OK &&
-		   curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->lines) == CURLE_OK;
+		   curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->lines) ==
+			   CURLE_OK;
 }
 
 /* "name: value", or "name;", which is how libcurl is told to send an empty value. */
@@ -304,6 +306,7 @@ handle_connected(void *context, char *primary_ip, char *local_ip, int primary_po
 				 int local_port)
 {
 	UeTransfer *transfer = context;
+	curl_socket_t fd;
 
 	(void) primary_ip;
 	(void) local_ip;
@@ -311,6 +314,9 @@ handle_connected(void *context, char *primary_ip, char *local_ip, int primary_po
 	(void) local_port;
 	if (transfer->is_cancelled)
 		return CURL_PREREQFUNC_ABORT;
+	if (curl_easy_getinfo(transfer->easy, CURLINFO_ACTIVESOCKET, &fd) == CURLE_OK &&
+		fd != CURL_SOCKET_BAD)
+		ue_upstream_keep_socket(transfer->upstream, fd);
 	ue_loop_set_timer(transfer->upstream->loop, &transfer->timer,
 					  transfer->upstream->limits->first_byte_timeout_ms);
 	return CURL_PREREQFUNC_OK;
@@ -349,7 +355,8 @@ handle_header(char *ptr, size_t size, size_t count, void *context)
 	}
 	transfer->is_head_complete = true;
 	transfer->first_byte_ms = ue_loop_now_ms(upstream->loop) - transfer->start_ms;
-	ue_loop_set_timer(upstream->loop, &transfer->timer, upstream->limits->idle_timeout_ms);
+	ue_loop_set_timer(upstream->loop, &transfer->timer,
+					  upstream->limits->idle_timeout_ms);
 	if (upstream->is_starting)
 	{
 		ue_upstream_add_pending(transfer);
@@ -413,7 +420,8 @@ handle_read(char *buffer, size_t size, size_t count, void *context)
 		ue_upstream_add_pending(transfer);
 		return CURL_READFUNC_PAUSE;
 	}
-	n_bytes = upstream->handler->read_body(transfer->context, buffer, size * count, &is_end);
+	n_bytes =
+		upstream->handler->read_body(transfer->context, buffer, size * count, &is_end);
 	if (n_bytes < 0 || transfer->is_cancelled)
 		return CURL_READFUNC_ABORT;
 	if (n_bytes == 0 && !is_end)
@@ -438,7 +446,8 @@ split_head(UeTransfer *transfer)
 	bool is_chunked = false;
 	size_t n_lines = 0;
 
-	for (const char *at = line; (at = memchr(at, '\n', (size_t) (end - at))) != NULL; at++)
+	for (const char *at = line; (at = memchr(at, '\n', (size_t) (end - at))) != NULL;
+		 at++)
 		n_lines++;
 	if (n_lines > transfer->headers_size)
 	{
@@ -457,7 +466,7 @@ split_head(UeTransfer *transfer)
 		size_t len = (size_t) ((stop == NULL ? end : stop) - line);
 
 		if (is_first)
-			split_status_line(transfer, ue_slice_trim((UeSlice) {line, len}));
+			split_status_line(transfer, ue_slice_trim((UeSlice){line, len}));
 		else
 			add_header(transfer, line, len);
 		is_first = false;
@@ -488,7 +497,7 @@ split_status_line(UeTransfer *transfer, UeSlice line)
 
 	curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
 	transfer->status = (int) status;
-	transfer->reason = (UeSlice) {NULL, 0};
+	transfer->reason = (UeSlice){NULL, 0};
 	if (ue_slice_find(line, UE_SLICE(" "), &at))
 	{
 		line = ue_slice_trim(ue_slice_sub(line, at + 1, line.len));

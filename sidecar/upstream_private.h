@@ -47,7 +47,7 @@ typedef struct UeSocket
 	UeWatch watch;
 	UeMulti *multi;
 	uint32_t wanted;   /* by curl now; watch.events may be more */
-	bool is_connection; /* opened by us, not one of curl's own (the resolver's) */
+	bool is_connection; /* established: its end is reported */
 	struct UeSocket *next; /* in graves */
 } UeSocket;
 
@@ -128,6 +128,7 @@ struct UeUpstream
 extern void ue_upstream_add_pending(UeTransfer *transfer);
 extern curl_socket_t ue_upstream_open_socket(void *upstream, curlsocktype purpose,
 											 struct curl_sockaddr *address);
+extern void ue_upstream_keep_socket(UeUpstream *upstream, curl_socket_t fd);
 extern int ue_upstream_close_socket(void *upstream, curl_socket_t fd);
 
 /* upstream_easy.c */
