@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: PostgreSQL
+
+# From the journal to the table: exactly once, whatever is killed; a database that is away,
+# slow or refuses; an event that no table takes.  By a program that is the sidecar without
+# its HTTP half, so that thousands of events are on their way when it is killed.
+use strict;
+use warnings;
+
+use JSON::PP;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(sleep);
+use UpstreamErrors::Test;
+
+my $rounds = 20;
+my $writer = $ENV{UPSTREAM_ERRORS_WRITER} || top_directory() . '/build/test/journal-writer';
+my $directory = PostgreSQL::Test::Utils::tempdir;
+my $journal = "$directory/journal";
+my $node = PostgreSQL::Test::Cluster->new('main');
+$node->init;
+$node->start;
+create_database($node);
+
+my @processes;
+
+sub start_writer
+{
+	my ($first, $count, %option) = @_;
+	my $self = UpstreamErrors::Test::start_process('writer' . @processes, $directory, $writer,
+		$option{journal} || $journal, $option{database} || conninfo_of($node), $first, $count, 2);
+	push @processes, $self;
+	return $self;
+}
+
+# Numbers that were appended; a last line without its end was not said to be.
+sub numbers_of { my ($self) = @_; return grep { !/done/ } UpstreamErrors::Test::read_file_if($self->{stdout}) =~ /^(.*)\n/mg }
+
+sub has_appended { my ($self, $count) = @_; return poll_for(sub { numbers_of($self) >= $count }) }
+
+sub is_done { my ($self) = @_; return poll_for(sub { UpstreamErrors::Test::read_file_if($self->{stdout}) =~ /^done$/m }) }
+
+sub quarantined
+{
+	my ($where) = @_;
+	my $text = UpstreamErrors::Test::read_file_if(($where || $journal) . '/quarantine.jsonl');
+	return map { decode_json($_) } split /\n/, $text;
+}
+
+# --- 20 processes killed, the database pulled away under every other one ---
+for my $round (1 .. $rounds)
+{
+	my $process = start_writer($round * 1_000_000, 500_000);
+	has_appended($process, 200) or die 'no progress: ' . $process->log;
+	sleep rand(0.4);
+	if ($round % 2)
+	{
+		$node->stop('immediate');
+		sleep rand(0.2);
+		$process->kill_hard if $round % 4 == 1;
+		$node->start;
+		sleep rand(0.4);
+	}
+	$process->kill_hard;
+}
+my $last = start_writer(900_000_000, 1000);
+is_done($last);
+my %appended = map { $_ => 1 } map { numbers_of($_) } @processes;
+my %poison = map { $_ => 1 } grep { $_ % 1000 == 999 } keys %appended;
+my $wanted = keys(%appended) - keys(%poison);
+cmp_ok($wanted, '>', 200 * $rounds, "$wanted events were appended, and " . keys(%poison) . ' that nobody can store');
+ok(poll_for(sub { $node->safe_psql('postgres', "SELECT count(*) FROM upstream_error_events WHERE request_id = 'req-900000998'") == 1 }),
+	'the last one has arrived');
+is($last->stop('TERM'), 0, 'the shipper drains and ends');
+
+my %found;
+$found{$_}++ for split /\n/, $node->safe_psql('postgres', "SELECT substr(request_id, 5) FROM upstream_error_events");
+my @lost = grep { !$poison{$_} && !$found{$_} } keys %appended;
+my @doubled = grep { $found{$_} > 1 } keys %found;
+is(scalar @lost, 0, 'none lost') or diag("lost: @lost[0 .. ($#lost > 9 ? 9 : $#lost)]");
+is(scalar @doubled, 0, 'none twice') or diag("doubled: @doubled[0 .. ($#doubled > 9 ? 9 : $#doubled)]");
+my $unsaid = grep { !$appended{$_} } keys %found;
+cmp_ok($unsaid, '<=', 2 * $rounds, 'what was not said to be appended is what each kill interrupted');
+
+my %quarantined = map { substr($_->{event}{request_id}, 4) => 1 } quarantined();
+is_deeply([ grep { !$quarantined{$_} } keys %poison ], [], 'every poisoned event is in quarantine');
+is(scalar(grep { $_ % 1000 != 999 } keys %quarantined), 0, 'and nothing else');
+my ($one) = quarantined();
+is($one->{sqlstate}, '22P02', 'with the refusal');
+
+# --- what arrived is what was appended ---
+is( $node->safe_psql('postgres', q{SELECT count(*) FROM upstream_error_events
+	WHERE (platform, kind, class, status_code, tags->>'team', attempt)
+		IS DISTINCT FROM ('openai', 'http_error', 'rate_limit', 429, 'a', 1)
+	OR host(client_address) <> ALL ('{192.0.2.7,2001:db8::7}')
+	OR route <> U&'/v1/\FFFD\2400chat' OR network_error IS NOT NULL OR rule_id IS NOT NULL}),
+	0, 'columns hold what was appended, and NULL where nothing was');
+is( $node->safe_psql('postgres', q{SELECT count(*) FILTER (WHERE substr(request_id, 5)::int % 3 = 0 AND response_status IS NULL),
+		count(*) FILTER (WHERE substr(request_id, 5)::int % 3 <> 0
+			AND (response_status, outcome, decided_by, total_ms) = (503, 'answered', 'postgres', 12)), count(*)
+	FROM upstream_error_events WHERE request_id ~ '^req-900000[0-9]{3}$'}),
+	'333|666|999', 'a completion is joined to its event; every third has none');
+
+# --- a database that comes later ---
+$node->stop;
+my $early = start_writer(950_000_000, 5000);
+is_done($early);
+$node->start;
+ok(poll_for(sub { $node->safe_psql('postgres', "SELECT count(*) FROM upstream_error_events WHERE request_id ~ '^req-95[0-9]{7}'") == 4995 }),
+	'events wait for a database that is not there yet');
+
+# --- one that refuses for reasons of its own ---
+$node->safe_psql('postgres', 'ALTER TABLE upstream_error_events RENAME TO elsewhere');
+$early->stop('TERM');
+my $refused = start_writer(960_000_000, 900);
+is_done($refused);
+ok(poll_for(sub { $refused->log =~ /"event":"recording_refused"/ }), 'a refusal is said');
+$node->safe_psql('postgres', 'ALTER TABLE elsewhere RENAME TO upstream_error_events');
+ok(poll_for(sub { $node->safe_psql('postgres', "SELECT count(*) FROM upstream_error_events WHERE request_id ~ '^req-96[0-9]{7}'") == 900 }),
+	'what is refused for the state of the server is sent until it is taken');
+is(scalar(() = $refused->log =~ /"event":"recording_refused"/g), 1, 'and said once');
+is($refused->stop('TERM'), 0, 'ended');
+
+# --- one without the extension ---
+$node->safe_psql('postgres', 'CREATE DATABASE bare');
+(my $bare = conninfo_of($node)) =~ s/dbname=postgres/dbname=bare/;
+my $waiting = start_writer(970_000_000, 10, journal => "$directory/bare", database => $bare);
+ok(poll_for(sub { $waiting->log =~ /CREATE EXTENSION upstream_errors/ }), 'a database without the extension is told apart');
+$node->safe_psql('bare', 'CREATE SCHEMA "Odd Name"; CREATE EXTENSION upstream_errors SCHEMA "Odd Name";
+	SELECT "Odd Name".upstream_error_create_roles(); GRANT USAGE ON SCHEMA "Odd Name" TO upstream_errors_writer');
+ok(poll_for(sub { $node->safe_psql('bare', 'SELECT count(*) FROM "Odd Name".upstream_error_events') == 10 }),
+	'and used as soon as it has it, in whatever schema');
+is($waiting->stop('TERM'), 0, 'ended');
+
+$node->stop;
+done_testing();
