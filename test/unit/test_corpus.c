@@ -13,7 +13,6 @@
  * UE_NO_MEMORY or a verdict, and leaks nothing.
  */
 #include <jansson.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,21 +25,6 @@
 #define PREFIXES 700
 
 static bool is_update;
-
-static void claim(bool is_true, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void tell(UeSlice text);
-
-static void
-claim(bool is_true, const char *format, ...)
-{
-	char name[512];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(name, sizeof(name), format, args);
-	va_end(args);
-	ok(is_true, name);
-}
 
 /* Every line of text as a comment. */
 static void
@@ -80,7 +64,7 @@ check_file(const CorpusCase *one, const char *name, CorpusText text)
 	if (is_update)
 		corpus_write_file(one, name, text);
 	expected = corpus_read_file(one, name);
-	claim(is_same(text, expected), "%s: %s is as expected", one->name, name);
+	ok(is_same(text, expected), "%s: %s is as expected", one->name, name);
 	if (!is_same(text, expected))
 	{
 		tell(UE_SLICE("expected:"));
@@ -166,27 +150,27 @@ check_format(const CorpusCase *one, UeFormat format)
 	counted_memory_init(&memory, SIZE_MAX);
 	ue_arena_init(&arena, &memory.allocator, UE_LIMIT_CASE_MEMORY);
 	status = decide(&arena, one, format, &verdict);
-	claim(status == UE_OK, "%s: %s has a verdict", one->name, ue_format_name(format));
+	ok(status == UE_OK, "%s: %s has a verdict", one->name, ue_format_name(format));
 	if (status == UE_OK)
 	{
 		if (format == UE_FORMAT_OPENAI)
 		{
 			text = corpus_print_fault(&verdict);
 			check_file(one, "fault", text);
-			claim(!has_secret(text, one), "%s: the fault keeps no secret", one->name);
+			ok(!has_secret(text, one), "%s: the fault keeps no secret", one->name);
 			free(text.ptr);
 		}
 		text = corpus_print_answer(&verdict.answer);
 		check_file(one, corpus_answer_name(format), text);
-		claim(!has_secret(text, one), "%s: %s keeps no secret", one->name,
+		ok(!has_secret(text, one), "%s: %s keeps no secret", one->name,
 		   ue_format_name(format));
-		claim(is_answer(&verdict.answer) && is_json_object(verdict.answer.body) &&
+		ok(is_answer(&verdict.answer) && is_json_object(verdict.answer.body) &&
 			   is_frame(verdict.answer.frame),
 		   "%s: %s is one object, in the frame too", one->name, ue_format_name(format));
 		free(text.ptr);
 	}
 	ue_arena_free(&arena);
-	claim(memory.n_live == 0, "%s: %s gives all memory back", one->name,
+	ok(memory.n_live == 0, "%s: %s gives all memory back", one->name,
 	   ue_format_name(format));
 }
 
@@ -206,16 +190,17 @@ check_prefixes(const CorpusCase *one)
 {
 	size_t whole = one->body.len;
 	size_t n_wrong = 0;
+	Guard guard;
 
+	guard_init(&guard, whole);
 	for (size_t len = 0; len <= whole; len = next_prefix(len, whole))
 	{
 		CountedMemory memory;
 		CorpusCase prefix = *one;
 		UeArena arena;
 		UeVerdict verdict;
-		Guard guard = guard_copy(one->body.ptr, len);
 
-		prefix.kase.response.body = (UeSlice){guard.ptr, len};
+		prefix.kase.response.body = guard_place(&guard, (UeSlice){one->body.ptr, len});
 		counted_memory_init(&memory, SIZE_MAX);
 		ue_arena_init(&arena, &memory.allocator, UE_LIMIT_CASE_MEMORY);
 		for (UeFormat format = UE_FORMAT_OPENAI; format <= UE_FORMAT_GEMINI; format++)
@@ -227,9 +212,9 @@ check_prefixes(const CorpusCase *one)
 		}
 		ue_arena_free(&arena);
 		n_wrong += memory.n_live;
-		guard_free(&guard);
 	}
-	claim(n_wrong == 0, "%s: every prefix of the body has a verdict", one->name);
+	guard_free(&guard);
+	ok(n_wrong == 0, "%s: every prefix of the body has a verdict", one->name);
 }
 
 static void
@@ -252,7 +237,7 @@ check_failing_memory(const CorpusCase *one)
 		ue_arena_free(&arena);
 		n_wrong += memory.n_live;
 	}
-	claim(n_wrong == 0 && status == UE_OK, "%s: any allocation may fail", one->name);
+	ok(n_wrong == 0 && status == UE_OK, "%s: any allocation may fail", one->name);
 }
 
 int
@@ -269,7 +254,7 @@ main(int argc, char **argv)
 			directory = argv[i];
 	}
 	corpus = corpus_read(directory != NULL ? directory : "test/bodies");
-	claim(corpus.n_cases >= 60, "the corpus has its cases");
+	ok(corpus.n_cases >= 60, "the corpus has its cases");
 	for (size_t i = 0; i < corpus.n_cases; i++)
 	{
 		for (UeFormat format = UE_FORMAT_OPENAI; format <= UE_FORMAT_GEMINI; format++)
