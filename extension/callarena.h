@@ -11,6 +11,8 @@
 
 #include "core/arena.h"
 
+#pragma GCC visibility push(hidden)
+
 typedef struct UeCallArena
 {
 	MemoryContext context; /* owned */
@@ -21,5 +23,7 @@ typedef struct UeCallArena
 /* ceiling: bytes that the arena may take altogether.  *call must stay where it is. */
 extern void ue_callarena_init(UeCallArena *call, size_t ceiling);
 extern void ue_callarena_free(UeCallArena *call);
+
+#pragma GCC visibility pop
 
 #endif

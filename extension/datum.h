@@ -10,6 +10,8 @@
 #include "core/arena.h"
 #include "fmgr.h"
 
+#pragma GCC visibility push(hidden)
+
 /* The bytes of a text or bytea; points into the value (detoasted in the current context). */
 extern UeSlice ue_datum_read_slice(Datum value);
 
@@ -27,5 +29,7 @@ extern Datum ue_datum_build_bytea(UeSlice slice);
 
 /* A point in time as the core counts it: Unix milliseconds. */
 extern int64_t ue_datum_read_unix_ms(Datum timestamptz);
+
+#pragma GCC visibility pop
 
 #endif

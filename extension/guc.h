@@ -5,10 +5,14 @@
 #ifndef UE_GUC_H
 #define UE_GUC_H
 
+#pragma GCC visibility push(hidden)
+
 /* Minutes that events are kept; 0: for ever. */
 extern int ue_guc_retention;
 
 /* Once per backend, when the module is loaded. */
 extern void ue_guc_define(void);
+
+#pragma GCC visibility pop
 
 #endif

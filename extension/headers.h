@@ -10,6 +10,8 @@
 #include "core/fault.h"
 #include "utils/jsonb.h"
 
+#pragma GCC visibility push(hidden)
+
 /*
  * An object of name to value, or to an array of values, as headers; allocated in the
  * current context, pointing into headers.  Beyond UE_LIMIT_HEADERS they are checked but
@@ -19,5 +21,7 @@ extern UeHeader *ue_headers_read(Jsonb *headers, size_t *n_out);
 
 /* The opposite; names are taken to be different. */
 extern Datum ue_headers_build(const UeHeader *headers, size_t n_headers);
+
+#pragma GCC visibility pop
 
 #endif

@@ -12,6 +12,8 @@
 
 #include "core/decide.h"
 
+#pragma GCC visibility push(hidden)
+
 /* An HTTP error with no more said about it, now. */
 extern void ue_kase_init(UeCase *kase);
 
@@ -32,5 +34,7 @@ extern UeClass ue_kase_find_class(UeSlice name);
 
 /* ue_decide_case; raises what it reports. */
 extern void ue_kase_decide(UeArena *arena, const UeCase *kase, UeVerdict *out);
+
+#pragma GCC visibility pop
 
 #endif

@@ -10,6 +10,8 @@
 #include "core/slice.h"
 #include "utils/timestamp.h"
 
+#pragma GCC visibility push(hidden)
+
 typedef struct UeMoment
 {
 	bool is_back; /* counted back from now; else a point in time */
@@ -28,5 +30,7 @@ extern TimestampTz ue_moment_read(const UeMoment *moment);
 
 /* now() - back */
 extern TimestampTz ue_moment_read_back(const Interval *back);
+
+#pragma GCC visibility pop
 
 #endif

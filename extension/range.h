@@ -9,6 +9,8 @@
 
 #include "datatype/timestamp.h"
 
+#pragma GCC visibility push(hidden)
+
 /* Raises SQLSTATE 22023 when until lies before since.  Equal ends are an empty range. */
 extern void ue_range_check(TimestampTz since, TimestampTz until);
 
@@ -23,5 +25,7 @@ extern void ue_range_report_null(void);
  * kind is one of them away.  A missing bound is infinity; an empty range has equal ends.
  */
 extern void ue_range_read(Datum range, TimestampTz *since, TimestampTz *until);
+
+#pragma GCC visibility pop
 
 #endif

@@ -11,6 +11,8 @@
 #include "core/slice.h"
 #include "core/status.h"
 
+#pragma GCC visibility push(hidden)
+
 /* Raises status, which must not be UE_OK. */
 extern void ue_report(UeStatus status) UE_NORETURN;
 
@@ -24,5 +26,7 @@ extern void ue_report_unrecognized(const char *field, UeSlice value,
 
 /* At most 64 bytes of a rejected value, NUL-terminated and cut between characters. */
 extern char *ue_report_excerpt(UeSlice value);
+
+#pragma GCC visibility pop
 
 #endif
