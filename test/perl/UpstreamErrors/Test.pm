@@ -19,11 +19,11 @@ use POSIX qw(:sys_wait_h);
 use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw(
-  corpus_cases poll_for read_file request request_raw start_sidecar start_upstream
-  top_directory wait_for_events write_file
+  conninfo_of corpus_cases create_database planted_in poll_for read_file request request_raw
+  start_sidecar start_upstream top_directory wait_for_events write_file
 );
 
-our $timeout = $ENV{UPSTREAM_ERRORS_TEST_TIMEOUT} || 60;
+our $timeout = $ENV{UE_TEST_TIMEOUT} || 60;
 
 my @running;
 
@@ -104,19 +104,20 @@ sub start_upstream
 	return $self;
 }
 
-# Options: upstream (of start_upstream), database (conninfo), journal (directory), arguments
-# (array reference), name, expect_exit (do not wait for the listener).
+# Options: upstream (of start_upstream), database (conninfo), journal (directory), platforms,
+# arguments (array references), listen, workers, name.
 sub start_sidecar
 {
 	my ($directory, %option) = @_;
-	my $binary = $ENV{UPSTREAM_ERRORS_SIDECAR} || top_directory() . '/build/upstream-errors-sidecar';
+	my $binary = $ENV{UE_TEST_SIDECAR} || top_directory() . '/build/upstream-errors-sidecar';
 	my $name = $option{name} || 'sidecar';
 	my $journal = $option{journal} || "$directory/$name.journal";
 	my @command = (
 		$binary, '--listen', $option{listen} || '127.0.0.1:0', '--admin-listen', '127.0.0.1:0',
 		'--journal', $journal, '--workers', $option{workers} || 1);
 	push @command, '--database', $option{database} if defined $option{database};
-	push @command, map { ('--upstream', "$_=$option{upstream}{url}") } qw(openai anthropic gemini)
+	push @command, map { ('--upstream', "$_=$option{upstream}{url}") }
+	  @{ $option{platforms} || [qw(openai anthropic gemini)] }
 	  if $option{upstream};
 	push @command, @{ $option{arguments} || [] };
 
@@ -188,6 +189,38 @@ sub corpus_cases
 		push @cases, \%kase;
 	}
 	return @cases;
+}
+
+# The extension, its roles, and a role that may do what a sidecar does and no more.
+sub create_database
+{
+	my ($node) = @_;
+	$node->safe_psql('postgres', <<'END');
+CREATE EXTENSION upstream_errors;
+SELECT upstream_error_create_roles();
+SELECT upstream_error_maintain();
+CREATE ROLE sidecar LOGIN IN ROLE upstream_errors_writer;
+END
+	return;
+}
+
+sub conninfo_of
+{
+	my ($node) = @_;
+	return sprintf 'host=%s port=%d dbname=postgres user=sidecar', $node->host, $node->port;
+}
+
+# The files below the paths that hold a planted secret.
+sub planted_in
+{
+	my (@paths) = @_;
+	my @found;
+	for my $path (@paths)
+	{
+		if (-d $path) { push @found, planted_in(glob("$path/*")) }
+		elsif (-f $path && read_file($path) =~ /PLANTED/) { push @found, $path }
+	}
+	return @found;
 }
 
 # Until the events table has that many rows.
