@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * test_decide.c: what the corpus does not show: refusals, ceilings, other words.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/decide.h"
+#include "core/utf8.h"
+#include "corpus.h"
+#include "tap.h"
+
+static CountedMemory memory;
+static UeArena arena;
+
+static UeVerdict
+decide(const UeCase *kase)
+{
+	UeVerdict verdict = {.rule_id = -1};
+
+	ue_arena_reset(&arena);
+	ok(ue_decide_case(&arena, NULL, kase, &verdict) == UE_OK, "there is a verdict");
+	return verdict;
+}
+
+static UeSlice
+find_header(const UeRendered *rendered, UeSlice name)
+{
+	for (size_t i = 0; i < rendered->n_headers; i++)
+		if (ue_slice_is_equal(rendered->headers[i].name, name))
+			return rendered->headers[i].value;
+	return UE_SLICE("(none)");
+}
+
+static void
+test_local_code(void)
+{
+	UeCase kase = {.kind = UE_KIND_LOCAL_ERROR, .local_code = UE_SLICE("nonsense")};
+	UeVerdict verdict = {.rule_id = -1};
+
+	ok(ue_decide_case(&arena, NULL, &kase, &verdict) == UE_INVALID_ARGUMENT &&
+		   verdict.rule_id == -1,
+	   "a code that is not in the catalogue is refused, and nothing written");
+	kase.local_code = UE_SLICE("internal_error");
+	kase.local_message = UE_SLICE("segment 7 of /var/lib/secret");
+	verdict = decide(&kase);
+	is_text(verdict.message, UE_SLICE("An internal error occurred."),
+			"an internal cause is not told");
+	ok(verdict.rule_id == 0 && verdict.action == UE_ACTION_ANSWER, "no rule decided");
+}
+
+static void
+test_upstream_forbids_retry(void)
+{
+	UeHeader headers[] = {{UE_SLICE("X-Should-Retry"), UE_SLICE("false")},
+						  {UE_SLICE("retry-after"), UE_SLICE("5")}};
+	UeCase kase = {.response = {.status = 500, .headers = headers, .n_headers = 2},
+				   .request_id = UE_SLICE("r")};
+	UeVerdict verdict = decide(&kase);
+
+	is_text(find_header(&verdict.answer, UE_SLICE("x-should-retry")), UE_SLICE("false"),
+			"the upstream's own refusal of retries is passed on");
+	kase.response.n_headers = 0;
+	verdict = decide(&kase);
+	is_text(find_header(&verdict.answer, UE_SLICE("x-should-retry")), UE_SLICE("(none)"),
+			"without it a 500 may be retried");
+}
+
+static void
+test_bounds_of_retry_after(void)
+{
+	UeHeader header = {UE_SLICE("retry-after"), UE_SLICE("60")};
+	UeCase kase = {.response = {.status = 429, .headers = &header, .n_headers = 1}};
+	UeVerdict verdict = decide(&kase);
+
+	is_text(find_header(&verdict.answer, UE_SLICE("retry-after")), UE_SLICE("60"),
+			"a minute is passed on");
+	header.value = UE_SLICE("60.001");
+	verdict = decide(&kase);
+	is_text(find_header(&verdict.answer, UE_SLICE("retry-after")), UE_SLICE("(none)"),
+			"more is not");
+	is_text(find_header(&verdict.answer, UE_SLICE("x-should-retry")), UE_SLICE("false"),
+			"but forbidden to be retried");
+	header.value = UE_SLICE("0");
+	verdict = decide(&kase);
+	is_text(find_header(&verdict.answer, UE_SLICE("retry-after")), UE_SLICE("1"),
+			"no wait at all is a second");
+}
+
+/* A body of len bytes made of unit, between prefix and suffix; the caller frees ptr. */
+static UeSlice
+build_body(const char *prefix, const char *unit, const char *suffix, size_t len)
+{
+	char *body = malloc(len);
+	size_t at = strlen(prefix);
+
+	if (body == NULL)
+		abort();
+	memcpy(body, prefix, at);
+	while (at + strlen(unit) + strlen(suffix) <= len)
+	{
+		memcpy(body + at, unit, strlen(unit));
+		at += strlen(unit);
+	}
+	memcpy(body + at, suffix, strlen(suffix));
+	return (UeSlice){body, at + strlen(suffix)};
+}
+
+typedef struct Hostile
+{
+	const char *claim;
+	const char *prefix;
+	const char *unit;
+	const char *suffix;
+} Hostile;
+
+/* Bodies made to cost memory: nodes, nodes wrapped in strings, text that masking lengthens. */
+static const Hostile hostile[] = {
+	{"numbers", "{\"error\":{\"message\":\"m\",\"x\":[0", ",0", "]}}"},
+	{"empty objects", "{\"error\":{\"message\":\"m\",\"x\":[{}", ",{}", "]}}"},
+	{"wrapped numbers", "{\"error\":{\"message\":\"{\\\"message\\\":\\\"m\\\",\\\"x\\\":[0", ",0",
+	 "]}\"}}"},
+	{"escapes", "{\"error\":{\"message\":\"", "\\u0001", "\",\"type\":\"t\"}}"},
+	{"invalid bytes", "{\"error\":{\"message\":\"", "\xff", "\",\"type\":\"t\"}}"},
+	{"strings of invalid bytes", "{\"error\":{\"message\":\"m\",\"type\":\"t\",\"x\":[0",
+	 ",\"\xff\xff\xff\xff\xff\xff\"", "]}}"},
+	{"secrets", "{\"error\":{\"message\":\"m\",\"type\":\"t\",\"x\":[0",
+	 ",{\"token\":\"a\"}", "]}}"},
+	{"addresses", "{\"error\":{\"message\":\"", "a@b.cc ", "\",\"type\":\"t\"}}"},
+	{"control characters in text", "", "\x01", ""},
+	{"brackets", "", "[", ""},
+	{"events", "", "data: {\"error\":{}}\n\n", ""},
+	{"empty events", "", "data:\n", ""},
+	{"list entries", "{\"detail\":[{\"msg\":\"m\"}", ",{\"loc\":[0],\"msg\":\"m\"}", "]}"},
+	{"a page", "<title>", "&amp;<b>", "</title>"},
+};
+
+static void
+test_hostile_bodies(void)
+{
+	for (size_t i = 0; i < sizeof(hostile) / sizeof(hostile[0]); i++)
+		for (UeFormat format = UE_FORMAT_OPENAI; format <= UE_FORMAT_GEMINI; format++)
+		{
+			UeSlice body = build_body(hostile[i].prefix, hostile[i].unit, hostile[i].suffix,
+									  UE_LIMIT_BODY);
+			UeCase kase = {.response = {.status = 500, .body = body}, .format = format};
+			UeVerdict verdict;
+			UeStatus status;
+
+			ue_arena_free(&arena);
+			ue_arena_init(&arena, &memory.allocator, UE_LIMIT_CASE_MEMORY);
+			status = ue_decide_case(&arena, NULL, &kase, &verdict);
+			ok(status == UE_OK && verdict.message.len <= UE_LIMIT_MESSAGE &&
+				   verdict.detail.len <= UE_LIMIT_DETAIL && ue_utf8_is_valid(verdict.detail) &&
+				   verdict.answer.body.len <= UE_LIMIT_ANSWER,
+			   "64 KiB of %s: %s has a verdict within its memory (%zu KiB)", hostile[i].claim,
+			   ue_format_name(format), arena.total / 1024);
+			free((char *) body.ptr);
+		}
+}
+
+static void
+test_many_headers(void)
+{
+	static UeHeader headers[UE_LIMIT_HEADERS + 1];
+	UeCase kase = {.response = {.status = 500, .headers = headers,
+								.n_headers = UE_LIMIT_HEADERS + 1}};
+	UeVerdict verdict;
+
+	for (size_t i = 0; i < UE_LIMIT_HEADERS; i++)
+		headers[i] = (UeHeader){UE_SLICE("x"), UE_SLICE("y")};
+	headers[UE_LIMIT_HEADERS] = (UeHeader){UE_SLICE("x-request-id"), UE_SLICE("late")};
+	verdict = decide(&kase);
+	ok(ue_slice_is_empty(verdict.upstream_request_id),
+	   "headers beyond the limit are not looked at");
+}
+
+int
+main(void)
+{
+	counted_memory_init(&memory, SIZE_MAX);
+	ue_arena_init(&arena, &memory.allocator, UE_LIMIT_CASE_MEMORY);
+	test_local_code();
+	test_upstream_forbids_retry();
+	test_bounds_of_retry_after();
+	test_many_headers();
+	test_hostile_bodies();
+	ue_arena_free(&arena);
+	ok(memory.n_live == 0, "all memory comes back");
+	return done_testing();
+}
