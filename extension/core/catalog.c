@@ -75,5 +75,6 @@ ue_catalog_default(UeClass class)
 	for (size_t i = 0; i < ue_catalog_n_class_codes; i++)
 		if (ue_catalog_class_codes[i].class == class)
 			return &ue_catalog_class_codes[i];
-	return &ue_catalog_class_codes[0]; /* not reached: every class has its row (test_catalog) */
+	return &ue_catalog_class_codes
+		[0]; /* not reached: every class has its row (test_catalog) */
 }

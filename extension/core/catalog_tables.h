@@ -16,14 +16,14 @@ extern const size_t ue_catalog_n_local_codes;
 
 /* One of SPEC 3.4's nine, as initialisers. */
 #define PUBLIC_INVALID_REQUEST UE_SLICE_INIT("invalid_request")
-#define PUBLIC_QUOTA UE_SLICE_INIT("insufficient_quota")
-#define PUBLIC_ACCESS UE_SLICE_INIT("access_denied")
-#define PUBLIC_MODEL UE_SLICE_INIT("model_not_found")
-#define PUBLIC_RATE_LIMIT UE_SLICE_INIT("rate_limit_exceeded")
-#define PUBLIC_INTERNAL UE_SLICE_INIT("internal_service_error")
-#define PUBLIC_UPSTREAM UE_SLICE_INIT("upstream_service_error")
-#define PUBLIC_DATABASE UE_SLICE_INIT("database_error")
-#define PUBLIC_CHANNEL UE_SLICE_INIT("channel_error")
+#define PUBLIC_QUOTA		   UE_SLICE_INIT("insufficient_quota")
+#define PUBLIC_ACCESS		   UE_SLICE_INIT("access_denied")
+#define PUBLIC_MODEL		   UE_SLICE_INIT("model_not_found")
+#define PUBLIC_RATE_LIMIT	   UE_SLICE_INIT("rate_limit_exceeded")
+#define PUBLIC_INTERNAL		   UE_SLICE_INIT("internal_service_error")
+#define PUBLIC_UPSTREAM		   UE_SLICE_INIT("upstream_service_error")
+#define PUBLIC_DATABASE		   UE_SLICE_INIT("database_error")
+#define PUBLIC_CHANNEL		   UE_SLICE_INIT("channel_error")
 
 /* The four texts of a row: English and Chinese for clients, cause and remedy for operators. */
 #define TEXTS(en, zh, why, what)                                                         \

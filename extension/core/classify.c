@@ -169,8 +169,8 @@ fill_traits(UeFault *fault, UeSource source)
 	fault->owner = traits->owner;
 	fault->source = source;
 	fault->severity = traits->severity;
-	fault->is_retryable = traits->is_retryable && !fault->is_quota_daily &&
-						  fault->effective_status != 501;
+	fault->is_retryable =
+		traits->is_retryable && !fault->is_quota_daily && fault->effective_status != 501;
 	fault->is_request_fault = traits->is_request_fault;
 	fault->is_business_limited = traits->is_business_limited || fault->is_quota_daily;
 }

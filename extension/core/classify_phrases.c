@@ -20,7 +20,7 @@
 
 typedef struct Phrase
 {
-	UeSlice text; /* lower case */
+	UeSlice text;  /* lower case */
 	uint32_t from; /* classes that it may refine, MAY(…) */
 	UeClass to;
 } Phrase;
@@ -36,9 +36,11 @@ static const Phrase phrases[] = {
 	 UE_CLASS_CONTEXT_LENGTH},
 	{UE_SLICE_INIT("exceed context limit"), OPEN, UE_CLASS_CONTEXT_LENGTH},
 	/* Gemini: "The input token count (…) exceeds the maximum number of tokens allowed" */
-	{UE_SLICE_INIT("exceeds the maximum number of tokens"), OPEN, UE_CLASS_CONTEXT_LENGTH},
+	{UE_SLICE_INIT("exceeds the maximum number of tokens"), OPEN,
+	 UE_CLASS_CONTEXT_LENGTH},
 	/* Bedrock: "Input is too long for requested model." */
-	{UE_SLICE_INIT("input is too long for requested model"), OPEN, UE_CLASS_CONTEXT_LENGTH},
+	{UE_SLICE_INIT("input is too long for requested model"), OPEN,
+	 UE_CLASS_CONTEXT_LENGTH},
 	/* Cohere: "too many tokens: total number of tokens …" */
 	{UE_SLICE_INIT("too many tokens: "), OPEN, UE_CLASS_CONTEXT_LENGTH},
 	/* Mistral: "Prompt contains … tokens … too large for model with … maximum context" */
@@ -47,7 +49,8 @@ static const Phrase phrases[] = {
 	{UE_SLICE_INIT("exceeds the available context size"), OPEN, UE_CLASS_CONTEXT_LENGTH},
 
 	/* Anthropic: "Your credit balance is too low to access the Anthropic API." */
-	{UE_SLICE_INIT("credit balance is too low"), OPEN | MAY(PERMISSION), UE_CLASS_BILLING},
+	{UE_SLICE_INIT("credit balance is too low"), OPEN | MAY(PERMISSION),
+	 UE_CLASS_BILLING},
 	/* Anthropic: "You have reached your specified API usage limits." (400) */
 	{UE_SLICE_INIT("reached your specified api usage limits"), OPEN, UE_CLASS_BILLING},
 	/* DeepSeek, OpenRouter and others with any status */
@@ -56,8 +59,8 @@ static const Phrase phrases[] = {
 	{UE_SLICE_INIT("insufficient credits"), OPEN | MAY(PERMISSION) | MAY(RATE_LIMIT),
 	 UE_CLASS_BILLING},
 	/* xAI: "… has either used all available credits or reached its monthly spending limit" */
-	{UE_SLICE_INIT("used all available credits"), OPEN | MAY(PERMISSION) | MAY(RATE_LIMIT),
-	 UE_CLASS_BILLING},
+	{UE_SLICE_INIT("used all available credits"),
+	 OPEN | MAY(PERMISSION) | MAY(RATE_LIMIT), UE_CLASS_BILLING},
 
 	/* Gemini (400): "API key not valid. Please pass a valid API key." */
 	{UE_SLICE_INIT("api key not valid"), OPEN, UE_CLASS_AUTHENTICATION},
@@ -86,7 +89,7 @@ static const Phrase phrases[] = {
 	{UE_SLICE_INIT("publisher model "), MAY(NOT_FOUND), UE_CLASS_MODEL_NOT_FOUND},
 	/* Cohere: "model 'x' not found"; OpenRouter (400): "x is not a valid model ID" */
 	{UE_SLICE_INIT("not a valid model id"), OPEN, UE_CLASS_MODEL_NOT_FOUND},
-	{UE_SLICE_INIT("model not exist"), OPEN, UE_CLASS_MODEL_NOT_FOUND}, /* DeepSeek */
+	{UE_SLICE_INIT("model not exist"), OPEN, UE_CLASS_MODEL_NOT_FOUND},	   /* DeepSeek */
 	{UE_SLICE_INIT("invalid model name"), OPEN, UE_CLASS_MODEL_NOT_FOUND}, /* LiteLLM */
 
 	/* OpenAI (503), Gemini, DeepSeek: "… is currently overloaded" */

@@ -12,7 +12,7 @@ typedef struct UeWord
 {
 	UeSlice word; /* compared without case */
 	UeClass class;
-	int status;      /* what the vendor sends with it; used when the fault came in a 200 */
+	int status; /* what the vendor sends with it; used when the fault came in a 200 */
 	bool is_generic; /* says no more than a status would: any better hint wins */
 } UeWord;
 

@@ -25,13 +25,13 @@ static const StatusClass statuses[] = {
 	{410, UE_CLASS_NOT_FOUND},
 	{413, UE_CLASS_REQUEST_TOO_LARGE},
 	{414, UE_CLASS_REQUEST_TOO_LARGE},
-	{423, UE_CLASS_CONFLICT}, /* RFC 4918 */
+	{423, UE_CLASS_CONFLICT},	  /* RFC 4918 */
 	{424, UE_CLASS_SERVER_ERROR}, /* Bedrock: the model failed */
 	{429, UE_CLASS_RATE_LIMIT},
 	{431, UE_CLASS_REQUEST_TOO_LARGE},
 	{451, UE_CLASS_PERMISSION},
-	{498, UE_CLASS_AUTHENTICATION}, /* Cohere: invalid token; Groq: flex tier full, see classify.c */
-	{499, UE_CLASS_SERVER_ERROR},	/* Google's CANCELLED, Cohere: closed on their side */
+	{498, UE_CLASS_AUTHENTICATION}, /* Cohere: invalid token; not Groq's, see classify.c */
+	{499, UE_CLASS_SERVER_ERROR}, /* Google's CANCELLED, Cohere: closed on their side */
 	{501, UE_CLASS_INVALID_REQUEST}, /* asks for what is not there */
 	{504, UE_CLASS_TIMEOUT},
 	{505, UE_CLASS_INVALID_REQUEST},

@@ -10,8 +10,14 @@
  */
 #include "core/classify_tables.h"
 
-#define WORD(text, class, status) {UE_SLICE_INIT(text), UE_CLASS_##class, status, false}
-#define GENERIC(text, class, status) {UE_SLICE_INIT(text), UE_CLASS_##class, status, true}
+#define WORD(text, class, status)                                                        \
+	{                                                                                    \
+		UE_SLICE_INIT(text), UE_CLASS_##class, status, false                             \
+	}
+#define GENERIC(text, class, status)                                                     \
+	{                                                                                    \
+		UE_SLICE_INIT(text), UE_CLASS_##class, status, true                              \
+	}
 
 static const UeWord words[] = {
 	/* OpenAI: error codes guide, "API errors" */
@@ -40,7 +46,7 @@ static const UeWord words[] = {
 	WORD("rate_limit_exceeded", RATE_LIMIT, 429), /* also Google's ErrorInfo */
 	WORD("rate_limit_reached", RATE_LIMIT, 429),
 	WORD("usage_limit_reached", RATE_LIMIT, 429), /* resets_at says until when */
-	WORD("requests", RATE_LIMIT, 429), /* type: the limit that was hit */
+	WORD("requests", RATE_LIMIT, 429),			  /* type: the limit that was hit */
 	WORD("tokens", RATE_LIMIT, 429),
 	WORD("slow_down", RATE_LIMIT, 429), /* 503 until 2026 */
 	WORD("server_is_overloaded", OVERLOADED, 503),
@@ -58,7 +64,7 @@ static const UeWord words[] = {
 	WORD("model_not_found", MODEL_NOT_FOUND, 404),
 	WORD("model_not_available", MODEL_NOT_FOUND, 404),
 	WORD("deployment_not_found", MODEL_NOT_FOUND, 404),
-	WORD("invalid_model", MODEL_NOT_FOUND, 400), /* Mistral, code 1500 */
+	WORD("invalid_model", MODEL_NOT_FOUND, 400),	 /* Mistral, code 1500 */
 	WORD("message_too_big", REQUEST_TOO_LARGE, 413), /* Responses over WebSocket */
 	WORD("previous_response_not_found", INVALID_REQUEST, 400),
 	WORD("string_above_max_length", INVALID_REQUEST, 400),

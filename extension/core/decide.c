@@ -15,9 +15,9 @@
 
 /* Statuses that no SDK knows, or that mean something else between the client and us. */
 #define STATUS_PROXY_AUTHENTICATION 407
-#define STATUS_INVALID_TOKEN 498
-#define STATUS_CLIENT_CLOSED 499
-#define STATUS_OVERLOADED 529
+#define STATUS_INVALID_TOKEN		498
+#define STATUS_CLIENT_CLOSED		499
+#define STATUS_OVERLOADED			529
 
 const char *
 ue_action_name(UeAction action)
@@ -83,14 +83,16 @@ is_of_format(UeFormat format, const UeFault *fault, const UeJson *root)
 	{
 		case UE_FORMAT_OPENAI:
 		case UE_FORMAT_OPENAI_RESPONSES:
-			return fault->dialect == UE_DIALECT_OPENAI && has_text(error, UE_SLICE("type")) &&
-				   is_text_or_null(code) &&
+			return fault->dialect == UE_DIALECT_OPENAI &&
+				   has_text(error, UE_SLICE("type")) && is_text_or_null(code) &&
 				   is_text_or_null(ue_json_find(error, UE_SLICE("param")));
 		case UE_FORMAT_ANTHROPIC:
-			return fault->dialect == UE_DIALECT_ANTHROPIC && has_text(error, UE_SLICE("type"));
+			return fault->dialect == UE_DIALECT_ANTHROPIC &&
+				   has_text(error, UE_SLICE("type"));
 		case UE_FORMAT_GEMINI:
-			return fault->dialect == UE_DIALECT_GOOGLE && has_text(error, UE_SLICE("status")) &&
-				   code != NULL && code->type == UE_JSON_NUMBER;
+			return fault->dialect == UE_DIALECT_GOOGLE &&
+				   has_text(error, UE_SLICE("status")) && code != NULL &&
+				   code->type == UE_JSON_NUMBER;
 	}
 	return false;
 }
@@ -101,8 +103,8 @@ is_our_credential_refused(const UeCase *kase, const UeFault *fault)
 {
 	return kase->credential == UE_CREDENTIAL_OURS &&
 		   fault->source == UE_SOURCE_UPSTREAM_HTTP &&
-		   (fault->class == UE_CLASS_AUTHENTICATION || fault->class == UE_CLASS_PERMISSION ||
-			fault->class == UE_CLASS_BILLING);
+		   (fault->class == UE_CLASS_AUTHENTICATION ||
+			fault->class == UE_CLASS_PERMISSION || fault->class == UE_CLASS_BILLING);
 }
 
 static void
@@ -146,7 +148,8 @@ choose_retry(const UeCase *kase, const UeFault *fault, UeAnswer *answer)
 	UeSlice asked = ue_parse_find_header(&kase->response, UE_SLICE("x-should-retry"));
 	int64_t longest_ms = UE_LIMIT_RETRY_AFTER_S * 1000LL;
 
-	answer->is_retry_useless = !fault->is_retryable || fault->retry_after_ms > longest_ms ||
+	answer->is_retry_useless = !fault->is_retryable ||
+							   fault->retry_after_ms > longest_ms ||
 							   ue_slice_is_equal_fold(asked, UE_SLICE("false"));
 	if (answer->is_retry_useless || fault->retry_after_ms == UE_RETRY_AFTER_NONE)
 		return;

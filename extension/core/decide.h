@@ -26,10 +26,10 @@ typedef struct UeCase
 	UeNetwork network;
 	UeFormat format;
 	UeCredential credential;
-	bool is_stream;        /* the client asked for an event stream */
-	UeSlice request_id;    /* ours; goes into the answer */
-	UeSlice model;         /* as the client asked for it; may be empty */
-	UeSlice local_code;    /* UE_KIND_LOCAL_ERROR: a name in the catalogue */
+	bool is_stream;		   /* the client asked for an event stream */
+	UeSlice request_id;	   /* ours; goes into the answer */
+	UeSlice model;		   /* as the client asked for it; may be empty */
+	UeSlice local_code;	   /* UE_KIND_LOCAL_ERROR: a name in the catalogue */
 	UeSlice local_message; /* and what it was about, for the client; may be empty */
 } UeCase;
 
@@ -38,19 +38,19 @@ typedef struct UeRuleSet UeRuleSet; /* rules.h, to come; NULL: no rules */
 typedef struct UeVerdict
 {
 	UeAction action;
-	UeFault fault;      /* unmasked: never stored or sent as it is */
-	UeRendered answer;  /* what the client gets, whole */
+	UeFault fault;	   /* unmasked: never stored or sent as it is */
+	UeRendered answer; /* what the client gets, whole */
 
 	/* masked, cleaned UTF-8, within limits.h: fit for a row, a log line, a metric */
 	UeSlice message;
-	UeSlice detail;      /* the beginning of the body */
+	UeSlice detail; /* the beginning of the body */
 	UeSlice error_type;
 	UeSlice error_code;
 	UeSlice upstream_request_id;
-	bool is_truncated;   /* message or detail was cut */
+	bool is_truncated;		/* message or detail was cut */
 	int64_t original_bytes; /* length of the body that detail is the beginning of */
 
-	int64_t rule_id;     /* 0: the default verdict */
+	int64_t rule_id; /* 0: the default verdict */
 	int32_t rule_version;
 } UeVerdict;
 

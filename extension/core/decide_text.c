@@ -80,8 +80,8 @@ fill_detail(UeArena *arena, const UeCase *kase, const UeJson *root, bool is_whol
 }
 
 UeStatus
-ue_decide_texts(UeArena *arena, const UeCase *kase, const UeJson *root, bool is_whole_body,
-				UeVerdict *verdict, UeSlice *masked_json)
+ue_decide_texts(UeArena *arena, const UeCase *kase, const UeJson *root,
+				bool is_whole_body, UeVerdict *verdict, UeSlice *masked_json)
 {
 	const UeFault *fault = &verdict->fault;
 	UeStatus status;

@@ -13,8 +13,8 @@
  * upstream_request_id, is_truncated and original_bytes from verdict->fault.
  */
 extern UeStatus ue_decide_texts(UeArena *arena, const UeCase *kase, const UeJson *root,
-								bool is_whole_body, UeVerdict *verdict, UeSlice *masked_json)
-	UE_MUST_CHECK;
+								bool is_whole_body, UeVerdict *verdict,
+								UeSlice *masked_json) UE_MUST_CHECK;
 
 /* Masked, valid UTF-8 without NUL, not cut. */
 extern UeStatus ue_decide_clean(UeArena *arena, UeSlice text, UeSlice *out) UE_MUST_CHECK;
@@ -25,6 +25,7 @@ extern UeStatus ue_decide_token(UeArena *arena, UeSlice text, UeSlice *out) UE_M
 /* What the catalogue says about the fault, with {status}, {platform}, {model} filled in
  * and local_message behind it. */
 extern UeStatus ue_decide_catalog_message(UeArena *arena, const UeCase *kase,
-										  const UeFault *fault, UeSlice *out) UE_MUST_CHECK;
+										  const UeFault *fault,
+										  UeSlice *out) UE_MUST_CHECK;
 
 #endif

@@ -8,8 +8,8 @@
  * headers say.  Ceilings: UE_LIMIT_BODY bytes are looked at, and UE_LIMIT_JSON_NODES
  * values; of a larger document the beginning is read as if it had been cut there.
  */
-#include "core/parse_fields.h"
 #include "core/limits.h"
+#include "core/parse_fields.h"
 
 #define N_ELEMENTS(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -34,19 +34,17 @@ static const UeSlice request_id_headers[] = {
 	UE_SLICE_INIT("apim-request-id"), /* Azure API Management */
 	UE_SLICE_INIT("x-ms-request-id"),
 	UE_SLICE_INIT("x-goog-request-id"),
-	UE_SLICE_INIT("x-debug-trace-id"),	 /* Cohere */
-	UE_SLICE_INIT("x-ds-trace-id"),		 /* DeepSeek */
+	UE_SLICE_INIT("x-debug-trace-id"),	  /* Cohere */
+	UE_SLICE_INIT("x-ds-trace-id"),		  /* DeepSeek */
 	UE_SLICE_INIT("x-oneapi-request-id"), /* new-api */
-	UE_SLICE_INIT("x-cpa-trace-id"),	 /* CLIProxyAPI */
+	UE_SLICE_INIT("x-cpa-trace-id"),	  /* CLIProxyAPI */
 	UE_SLICE_INIT("x-litellm-call-id"),
 };
 
 static const UeSlice request_id_paths[] = {
 	UE_SLICE_INIT("request_id"), /* Anthropic */
-	UE_SLICE_INIT("error.request_id"),
-	UE_SLICE_INIT("requestId"),
-	UE_SLICE_INIT("x_groq.id"),
-	UE_SLICE_INIT("error.metadata.request_id"),
+	UE_SLICE_INIT("error.request_id"), UE_SLICE_INIT("requestId"),
+	UE_SLICE_INIT("x_groq.id"),		   UE_SLICE_INIT("error.metadata.request_id"),
 };
 
 static const UeSlice nothing = {NULL, 0};
@@ -159,8 +157,8 @@ find_wrapped(UeSlice message, UeSlice *json, bool *is_all)
 	size_t at;
 	size_t end = message.len;
 
-	*is_all = message.len > 0 && (message.ptr[0] == '{' || message.ptr[0] == '[' ||
-								  message.ptr[0] == '"');
+	*is_all = message.len > 0 &&
+			  (message.ptr[0] == '{' || message.ptr[0] == '[' || message.ptr[0] == '"');
 	if (*is_all)
 	{
 		*json = message;
@@ -234,8 +232,8 @@ read_wrapped(UeArena *arena, UeSlice text, bool is_aside, UeFault *out)
 static UeSlice
 find_aside(const UeJson *root)
 {
-	return ue_slice_trim(
-		ue_json_text(ue_json_find_path(unwrap_array(root), UE_SLICE("error.metadata.raw"))));
+	return ue_slice_trim(ue_json_text(
+		ue_json_find_path(unwrap_array(root), UE_SLICE("error.metadata.raw"))));
 }
 
 static UeStatus
@@ -299,8 +297,8 @@ read_body(UeArena *arena, const UeResponse *response, UeFault *out, const UeJson
 	}
 	if (status != UE_OK)
 		return status;
-	is_cut = *root != NULL &&
-			 ((*root)->is_cut || !*is_whole || body.len < response->body.len);
+	is_cut =
+		*root != NULL && ((*root)->is_cut || !*is_whole || body.len < response->body.len);
 	*is_whole = *is_whole && !is_event && !is_line && body.len == response->body.len;
 
 	if (*root == NULL)

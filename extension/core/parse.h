@@ -16,11 +16,11 @@
 typedef struct UeResponse
 {
 	UeSlice platform; /* the vendor's name, lower case; may be empty */
-	int status;       /* HTTP; 0 when there was no answer */
+	int status;		  /* HTTP; 0 when there was no answer */
 	const UeHeader *headers;
 	size_t n_headers; /* beyond UE_LIMIT_HEADERS they are not looked at */
-	UeSlice body;     /* raw; beyond UE_LIMIT_BODY it is not looked at */
-	int64_t now_ms;   /* Unix time of the answer: an HTTP-date is relative to it */
+	UeSlice body;	  /* raw; beyond UE_LIMIT_BODY it is not looked at */
+	int64_t now_ms;	  /* Unix time of the answer: an HTTP-date is relative to it */
 } UeResponse;
 
 /*
@@ -28,8 +28,8 @@ typedef struct UeResponse
  * Never fails for what the upstream sent; only UE_NO_MEMORY.  Slices of *out point into
  * the response or the arena.  The body may also be one SSE event ("event: …\ndata: …").
  */
-extern UeStatus ue_parse_response(UeArena *arena, const UeResponse *response, UeFault *out)
-	UE_MUST_CHECK;
+extern UeStatus ue_parse_response(UeArena *arena, const UeResponse *response,
+								  UeFault *out) UE_MUST_CHECK;
 
 /*
  * The same, and the tree that the fault was read from, for whoever masks the body:

@@ -2,18 +2,18 @@
 /*
  * parse_date.c: points and lengths of time, without locale or clock.
  */
-#include "core/parse_fields.h"
 #include "core/limits.h"
+#include "core/parse_fields.h"
 
 #define MS_PER_SECOND 1000LL
-#define MS_PER_DAY 86400000LL
+#define MS_PER_DAY	  86400000LL
 
 /* Lengths beyond a year are as good as for ever, and keep the sums in range. */
 #define LONGEST_MS (366 * MS_PER_DAY)
 
 typedef struct DateTime
 {
-	int year; /* 1970 to 9999 */
+	int year;  /* 1970 to 9999 */
 	int month; /* 1 to 12 */
 	int day;
 	int hour;
@@ -73,7 +73,9 @@ read_date_time(const DateTime *date, int64_t *out)
 		date->second > 60)
 		return false;
 	*out = ((count_days(date->year, date->month, date->day) * 24 + date->hour) * 60 +
-			date->minute) * 60 * MS_PER_SECOND + date->second * MS_PER_SECOND;
+			date->minute) *
+			   60 * MS_PER_SECOND +
+		   date->second * MS_PER_SECOND;
 	return true;
 }
 
@@ -93,7 +95,8 @@ ue_parse_http_date(UeSlice text, int64_t *out)
 								   (UeSlice){months + 3 * month, 3}))
 			date.month = month + 1;
 	return read_digits(text, 5, 2, &date.day) && read_digits(text, 12, 4, &date.year) &&
-		   read_digits(text, 17, 2, &date.hour) && read_digits(text, 20, 2, &date.minute) &&
+		   read_digits(text, 17, 2, &date.hour) &&
+		   read_digits(text, 20, 2, &date.minute) &&
 		   read_digits(text, 23, 2, &date.second) && read_date_time(&date, out);
 }
 
@@ -109,9 +112,9 @@ read_zone(UeSlice text, int64_t *out)
 		*out = 0;
 		return true;
 	}
-	if (text.len != 6 || (text.ptr[0] != '+' && text.ptr[0] != '-') || text.ptr[3] != ':' ||
-		!read_digits(text, 1, 2, &hours) || !read_digits(text, 4, 2, &minutes) || hours > 23 ||
-		minutes > 59)
+	if (text.len != 6 || (text.ptr[0] != '+' && text.ptr[0] != '-') ||
+		text.ptr[3] != ':' || !read_digits(text, 1, 2, &hours) ||
+		!read_digits(text, 4, 2, &minutes) || hours > 23 || minutes > 59)
 		return false;
 	*out = (hours * 60 + minutes) * 60 * MS_PER_SECOND * (text.ptr[0] == '-' ? -1 : 1);
 	return true;
@@ -129,7 +132,8 @@ ue_parse_rfc3339(UeSlice text, int64_t *out)
 
 	if (!read_digits(text, 0, 4, &date.year) || !is_at(text, 4, "-") ||
 		!read_digits(text, 5, 2, &date.month) || !is_at(text, 7, "-") ||
-		!read_digits(text, 8, 2, &date.day) || (!is_at(text, 10, "T") && !is_at(text, 10, " ")) ||
+		!read_digits(text, 8, 2, &date.day) ||
+		(!is_at(text, 10, "T") && !is_at(text, 10, " ")) ||
 		!read_digits(text, 11, 2, &date.hour) || !is_at(text, 13, ":") ||
 		!read_digits(text, 14, 2, &date.minute) || !is_at(text, 16, ":") ||
 		!read_digits(text, 17, 2, &date.second) || !read_date_time(&date, &seconds))

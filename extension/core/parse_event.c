@@ -4,9 +4,9 @@
  *
  * A whole stream may come in, or one event.  Wanted is the event that tells the fault.
  */
-#include "core/parse_fields.h"
 #include "core/buf.h"
 #include "core/limits.h"
+#include "core/parse_fields.h"
 
 typedef struct Event
 {
@@ -41,7 +41,8 @@ next_line(UeSlice *rest)
 	end = len;
 	if (end < rest->len && rest->ptr[end] == '\r')
 		end++;
-	if (end < rest->len && rest->ptr[end] == '\n' && (end == len || rest->ptr[len] == '\r'))
+	if (end < rest->len && rest->ptr[end] == '\n' &&
+		(end == len || rest->ptr[len] == '\r'))
 		end++;
 	line = ue_slice_sub(*rest, 0, len);
 	*rest = ue_slice_sub(*rest, end, rest->len);

@@ -14,28 +14,28 @@ extern UeSlice ue_parse_field(const UeJson *object, UeSlice name);
 extern int ue_parse_field_status(const UeJson *object, UeSlice name);
 
 /* Members with names folded, values as readable text: what no dialect claims. */
-extern UeStatus ue_parse_general(UeArena *arena, const UeJson *root, UeFault *out)
-	UE_MUST_CHECK;
+extern UeStatus ue_parse_general(UeArena *arena, const UeJson *root,
+								 UeFault *out) UE_MUST_CHECK;
 
 /* Readable text of a value of any type: a string, an object's message, the entries of a
  * validation list.  Empty when there is none. */
-extern UeStatus ue_parse_readable(UeArena *arena, const UeJson *node, UeSlice *out)
-	UE_MUST_CHECK;
+extern UeStatus ue_parse_readable(UeArena *arena, const UeJson *node,
+								  UeSlice *out) UE_MUST_CHECK;
 
 /* True when text looks like a page. */
 extern bool ue_parse_is_html(UeSlice text);
 
 /* The page's title, or else its first heading, without markup. */
-extern UeStatus ue_parse_html_title(UeArena *arena, UeSlice text, UeSlice *out)
-	UE_MUST_CHECK;
+extern UeStatus ue_parse_html_title(UeArena *arena, UeSlice text,
+									UeSlice *out) UE_MUST_CHECK;
 
 /*
  * The data of an SSE text, its lines joined by LF: of the first event that is or holds an
  * error, else of the last event with data.  False when text is not an event stream.
  */
 extern bool ue_parse_is_event(UeSlice text);
-extern UeStatus ue_parse_event_data(UeArena *arena, UeSlice text, UeSlice *data)
-	UE_MUST_CHECK;
+extern UeStatus ue_parse_event_data(UeArena *arena, UeSlice text,
+									UeSlice *data) UE_MUST_CHECK;
 
 /* Times, parse_date.c.  "2026-11-21T00:00:00Z" in Unix ms. */
 extern bool ue_parse_rfc3339(UeSlice text, int64_t *out);
@@ -44,6 +44,7 @@ extern bool ue_parse_rfc3339(UeSlice text, int64_t *out);
  * A length of time at the beginning of text: "1h2m3.5s", "250ms", "20 seconds", or a bare
  * number, which counts in units of bare_unit_ms.  *len, when not NULL, is what was used.
  */
-extern bool ue_parse_duration(UeSlice text, int64_t bare_unit_ms, size_t *len, int64_t *out);
+extern bool ue_parse_duration(UeSlice text, int64_t bare_unit_ms, size_t *len,
+							  int64_t *out);
 
 #endif

@@ -27,10 +27,12 @@ is_detail(const UeJson *detail, UeSlice type)
 static bool
 is_daily_quota(const UeJson *detail)
 {
-	static const UeSlice names[] = {UE_SLICE_INIT("quotaId"), UE_SLICE_INIT("quotaMetric"),
+	static const UeSlice names[] = {UE_SLICE_INIT("quotaId"),
+									UE_SLICE_INIT("quotaMetric"),
 									UE_SLICE_INIT("subject")};
 	static const UeSlice periods[] = {UE_SLICE_INIT("perday"), UE_SLICE_INIT("per_day"),
-									  UE_SLICE_INIT("permonth"), UE_SLICE_INIT("per_month")};
+									  UE_SLICE_INIT("permonth"),
+									  UE_SLICE_INIT("per_month")};
 	const UeJson *violations = ue_json_find(detail, UE_SLICE("violations"));
 
 	if (violations == NULL)

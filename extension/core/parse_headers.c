@@ -2,8 +2,8 @@
 /*
  * parse_headers.c: response headers, found by name and read from lines.
  */
-#include "core/parse_fields.h"
 #include "core/limits.h"
+#include "core/parse_fields.h"
 
 UeSlice
 ue_parse_find_header(const UeResponse *response, UeSlice name)

@@ -5,9 +5,9 @@
  * Load balancers and CDNs answer in HTML ("502 Bad Gateway").  An operator wants the
  * title; a client never gets any of it.
  */
-#include "core/parse_fields.h"
 #include "core/buf.h"
 #include "core/limits.h"
+#include "core/parse_fields.h"
 
 #define N_ELEMENTS(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -30,8 +30,8 @@ bool
 ue_parse_is_html(UeSlice text)
 {
 	static const UeSlice starts[] = {
-		UE_SLICE_INIT("<!doctype"), UE_SLICE_INIT("<html"), UE_SLICE_INIT("<head"),
-		UE_SLICE_INIT("<body"),		UE_SLICE_INIT("<!--"),	UE_SLICE_INIT("<h1"),
+		UE_SLICE_INIT("<!doctype"), UE_SLICE_INIT("<html"),	  UE_SLICE_INIT("<head"),
+		UE_SLICE_INIT("<body"),		UE_SLICE_INIT("<!--"),	  UE_SLICE_INIT("<h1"),
 		UE_SLICE_INIT("<title"),	UE_SLICE_INIT("<center"), UE_SLICE_INIT("<?xml"),
 	};
 

@@ -23,7 +23,8 @@ read_error(const UeJson *error, UeFault *out)
 	out->message = ue_parse_field(error, UE_SLICE("message"));
 
 	/* Azure: the finer word; "ResponsibleAIPolicyViolation" */
-	out->reason = ue_parse_field(ue_json_find(error, UE_SLICE("innererror")), UE_SLICE("code"));
+	out->reason =
+		ue_parse_field(ue_json_find(error, UE_SLICE("innererror")), UE_SLICE("code"));
 
 	out->body_status = ue_parse_field_status(error, UE_SLICE("status_code"));
 	if (out->body_status == 0)

@@ -8,9 +8,9 @@
  * RFC 9457 send.  A value that explains nothing (null, false, a bare number, an empty
  * string) does not end the search, a value of an unexpected type does not spoil it.
  */
-#include "core/parse_fields.h"
 #include "core/buf.h"
 #include "core/limits.h"
+#include "core/parse_fields.h"
 
 /* An object inside an object inside …: how far readable text is looked for. */
 #define READABLE_DEPTH 3
@@ -36,20 +36,25 @@ static const UeSlice message_paths[] = {
 };
 
 static const UeSlice code_paths[] = {
-	UE_SLICE_INIT("code"),		 UE_SLICE_INIT("error.code"), UE_SLICE_INIT("error_code"),
-	UE_SLICE_INIT("errorCode"),	 UE_SLICE_INIT("errcode"),	  UE_SLICE_INIT("detail.code"),
+	UE_SLICE_INIT("code"),
+	UE_SLICE_INIT("error.code"),
+	UE_SLICE_INIT("error_code"),
+	UE_SLICE_INIT("errorCode"),
+	UE_SLICE_INIT("errcode"),
+	UE_SLICE_INIT("detail.code"),
 	UE_SLICE_INIT("response.error.code"),
 };
 
 static const UeSlice type_paths[] = {
-	UE_SLICE_INIT("error.type"), UE_SLICE_INIT("__type"), /* AWS JSON 1.1 */
-	UE_SLICE_INIT("type"),		 UE_SLICE_INIT("error_type"),
+	UE_SLICE_INIT("error.type"),  UE_SLICE_INIT("__type"), /* AWS JSON 1.1 */
+	UE_SLICE_INIT("type"),		  UE_SLICE_INIT("error_type"),
 	UE_SLICE_INIT("detail.type"),
 };
 
 static const UeSlice status_paths[] = {
-	UE_SLICE_INIT("status_code"), UE_SLICE_INIT("statusCode"), UE_SLICE_INIT("status"),
-	UE_SLICE_INIT("error.status"), UE_SLICE_INIT("code"), UE_SLICE_INIT("error.code"),
+	UE_SLICE_INIT("status_code"), UE_SLICE_INIT("statusCode"),
+	UE_SLICE_INIT("status"),	  UE_SLICE_INIT("error.status"),
+	UE_SLICE_INIT("code"),		  UE_SLICE_INIT("error.code"),
 	UE_SLICE_INIT("error"),
 };
 
@@ -115,8 +120,8 @@ join_entries(UeArena *arena, const UeJson *list, UeSlice *out)
 static UeSlice
 find_readable(const UeJson *node, int depth)
 {
-	static const UeSlice names[] = {UE_SLICE_INIT("message"), UE_SLICE_INIT("msg"),
-									UE_SLICE_INIT("error_msg"), UE_SLICE_INIT("detail"),
+	static const UeSlice names[] = {UE_SLICE_INIT("message"),	  UE_SLICE_INIT("msg"),
+									UE_SLICE_INIT("error_msg"),	  UE_SLICE_INIT("detail"),
 									UE_SLICE_INIT("description"), UE_SLICE_INIT("error"),
 									UE_SLICE_INIT("reason")};
 	UeSlice nothing = {NULL, 0};
@@ -195,7 +200,8 @@ read_words(const UeJson *root, UeFault *out)
 		out->type = (UeSlice){NULL, 0};
 	out->param = ue_slice_trim(ue_json_text(find_path_fold(root, UE_SLICE("param"))));
 	if (ue_slice_is_empty(out->param))
-		out->param = ue_slice_trim(ue_json_text(find_path_fold(root, UE_SLICE("error.param"))));
+		out->param =
+			ue_slice_trim(ue_json_text(find_path_fold(root, UE_SLICE("error.param"))));
 
 	for (size_t i = 0; i < N_ELEMENTS(status_paths) && out->body_status == 0; i++)
 	{

@@ -14,8 +14,8 @@
  * A wait that is negative or longer than UE_LIMIT_RETRY_AFTER_MS is not believed, and the
  * next place is asked.  A date that has passed is a wait of 0.
  */
-#include "core/parse_fields.h"
 #include "core/limits.h"
+#include "core/parse_fields.h"
 
 #define N_ELEMENTS(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -30,9 +30,9 @@
 
 typedef enum WaitForm
 {
-	WAIT_MS,	   /* a number of milliseconds */
-	WAIT_SECONDS,  /* a number of seconds, a duration, or an HTTP-date */
-	WAIT_RESET,	   /* the same, or a Unix time, or RFC 3339 */
+	WAIT_MS,	  /* a number of milliseconds */
+	WAIT_SECONDS, /* a number of seconds, a duration, or an HTTP-date */
+	WAIT_RESET,	  /* the same, or a Unix time, or RFC 3339 */
 } WaitForm;
 
 typedef struct WaitSource
@@ -64,9 +64,9 @@ static const UeSlice body_places[] = {
 
 /* What comes before a wait in a sentence, lower case, each with its blank. */
 static const UeSlice message_phrases[] = {
-	UE_SLICE_INIT("try again in "),		/* OpenAI, Groq */
-	UE_SLICE_INIT("retry in "),			/* Gemini */
-	UE_SLICE_INIT("retry after "),		/* Azure */
+	UE_SLICE_INIT("try again in "), /* OpenAI, Groq */
+	UE_SLICE_INIT("retry in "),		/* Gemini */
+	UE_SLICE_INIT("retry after "),	/* Azure */
 	UE_SLICE_INIT("try again after "),
 	UE_SLICE_INIT("will reset after "), /* Gemini Code Assist */
 	UE_SLICE_INIT("retrying in "),
@@ -82,7 +82,8 @@ static const ResetHeader reset_headers[] = {
 	/* OpenAI, Groq, Azure: "6m0s", "7.66s", "20ms", "60" */
 	{UE_SLICE_INIT("x-ratelimit-reset-requests"),
 	 UE_SLICE_INIT("x-ratelimit-remaining-requests")},
-	{UE_SLICE_INIT("x-ratelimit-reset-tokens"), UE_SLICE_INIT("x-ratelimit-remaining-tokens")},
+	{UE_SLICE_INIT("x-ratelimit-reset-tokens"),
+	 UE_SLICE_INIT("x-ratelimit-remaining-tokens")},
 	/* Cohere: Unix seconds; OpenRouter: Unix milliseconds */
 	{UE_SLICE_INIT("x-ratelimit-reset"), UE_SLICE_INIT("x-ratelimit-remaining")},
 	/* draft-ietf-httpapi-ratelimit-headers: seconds */
@@ -183,7 +184,8 @@ find_in_details(const UeJson *details, int64_t now_ms, int64_t *out)
 		UeSlice text = ue_parse_field(each, UE_SLICE("retryDelay"));
 
 		if (ue_slice_is_empty(text))
-			text = ue_json_text(ue_json_find_path(each, UE_SLICE("metadata.quotaResetDelay")));
+			text = ue_json_text(
+				ue_json_find_path(each, UE_SLICE("metadata.quotaResetDelay")));
 		if (!ue_slice_is_empty(text) && read_wait(text, WAIT_SECONDS, now_ms, out))
 			return true;
 	}

@@ -87,7 +87,8 @@ ue_render_answer(UeArena *arena, UeFormat format, const UeAnswer *answer, UeRend
 }
 
 UeStatus
-ue_render_header_block(UeArena *arena, const UeHeader *headers, size_t n_headers, UeSlice *out)
+ue_render_header_block(UeArena *arena, const UeHeader *headers, size_t n_headers,
+					   UeSlice *out)
 {
 	UeBuf buf;
 

@@ -15,17 +15,18 @@
 /* What is to be said, already masked and in the client's words. */
 typedef struct UeAnswer
 {
-	int status;         /* 400 to 599 */
-	UeClass class;      /* chooses the dialect's own type word when type is empty */
-	UeSlice type;       /* the format's own word for it, or empty */
-	UeSlice code;       /* empty: null where the dialect has the field */
-	UeSlice param;      /* empty: null */
-	UeSlice message;    /* never empty */
+	int status;			/* 400 to 599 */
+	UeClass class;		/* chooses the dialect's own type word when type is empty */
+	UeSlice type;		/* the format's own word for it, or empty */
+	UeSlice code;		/* empty: null where the dialect has the field */
+	UeSlice param;		/* empty: null */
+	UeSlice message;	/* never empty */
 	UeSlice request_id; /* ours */
 	UeSlice upstream_request_id; /* empty: ours is used in its place */
-	int retry_after_s;  /* 1 to 60, or 0: no header */
-	bool is_retry_useless; /* sends x-should-retry: false */
-	UeSlice passed_body;  /* not empty: a masked body of this very format to send as it is */
+	int retry_after_s;			 /* 1 to 60, or 0: no header */
+	bool is_retry_useless;		 /* sends x-should-retry: false */
+	UeSlice
+		passed_body; /* not empty: a masked body of this very format to send as it is */
 } UeAnswer;
 
 typedef struct UeRendered
@@ -41,14 +42,14 @@ extern UeStatus ue_render_answer(UeArena *arena, UeFormat format, const UeAnswer
 								 UeRendered *out) UE_MUST_CHECK;
 
 /* The body and the frame of one format. */
-extern UeStatus ue_render_openai(UeArena *arena, const UeAnswer *answer, UeRendered *out)
-	UE_MUST_CHECK;
+extern UeStatus ue_render_openai(UeArena *arena, const UeAnswer *answer,
+								 UeRendered *out) UE_MUST_CHECK;
 extern UeStatus ue_render_openai_responses(UeArena *arena, const UeAnswer *answer,
 										   UeRendered *out) UE_MUST_CHECK;
-extern UeStatus ue_render_anthropic(UeArena *arena, const UeAnswer *answer, UeRendered *out)
-	UE_MUST_CHECK;
-extern UeStatus ue_render_gemini(UeArena *arena, const UeAnswer *answer, UeRendered *out)
-	UE_MUST_CHECK;
+extern UeStatus ue_render_anthropic(UeArena *arena, const UeAnswer *answer,
+									UeRendered *out) UE_MUST_CHECK;
+extern UeStatus ue_render_gemini(UeArena *arena, const UeAnswer *answer,
+								 UeRendered *out) UE_MUST_CHECK;
 
 /* Headers as lines "name: value\n": the wire form between SQL and the sidecar. */
 extern UeStatus ue_render_header_block(UeArena *arena, const UeHeader *headers,

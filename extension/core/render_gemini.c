@@ -66,7 +66,8 @@ append_details(UeArena *arena, UeJsonOut *json, UeSlice reason, const UeAnswer *
 	{
 		ue_jsonout_append_begin(json, '{');
 		ue_jsonout_append_key(json, UE_SLICE("@type"));
-		ue_jsonout_append_string(json, UE_SLICE("type.googleapis.com/google.rpc.ErrorInfo"));
+		ue_jsonout_append_string(json,
+								 UE_SLICE("type.googleapis.com/google.rpc.ErrorInfo"));
 		ue_jsonout_append_key(json, UE_SLICE("reason"));
 		ue_jsonout_append_string(json, reason);
 		ue_jsonout_append_key(json, UE_SLICE("domain"));

@@ -18,8 +18,11 @@ typedef struct ClassWords
 	UeSlice google; /* empty: by status */
 } ClassWords;
 
-#define WORDS(class, openai, anthropic, google)                                           \
-	{UE_CLASS_##class, UE_SLICE_INIT(openai), UE_SLICE_INIT(anthropic), UE_SLICE_INIT(google)}
+#define WORDS(class, openai, anthropic, google)                                          \
+	{                                                                                    \
+		UE_CLASS_##class, UE_SLICE_INIT(openai), UE_SLICE_INIT(anthropic),               \
+			UE_SLICE_INIT(google)                                                        \
+	}
 
 static const ClassWords class_words[] = {
 	WORDS(AUTHENTICATION, "authentication_error", "authentication_error", ""),
@@ -27,13 +30,16 @@ static const ClassWords class_words[] = {
 	WORDS(BILLING, "insufficient_quota", "billing_error", "RESOURCE_EXHAUSTED"),
 	WORDS(RATE_LIMIT, "rate_limit_error", "rate_limit_error", "RESOURCE_EXHAUSTED"),
 	WORDS(OVERLOADED, "server_error", "overloaded_error", "UNAVAILABLE"),
-	WORDS(CONTEXT_LENGTH, "invalid_request_error", "invalid_request_error", "INVALID_ARGUMENT"),
-	WORDS(CONTENT_POLICY, "invalid_request_error", "invalid_request_error", "INVALID_ARGUMENT"),
+	WORDS(CONTEXT_LENGTH, "invalid_request_error", "invalid_request_error",
+		  "INVALID_ARGUMENT"),
+	WORDS(CONTENT_POLICY, "invalid_request_error", "invalid_request_error",
+		  "INVALID_ARGUMENT"),
 	WORDS(INVALID_REQUEST, "invalid_request_error", "invalid_request_error", ""),
 	WORDS(MODEL_NOT_FOUND, "invalid_request_error", "not_found_error", "NOT_FOUND"),
 	WORDS(NOT_FOUND, "invalid_request_error", "not_found_error", "NOT_FOUND"),
 	WORDS(CONFLICT, "conflict_error", "conflict_error", "ABORTED"),
-	WORDS(REQUEST_TOO_LARGE, "invalid_request_error", "request_too_large", "INVALID_ARGUMENT"),
+	WORDS(REQUEST_TOO_LARGE, "invalid_request_error", "request_too_large",
+		  "INVALID_ARGUMENT"),
 	WORDS(TIMEOUT, "timeout_error", "timeout_error", "DEADLINE_EXCEEDED"),
 	WORDS(NETWORK, "server_error", "api_error", "UNAVAILABLE"),
 	WORDS(STREAM, "server_error", "api_error", "UNAVAILABLE"),
@@ -66,7 +72,8 @@ find_class(UeClass class)
 	for (size_t i = 0; i < N_ELEMENTS(class_words); i++)
 		if (class_words[i].class == class)
 			return &class_words[i];
-	return &class_words[N_ELEMENTS(class_words) - 1]; /* not reached: every class has its row */
+	return &class_words[N_ELEMENTS(class_words) -
+						1]; /* not reached: every class has its row */
 }
 
 UeSlice

@@ -54,7 +54,8 @@ check_fault(const UeFault *fault, const UeJson *root)
 	unsigned sum = 0;
 
 	sum += touch(fault->type) + touch(fault->code) + touch(fault->param);
-	sum += touch(fault->reason) + touch(fault->message) + touch(fault->upstream_request_id);
+	sum +=
+		touch(fault->reason) + touch(fault->message) + touch(fault->upstream_request_id);
 	if (root != NULL)
 		sum += touch(root->raw);
 	if (sum == UINT_MAX) /* no input is long enough; but now the bytes must be read */

@@ -14,7 +14,7 @@
 #include "core/mask.h"
 #include "core/utf8.h"
 
-#define NEVER 255
+#define NEVER	  255
 #define N_CHOICES 5
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -75,7 +75,8 @@ check_text(UeArena *arena, UeSlice text, size_t limit)
 	UeSlice again;
 	size_t at;
 
-	if (text.len > limit || !ue_utf8_is_valid(text) || ue_slice_find(text, (UeSlice){"", 1}, &at))
+	if (text.len > limit || !ue_utf8_is_valid(text) ||
+		ue_slice_find(text, (UeSlice){"", 1}, &at))
 		abort();
 	/* a cut, at the limit or up to a character before it, may have left half a word */
 	if (ue_mask_text(arena, text, &again) == UE_OK && text.len + 4 <= limit &&
@@ -88,13 +89,15 @@ check_verdict(UeArena *arena, const UeVerdict *verdict)
 {
 	const UeRendered *answer = &verdict->answer;
 
-	if (answer->status < 400 || answer->status > 599 || verdict->fault.catalog_code == NULL)
+	if (answer->status < 400 || answer->status > 599 ||
+		verdict->fault.catalog_code == NULL)
 		abort();
 	check_json(answer->body);
 	check_frame(answer->frame);
 	for (size_t i = 0; i < answer->n_headers; i++)
 		for (size_t j = 0; j < answer->headers[i].value.len; j++)
-			if (answer->headers[i].value.ptr[j] < ' ' || answer->headers[i].value.ptr[j] > '~')
+			if (answer->headers[i].value.ptr[j] < ' ' ||
+				answer->headers[i].value.ptr[j] > '~')
 				abort();
 	check_text(arena, verdict->message, UE_LIMIT_MESSAGE);
 	check_text(arena, verdict->error_type, UE_LIMIT_TOKEN);

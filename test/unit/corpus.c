@@ -13,7 +13,8 @@
 
 #include "core/arena.h"
 
-static void give_up(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
+static void give_up(const char *format, ...)
+	__attribute__((noreturn, format(printf, 1, 2)));
 
 static void
 give_up(const char *format, ...)
@@ -89,7 +90,8 @@ corpus_write_file(const CorpusCase *one, const char *name, CorpusText text)
 	char *path = join_path(one->path, name);
 	FILE *file = fopen(path, "wb");
 
-	if (file == NULL || fwrite(text.ptr, 1, text.len, file) != text.len || fclose(file) != 0)
+	if (file == NULL || fwrite(text.ptr, 1, text.len, file) != text.len ||
+		fclose(file) != 0)
 		give_up("could not write \"%s\"", path);
 	free(path);
 }
@@ -189,8 +191,8 @@ read_case(CorpusCase *one)
 	rest = slice_of(one->settings);
 	while (next_setting(&rest, &name, &value))
 		if (!read_setting(&one->kase, name, value))
-			give_up("\"%s\": bad line \"%.*s: %.*s\"", one->path, (int) name.len, name.ptr,
-					(int) value.len, value.ptr);
+			give_up("\"%s\": bad line \"%.*s: %.*s\"", one->path, (int) name.len,
+					name.ptr, (int) value.len, value.ptr);
 	rest = slice_of(one->headers);
 	while (n_headers < UE_LIMIT_HEADERS && next_setting(&rest, &name, &value))
 	{

@@ -14,7 +14,7 @@
 
 /* Every case is decided with this request id and at this time, 2026-11-21T00:00:00Z. */
 #define CORPUS_REQUEST_ID "req_corpus"
-#define CORPUS_NOW_MS 1795219200000LL
+#define CORPUS_NOW_MS	  1795219200000LL
 
 /* A file's bytes; ptr is owned and ends in a NUL that len does not count. */
 typedef struct CorpusText
@@ -25,9 +25,9 @@ typedef struct CorpusText
 
 typedef struct CorpusCase
 {
-	char *path; /* the folder, owned */
-	char *name; /* its last part, in path */
-	UeCase kase; /* slices into the texts below; format is the caller's to set */
+	char *path;			 /* the folder, owned */
+	char *name;			 /* its last part, in path */
+	UeCase kase;		 /* slices into the texts below; format is the caller's to set */
 	CorpusText settings; /* file "case" */
 	CorpusText headers;
 	CorpusText body;

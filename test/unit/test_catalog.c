@@ -12,24 +12,46 @@
 
 /* SPEC 3.4 */
 static const char *const public_codes[] = {
-	"invalid_request",		"insufficient_quota",	  "access_denied",
-	"model_not_found",		"rate_limit_exceeded",	  "internal_service_error",
-	"upstream_service_error", "database_error",		  "channel_error",
+	"invalid_request",		  "insufficient_quota",	 "access_denied",
+	"model_not_found",		  "rate_limit_exceeded", "internal_service_error",
+	"upstream_service_error", "database_error",		 "channel_error",
 };
 
 /* new-api's error codes; its operators look for them by name. */
 static const char *const newapi_codes[] = {
-	"invalid_request", "sensitive_words_detected", "violation_fee.grok.csam",
-	"count_token_failed", "model_price_error", "invalid_api_type", "json_marshal_failed",
-	"do_request_failed", "get_channel_failed", "gen_relay_info_failed",
-	"channel:no_available_key", "channel:param_override_invalid",
-	"channel:header_override_invalid", "channel:model_mapped_error",
-	"channel:aws_client_error", "channel:invalid_key", "channel:response_time_exceeded",
-	"read_request_body_failed", "convert_request_failed", "access_denied",
-	"bad_request_body", "read_response_body_failed", "bad_response_status_code",
-	"bad_response", "bad_response_body", "empty_response", "aws_invoke_error",
-	"model_not_found", "prompt_blocked", "query_data_error", "update_data_error",
-	"insufficient_user_quota", "pre_consume_token_quota_failed",
+	"invalid_request",
+	"sensitive_words_detected",
+	"violation_fee.grok.csam",
+	"count_token_failed",
+	"model_price_error",
+	"invalid_api_type",
+	"json_marshal_failed",
+	"do_request_failed",
+	"get_channel_failed",
+	"gen_relay_info_failed",
+	"channel:no_available_key",
+	"channel:param_override_invalid",
+	"channel:header_override_invalid",
+	"channel:model_mapped_error",
+	"channel:aws_client_error",
+	"channel:invalid_key",
+	"channel:response_time_exceeded",
+	"read_request_body_failed",
+	"convert_request_failed",
+	"access_denied",
+	"bad_request_body",
+	"read_response_body_failed",
+	"bad_response_status_code",
+	"bad_response",
+	"bad_response_body",
+	"empty_response",
+	"aws_invoke_error",
+	"model_not_found",
+	"prompt_blocked",
+	"query_data_error",
+	"update_data_error",
+	"insufficient_user_quota",
+	"pre_consume_token_quota_failed",
 };
 
 static bool
@@ -50,8 +72,9 @@ is_readable(UeSlice text)
 static bool
 is_row_whole(const UeCode *code)
 {
-	return is_readable(code->name) && code->name.len <= 64 && is_public(code->public_code) &&
-		   is_readable(code->message_en) && is_readable(code->message_zh) && is_readable(code->cause) &&
+	return is_readable(code->name) && code->name.len <= 64 &&
+		   is_public(code->public_code) && is_readable(code->message_en) &&
+		   is_readable(code->message_zh) && is_readable(code->cause) &&
 		   is_readable(code->remedy) &&
 		   (code->client_status == 0 ||
 			(code->client_status >= 400 && code->client_status <= 599));
@@ -80,7 +103,8 @@ test_rows(void)
 	ok(n_broken == 0, "every code has a public code, texts in both languages, a status");
 	ok(n_hidden == 0, "no two codes share a name");
 	ok(ue_catalog_at(n_codes) == NULL, "there is nothing beyond the end");
-	ok(ue_catalog_find(UE_SLICE("no_such_code")) == NULL, "an unknown name finds nothing");
+	ok(ue_catalog_find(UE_SLICE("no_such_code")) == NULL,
+	   "an unknown name finds nothing");
 	ok(ue_catalog_find(UE_SLICE("")) == NULL, "the empty name finds nothing");
 }
 
@@ -90,7 +114,7 @@ test_defaults(void)
 	size_t n_wrong = 0;
 	size_t n_missing = 0;
 
-	for (UeClass class = UE_CLASS_AUTHENTICATION; class <= UE_CLASS_INTERNAL; class++)
+	for (UeClass class = UE_CLASS_AUTHENTICATION; class <= UE_CLASS_INTERNAL; class ++)
 		if (ue_catalog_default(class)->class != class)
 			n_wrong++;
 	ok(n_wrong == 0, "every class has a code of its own");

@@ -21,16 +21,16 @@ typedef struct Vector
 } Vector;
 
 static const Vector vectors[] = {
-	{"a code beats a generic type", 401, "invalid_request_error", "invalid_api_key", "", "",
-	 UE_CLASS_AUTHENTICATION, 401},
+	{"a code beats a generic type", 401, "invalid_request_error", "invalid_api_key", "",
+	 "", UE_CLASS_AUTHENTICATION, 401},
 	{"a generic type leaves the status its say", 401, "invalid_request_error", "", "", "",
 	 UE_CLASS_AUTHENTICATION, 401},
-	{"a generic code too: DeepSeek's 402", 402, "unknown_error", "invalid_request_error", "", "",
-	 UE_CLASS_BILLING, 402},
-	{"a reason beats a status name", 400, "INVALID_ARGUMENT", "400", "API_KEY_INVALID", "",
-	 UE_CLASS_AUTHENTICATION, 400},
-	{"an exhausted quota is no rate limit", 429, "insufficient_quota", "insufficient_quota", "",
-	 "You exceeded your current quota", UE_CLASS_BILLING, 429},
+	{"a generic code too: DeepSeek's 402", 402, "unknown_error", "invalid_request_error",
+	 "", "", UE_CLASS_BILLING, 402},
+	{"a reason beats a status name", 400, "INVALID_ARGUMENT", "400", "API_KEY_INVALID",
+	 "", UE_CLASS_AUTHENTICATION, 400},
+	{"an exhausted quota is no rate limit", 429, "insufficient_quota",
+	 "insufficient_quota", "", "You exceeded your current quota", UE_CLASS_BILLING, 429},
 	{"Gemini says the same of a rate limit", 429, "RESOURCE_EXHAUSTED", "429", "",
 	 "You exceeded your current quota, please check your plan and billing details.",
 	 UE_CLASS_RATE_LIMIT, 429},
@@ -39,22 +39,28 @@ static const Vector vectors[] = {
 	{"a phrase does not overrule a telling word", 429, "rate_limit_error", "", "",
 	 "Insufficient balance of tokens per minute", UE_CLASS_RATE_LIMIT, 429},
 	{"a number in a sentence is not a status", 400, "", "", "",
-	 "token 429 is not in the vocabulary; 401 403 500 529", UE_CLASS_INVALID_REQUEST, 400},
-	{"a phrase begins where a word does", 500, "", "", "", "observer busy", UE_CLASS_SERVER_ERROR,
-	 500},
+	 "token 429 is not in the vocabulary; 401 403 500 529", UE_CLASS_INVALID_REQUEST,
+	 400},
+	{"a phrase begins where a word does", 500, "", "", "", "observer busy",
+	 UE_CLASS_SERVER_ERROR, 500},
 	{"a phrase beyond the message's head is echoed input", 400, "", "", "", NULL,
 	 UE_CLASS_INVALID_REQUEST, 400},
 	{"529 is overload whatever the body", 529, "", "", "", "", UE_CLASS_OVERLOADED, 529},
 	{"502 without words", 502, "", "", "", "", UE_CLASS_SERVER_ERROR, 502},
 	{"an unknown 4xx", 418, "", "", "", "", UE_CLASS_INVALID_REQUEST, 418},
 	{"an unknown 5xx", 555, "", "", "", "", UE_CLASS_SERVER_ERROR, 555},
-	{"in a 200: rate limit", 200, "", "rate_limit_exceeded", "", "", UE_CLASS_RATE_LIMIT, 429},
-	{"in a 200: permission", 200, "permission_error", "", "", "", UE_CLASS_PERMISSION, 403},
-	{"in a 200: cyber policy", 200, "", "cyber_policy", "", "", UE_CLASS_CONTENT_POLICY, 403},
+	{"in a 200: rate limit", 200, "", "rate_limit_exceeded", "", "", UE_CLASS_RATE_LIMIT,
+	 429},
+	{"in a 200: permission", 200, "permission_error", "", "", "", UE_CLASS_PERMISSION,
+	 403},
+	{"in a 200: cyber policy", 200, "", "cyber_policy", "", "", UE_CLASS_CONTENT_POLICY,
+	 403},
 	{"in a 200: context length", 200, "", "context_length_exceeded", "", "",
 	 UE_CLASS_CONTEXT_LENGTH, 400},
-	{"in a 200: overload", 200, "", "server_is_overloaded", "", "", UE_CLASS_OVERLOADED, 503},
-	{"in a 200: server error", 200, "server_error", "", "", "", UE_CLASS_SERVER_ERROR, 503},
+	{"in a 200: overload", 200, "", "server_is_overloaded", "", "", UE_CLASS_OVERLOADED,
+	 503},
+	{"in a 200: server error", 200, "server_error", "", "", "", UE_CLASS_SERVER_ERROR,
+	 503},
 	{"in a 200: authentication", 200, "", "authentication_failed", "", "",
 	 UE_CLASS_AUTHENTICATION, 401},
 	{"in a 200: by type when the code says nothing", 200, "overloaded_error", "x", "", "",
@@ -85,16 +91,21 @@ test_vectors(void)
 
 		if (vector->message == NULL)
 			fault.message = (UeSlice){far_away, sizeof(far_away)};
-		ue_classify_fault(&fault, UE_SLICE("openai"), UE_KIND_HTTP_ERROR, UE_NETWORK_NONE, NULL);
-		ok(fault.class == vector->class && fault.effective_status == vector->effective_status,
-		   "%s (%s, %d)", vector->claim, ue_class_name(fault.class), fault.effective_status);
+		ue_classify_fault(&fault, UE_SLICE("openai"), UE_KIND_HTTP_ERROR, UE_NETWORK_NONE,
+						  NULL);
+		ok(fault.class == vector->class &&
+			   fault.effective_status == vector->effective_status,
+		   "%s (%s, %d)", vector->claim, ue_class_name(fault.class),
+		   fault.effective_status);
 	}
 }
 
 static void
 test_body_status(void)
 {
-	UeFault fault = {.dialect = UE_DIALECT_OTHER_JSON, .status = 200, .body_status = 402,
+	UeFault fault = {.dialect = UE_DIALECT_OTHER_JSON,
+					 .status = 200,
+					 .body_status = 402,
 					 .retry_after_ms = UE_RETRY_AFTER_NONE};
 
 	ue_classify_fault(&fault, UE_SLICE(""), UE_KIND_HTTP_ERROR, UE_NETWORK_NONE, NULL);
@@ -105,9 +116,11 @@ test_body_status(void)
 static void
 test_good_status_bad_body(void)
 {
-	UeFault html = {.dialect = UE_DIALECT_HTML, .status = 200,
+	UeFault html = {.dialect = UE_DIALECT_HTML,
+					.status = 200,
 					.retry_after_ms = UE_RETRY_AFTER_NONE};
-	UeFault page = {.dialect = UE_DIALECT_HTML, .status = 503,
+	UeFault page = {.dialect = UE_DIALECT_HTML,
+					.status = 503,
 					.retry_after_ms = UE_RETRY_AFTER_NONE};
 
 	ue_classify_fault(&html, UE_SLICE(""), UE_KIND_HTTP_ERROR, UE_NETWORK_NONE, NULL);
@@ -121,11 +134,16 @@ test_good_status_bad_body(void)
 static void
 test_quota_of_a_day(void)
 {
-	UeFault fault = {.dialect = UE_DIALECT_GOOGLE, .status = 429, .is_quota_daily = true,
-					 .type = UE_SLICE("RESOURCE_EXHAUSTED"), .retry_after_ms = 34000};
+	UeFault fault = {.dialect = UE_DIALECT_GOOGLE,
+					 .status = 429,
+					 .is_quota_daily = true,
+					 .type = UE_SLICE("RESOURCE_EXHAUSTED"),
+					 .retry_after_ms = 34000};
 
-	ue_classify_fault(&fault, UE_SLICE("gemini"), UE_KIND_HTTP_ERROR, UE_NETWORK_NONE, NULL);
-	ok(fault.class == UE_CLASS_RATE_LIMIT && !fault.is_retryable && fault.is_business_limited,
+	ue_classify_fault(&fault, UE_SLICE("gemini"), UE_KIND_HTTP_ERROR, UE_NETWORK_NONE,
+					  NULL);
+	ok(fault.class == UE_CLASS_RATE_LIMIT && !fault.is_retryable &&
+		   fault.is_business_limited,
 	   "a daily quota is a limit that no retry mends");
 }
 
@@ -144,7 +162,8 @@ test_network(void)
 			n_same += fault.phase == UE_PHASE_NETWORK && fault.is_retryable &&
 					  fault.source == UE_SOURCE_GATEWAY;
 	}
-	ok(n_same == UE_NETWORK_PROXY + 1, "whatever breaks below HTTP is a 502 or, in time, a 504");
+	ok(n_same == UE_NETWORK_PROXY + 1,
+	   "whatever breaks below HTTP is a 502 or, in time, a 504");
 }
 
 static void
@@ -170,7 +189,7 @@ test_traits(void)
 {
 	size_t n_wrong = 0;
 
-	for (UeClass class = UE_CLASS_AUTHENTICATION; class <= UE_CLASS_INTERNAL; class++)
+	for (UeClass class = UE_CLASS_AUTHENTICATION; class <= UE_CLASS_INTERNAL; class ++)
 	{
 		const UeTraits *traits = ue_classify_find_traits(class);
 

@@ -118,8 +118,8 @@ typedef struct Hostile
 static const Hostile hostile[] = {
 	{"numbers", "{\"error\":{\"message\":\"m\",\"x\":[0", ",0", "]}}"},
 	{"empty objects", "{\"error\":{\"message\":\"m\",\"x\":[{}", ",{}", "]}}"},
-	{"wrapped numbers", "{\"error\":{\"message\":\"{\\\"message\\\":\\\"m\\\",\\\"x\\\":[0", ",0",
-	 "]}\"}}"},
+	{"wrapped numbers",
+	 "{\"error\":{\"message\":\"{\\\"message\\\":\\\"m\\\",\\\"x\\\":[0", ",0", "]}\"}}"},
 	{"escapes", "{\"error\":{\"message\":\"", "\\u0001", "\",\"type\":\"t\"}}"},
 	{"invalid bytes", "{\"error\":{\"message\":\"", "\xff", "\",\"type\":\"t\"}}"},
 	{"strings of invalid bytes", "{\"error\":{\"message\":\"m\",\"type\":\"t\",\"x\":[0",
@@ -131,7 +131,8 @@ static const Hostile hostile[] = {
 	{"brackets", "", "[", ""},
 	{"events", "", "data: {\"error\":{}}\n\n", ""},
 	{"empty events", "", "data:\n", ""},
-	{"list entries", "{\"detail\":[{\"msg\":\"m\"}", ",{\"loc\":[0],\"msg\":\"m\"}", "]}"},
+	{"list entries", "{\"detail\":[{\"msg\":\"m\"}", ",{\"loc\":[0],\"msg\":\"m\"}",
+	 "]}"},
 	{"a page", "<title>", "&amp;<b>", "</title>"},
 };
 
@@ -141,8 +142,8 @@ test_hostile_bodies(void)
 	for (size_t i = 0; i < sizeof(hostile) / sizeof(hostile[0]); i++)
 		for (UeFormat format = UE_FORMAT_OPENAI; format <= UE_FORMAT_GEMINI; format++)
 		{
-			UeSlice body = build_body(hostile[i].prefix, hostile[i].unit, hostile[i].suffix,
-									  UE_LIMIT_BODY);
+			UeSlice body = build_body(hostile[i].prefix, hostile[i].unit,
+									  hostile[i].suffix, UE_LIMIT_BODY);
 			UeCase kase = {.response = {.status = 500, .body = body}, .format = format};
 			UeVerdict verdict;
 			UeStatus status;
@@ -151,10 +152,11 @@ test_hostile_bodies(void)
 			ue_arena_init(&arena, &memory.allocator, UE_LIMIT_CASE_MEMORY);
 			status = ue_decide_case(&arena, NULL, &kase, &verdict);
 			ok(status == UE_OK && verdict.message.len <= UE_LIMIT_MESSAGE &&
-				   verdict.detail.len <= UE_LIMIT_DETAIL && ue_utf8_is_valid(verdict.detail) &&
+				   verdict.detail.len <= UE_LIMIT_DETAIL &&
+				   ue_utf8_is_valid(verdict.detail) &&
 				   verdict.answer.body.len <= UE_LIMIT_ANSWER,
-			   "64 KiB of %s: %s has a verdict within its memory (%zu KiB)", hostile[i].claim,
-			   ue_format_name(format), arena.total / 1024);
+			   "64 KiB of %s: %s has a verdict within its memory (%zu KiB)",
+			   hostile[i].claim, ue_format_name(format), arena.total / 1024);
 			free((char *) body.ptr);
 		}
 }
@@ -163,7 +165,8 @@ static void
 test_many_headers(void)
 {
 	static UeHeader headers[UE_LIMIT_HEADERS + 1];
-	UeCase kase = {.response = {.status = 500, .headers = headers,
+	UeCase kase = {.response = {.status = 500,
+								.headers = headers,
 								.n_headers = UE_LIMIT_HEADERS + 1}};
 	UeVerdict verdict;
 

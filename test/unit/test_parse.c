@@ -48,7 +48,8 @@ static const MessageVector messages[] = {
 	{"{\"detail\":[{\"loc\":[\"body\",0,\"a\"],\"msg\":\"x y\"},{\"msg\":\"z\"}]}",
 	 "body.0.a: x y; z", ""},
 	{"{\"message\":{\"a\":1}}", "", ""},
-	{"{\"header\":{\"message\":\"h\"},\"response\":{\"error\":{\"message\":\"r\"}}}", "h", ""},
+	{"{\"header\":{\"message\":\"h\"},\"response\":{\"error\":{\"message\":\"r\"}}}", "h",
+	 ""},
 	{"{\"response\":{\"error\":{\"message\":\"r\"}}}", "r", ""},
 	{"{\"ERROR\":{\"MESSAGE\":\"upper\"}}", "upper", ""},
 	{"{\"Message\":\"cap\"}", "cap", ""},
@@ -63,9 +64,11 @@ static const MessageVector messages[] = {
 	{"data: {\"error\":{\"message\":\"in\\ndata\"}}\n\n", "in\ndata", ""},
 	{"data: {\"error\":\ndata: {\"message\":\"two lines\"}}\n\n", "two lines", ""},
 	{": ping\n\nevent: x\ndata: {\"a\":1}\n\nevent: error\ndata: {\"error\":\"the one\"}\n\n"
-	 "data: {\"message\":\"later\"}\n\n", "the one", ""},
+	 "data: {\"message\":\"later\"}\n\n",
+	 "the one", ""},
 	{"data: {\"error\":{\"message\":\"m1\"}}\n\ndata: [DONE]\n\n", "m1", ""},
-	{"{\"error\":{\"message\":\"{\\\"error\\\":{\\\"message\\\":\\\"inner\\\"}}\"}}", "inner", ""},
+	{"{\"error\":{\"message\":\"{\\\"error\\\":{\\\"message\\\":\\\"inner\\\"}}\"}}",
+	 "inner", ""},
 	{"{\"error\":{\"message\":\"cut he", "cut he", ""},
 	{"{\"a\":1}\n{\"error\":\"last line\"}\n", "last line", ""},
 };
@@ -78,7 +81,8 @@ test_messages(void)
 		CountedMemory memory;
 		UeArena arena;
 		UeFault fault;
-		UeResponse response = {.status = 500, .body = ue_slice_of(messages[i].body),
+		UeResponse response = {.status = 500,
+							   .body = ue_slice_of(messages[i].body),
 							   .now_ms = NOW};
 		UeStatus status;
 
@@ -101,11 +105,25 @@ typedef struct DurationVector
 } DurationVector;
 
 static const DurationVector durations[] = {
-	{"34s", 34000},		  {"1.5s", 1500},	   {"250ms", 250},	   {"1m30s", 90000},
-	{"1h2m3.5s", 3723500}, {"6m0s", 360000},	   {"2m59.56s", 179560}, {"20", 20000},
-	{"0", 0},			  {"1.5", 1500},	   {"26 seconds", 26000}, {"3 minutes", 180000},
-	{"34.074395263s", 34075}, {"1 month", 1000}, {"s", -1},		   {"", -1},
-	{"-5", -1},			  {"500us", 1},		   {"99999999999999999999s", 366 * 86400000LL},
+	{"34s", 34000},
+	{"1.5s", 1500},
+	{"250ms", 250},
+	{"1m30s", 90000},
+	{"1h2m3.5s", 3723500},
+	{"6m0s", 360000},
+	{"2m59.56s", 179560},
+	{"20", 20000},
+	{"0", 0},
+	{"1.5", 1500},
+	{"26 seconds", 26000},
+	{"3 minutes", 180000},
+	{"34.074395263s", 34075},
+	{"1 month", 1000},
+	{"s", -1},
+	{"", -1},
+	{"-5", -1},
+	{"500us", 1},
+	{"99999999999999999999s", 366 * 86400000LL},
 };
 
 static void
@@ -127,7 +145,8 @@ test_dates(void)
 {
 	int64_t when = -1;
 
-	ok(ue_parse_http_date(UE_SLICE("Sat, 21 Nov 2026 00:00:00 GMT"), &when) && when == NOW,
+	ok(ue_parse_http_date(UE_SLICE("Sat, 21 Nov 2026 00:00:00 GMT"), &when) &&
+		   when == NOW,
 	   "an HTTP-date");
 	ok(ue_parse_http_date(UE_SLICE("Thu, 01 Jan 1970 00:00:00 GMT"), &when) && when == 0,
 	   "the first of HTTP-dates");
@@ -158,11 +177,13 @@ typedef struct WaitVector
 } WaitVector;
 
 static const WaitVector waits[] = {
-	{"milliseconds come before seconds", "retry-after: 3\nretry-after-ms: 2998\n", "", 2998},
+	{"milliseconds come before seconds", "retry-after: 3\nretry-after-ms: 2998\n", "",
+	 2998},
 	{"Azure's milliseconds too", "retry-after: 3\nx-ms-retry-after-ms: 2500\n", "", 2500},
 	{"a fraction of seconds", "Retry-After: 1.5\n", "", 1500},
 	{"a date in the future", "retry-after: Sat, 21 Nov 2026 00:01:00 GMT\n", "", 60000},
-	{"a date in the past is no wait", "retry-after: Fri, 20 Nov 2026 00:01:00 GMT\n", "", 0},
+	{"a date in the past is no wait", "retry-after: Fri, 20 Nov 2026 00:01:00 GMT\n", "",
+	 0},
 	{"a year is not believed", "retry-after: 31536000\n", "", UE_RETRY_AFTER_NONE},
 	{"nor a negative wait", "retry-after: -1\n", "", UE_RETRY_AFTER_NONE},
 	{"nor a word", "retry-after: soon\n", "", UE_RETRY_AFTER_NONE},
@@ -172,23 +193,29 @@ static const WaitVector waits[] = {
 	 "{\"error\":{\"message\":\"x\",\"resets_in_seconds\":90}}", 5000},
 	{"RetryInfo", "",
 	 "{\"error\":{\"code\":429,\"status\":\"RESOURCE_EXHAUSTED\",\"message\":\"x\",\"details\":"
-	 "[{\"@type\":\"type.googleapis.com/google.rpc.RetryInfo\",\"retryDelay\":\"1.5s\"}]}}", 1500},
-	{"resets_at in seconds", "", "{\"error\":{\"message\":\"x\",\"resets_at\":1795219260}}", 60000},
-	{"resets_at in milliseconds", "", "{\"error\":{\"message\":\"x\",\"resets_at\":1795219260000}}",
-	 60000},
+	 "[{\"@type\":\"type.googleapis.com/google.rpc.RetryInfo\",\"retryDelay\":\"1.5s\"}]}}",
+	 1500},
+	{"resets_at in seconds", "",
+	 "{\"error\":{\"message\":\"x\",\"resets_at\":1795219260}}", 60000},
+	{"resets_at in milliseconds", "",
+	 "{\"error\":{\"message\":\"x\",\"resets_at\":1795219260000}}", 60000},
 	{"a sentence", "", "{\"error\":{\"message\":\"Please try again in 1m30s.\"}}", 90000},
-	{"a sentence in milliseconds", "", "{\"error\":{\"message\":\"try again in 250ms\"}}", 250},
-	{"a sentence without a number", "", "{\"error\":{\"message\":\"Please try again in a bit\"}}",
-	 UE_RETRY_AFTER_NONE},
+	{"a sentence in milliseconds", "", "{\"error\":{\"message\":\"try again in 250ms\"}}",
+	 250},
+	{"a sentence without a number", "",
+	 "{\"error\":{\"message\":\"Please try again in a bit\"}}", UE_RETRY_AFTER_NONE},
 	{"of the limits the one used up",
 	 "x-ratelimit-remaining-requests: 0\nx-ratelimit-reset-requests: 8s\n"
-	 "x-ratelimit-remaining-tokens: 10\nx-ratelimit-reset-tokens: 6m\n", "", 8000},
+	 "x-ratelimit-remaining-tokens: 10\nx-ratelimit-reset-tokens: 6m\n",
+	 "", 8000},
 	{"of two used up the later",
 	 "x-ratelimit-remaining-requests: 0\nx-ratelimit-reset-requests: 8s\n"
-	 "x-ratelimit-remaining-tokens: 0\nx-ratelimit-reset-tokens: 20s\n", "", 20000},
+	 "x-ratelimit-remaining-tokens: 0\nx-ratelimit-reset-tokens: 20s\n",
+	 "", 20000},
 	{"of none used up the sooner",
 	 "x-ratelimit-reset-requests: 8s\nx-ratelimit-reset-tokens: 20s\n", "", 8000},
-	{"Anthropic's instant", "anthropic-ratelimit-tokens-reset: 2026-11-21T00:00:07Z\n", "", 7000},
+	{"Anthropic's instant", "anthropic-ratelimit-tokens-reset: 2026-11-21T00:00:07Z\n",
+	 "", 7000},
 };
 
 static void
@@ -200,7 +227,8 @@ test_waits(void)
 		UeArena arena;
 		UeFault fault = {.retry_after_ms = -2};
 		UeHeader *headers = NULL;
-		UeResponse response = {.status = 429, .body = ue_slice_of(waits[i].body),
+		UeResponse response = {.status = 429,
+							   .body = ue_slice_of(waits[i].body),
 							   .now_ms = NOW};
 		UeStatus status;
 
@@ -221,7 +249,10 @@ static void
 test_resets_need_a_refusal(void)
 {
 	UeHeader header = {UE_SLICE("x-ratelimit-reset-tokens"), UE_SLICE("6m0s")};
-	UeResponse response = {.status = 500, .headers = &header, .n_headers = 1, .now_ms = NOW};
+	UeResponse response = {.status = 500,
+						   .headers = &header,
+						   .n_headers = 1,
+						   .now_ms = NOW};
 
 	ok(ue_parse_retry_after(&response, NULL, UE_SLICE("")) == UE_RETRY_AFTER_NONE,
 	   "a limit's reset says nothing about a 500");
@@ -241,8 +272,10 @@ test_header_block(void)
 	ue_arena_init(&arena, &memory.allocator, UE_LIMIT_CASE_MEMORY);
 	status = ue_parse_header_block(&arena, block, &headers, &response.n_headers);
 	response.headers = headers;
-	ok(status == UE_OK && response.n_headers == 3, "lines without a colon or a name are passed over");
-	ok(ue_slice_is_equal(ue_parse_find_header(&response, UE_SLICE("b")), UE_SLICE("two words")),
+	ok(status == UE_OK && response.n_headers == 3,
+	   "lines without a colon or a name are passed over");
+	ok(ue_slice_is_equal(ue_parse_find_header(&response, UE_SLICE("b")),
+						 UE_SLICE("two words")),
 	   "the first header of a name, any case, trimmed");
 	ok(ue_slice_is_empty(ue_parse_find_header(&response, UE_SLICE("c"))),
 	   "an absent header is empty");

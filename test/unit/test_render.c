@@ -40,42 +40,53 @@ test_bodies(void)
 	UeAnswer answer = answer_of_rate_limit();
 	UeRendered out = {.status = 0};
 
-	ok(ue_render_answer(&arena, UE_FORMAT_OPENAI, &answer, &out) == UE_OK, "openai renders");
+	ok(ue_render_answer(&arena, UE_FORMAT_OPENAI, &answer, &out) == UE_OK,
+	   "openai renders");
 	is_text(out.body,
-			UE_SLICE("{\"error\":{\"message\":\"say \\\"please\\\"\\nlater\",\"type\":"
-					 "\"rate_limit_error\",\"param\":null,\"code\":\"rate_limit_exceeded\"}}"),
+			UE_SLICE(
+				"{\"error\":{\"message\":\"say \\\"please\\\"\\nlater\",\"type\":"
+				"\"rate_limit_error\",\"param\":null,\"code\":\"rate_limit_exceeded\"}}"),
 			"openai: four members, null where there is nothing");
-	is_text(out.frame,
-			UE_SLICE("data: {\"error\":{\"message\":\"say \\\"please\\\"\\nlater\",\"type\":"
-					 "\"rate_limit_error\",\"param\":null,\"code\":\"rate_limit_exceeded\"}}\n\n"),
-			"openai: a data line in the stream");
+	is_text(
+		out.frame,
+		UE_SLICE(
+			"data: {\"error\":{\"message\":\"say \\\"please\\\"\\nlater\",\"type\":"
+			"\"rate_limit_error\",\"param\":null,\"code\":\"rate_limit_exceeded\"}}\n\n"),
+		"openai: a data line in the stream");
 
 	ok(ue_render_answer(&arena, UE_FORMAT_OPENAI_RESPONSES, &answer, &out) == UE_OK,
 	   "openai_responses renders");
-	is_text(out.frame,
-			UE_SLICE("event: error\ndata: {\"type\":\"error\",\"code\":\"rate_limit_exceeded\","
-					 "\"message\":\"say \\\"please\\\"\\nlater\",\"param\":null,"
-					 "\"sequence_number\":0,\"error\":{\"message\":\"say \\\"please\\\"\\nlater\","
-					 "\"type\":\"rate_limit_error\",\"param\":null,\"code\":"
-					 "\"rate_limit_exceeded\"}}\n\n"),
-			"openai_responses: flat as specified, and the member that SDKs raise on");
+	is_text(
+		out.frame,
+		UE_SLICE(
+			"event: error\ndata: {\"type\":\"error\",\"code\":\"rate_limit_exceeded\","
+			"\"message\":\"say \\\"please\\\"\\nlater\",\"param\":null,"
+			"\"sequence_number\":0,\"error\":{\"message\":\"say \\\"please\\\"\\nlater\","
+			"\"type\":\"rate_limit_error\",\"param\":null,\"code\":"
+			"\"rate_limit_exceeded\"}}\n\n"),
+		"openai_responses: flat as specified, and the member that SDKs raise on");
 
 	ok(ue_render_answer(&arena, UE_FORMAT_ANTHROPIC, &answer, &out) == UE_OK,
 	   "anthropic renders");
-	is_text(out.body,
-			UE_SLICE("{\"type\":\"error\",\"error\":{\"type\":\"rate_limit_error\",\"message\":"
-					 "\"say \\\"please\\\"\\nlater\"},\"request_id\":\"req_ours\"}"),
-			"anthropic: type, error, request_id");
-	ok(ue_slice_has_prefix(out.frame, UE_SLICE("event: error\ndata: {\"type\":\"error\"")),
+	is_text(
+		out.body,
+		UE_SLICE(
+			"{\"type\":\"error\",\"error\":{\"type\":\"rate_limit_error\",\"message\":"
+			"\"say \\\"please\\\"\\nlater\"},\"request_id\":\"req_ours\"}"),
+		"anthropic: type, error, request_id");
+	ok(ue_slice_has_prefix(out.frame,
+						   UE_SLICE("event: error\ndata: {\"type\":\"error\"")),
 	   "anthropic: the event has its name");
 
-	ok(ue_render_answer(&arena, UE_FORMAT_GEMINI, &answer, &out) == UE_OK, "gemini renders");
+	ok(ue_render_answer(&arena, UE_FORMAT_GEMINI, &answer, &out) == UE_OK,
+	   "gemini renders");
 	is_text(out.body,
-			UE_SLICE("{\"error\":{\"code\":429,\"message\":\"say \\\"please\\\"\\nlater\","
-					 "\"status\":\"RESOURCE_EXHAUSTED\",\"details\":[{\"@type\":"
-					 "\"type.googleapis.com/google.rpc.ErrorInfo\",\"reason\":"
-					 "\"RATE_LIMIT_EXCEEDED\",\"domain\":\"upstream_errors\"},{\"@type\":"
-					 "\"type.googleapis.com/google.rpc.RetryInfo\",\"retryDelay\":\"7s\"}]}}"),
+			UE_SLICE(
+				"{\"error\":{\"code\":429,\"message\":\"say \\\"please\\\"\\nlater\","
+				"\"status\":\"RESOURCE_EXHAUSTED\",\"details\":[{\"@type\":"
+				"\"type.googleapis.com/google.rpc.ErrorInfo\",\"reason\":"
+				"\"RATE_LIMIT_EXCEEDED\",\"domain\":\"upstream_errors\"},{\"@type\":"
+				"\"type.googleapis.com/google.rpc.RetryInfo\",\"retryDelay\":\"7s\"}]}}"),
 			"gemini: code, message, status, and the wait in the body");
 	ok(ue_slice_has_prefix(out.frame, UE_SLICE("data: {\"error\":{\"code\":429")),
 	   "gemini: a data line in the stream");
@@ -102,15 +113,16 @@ test_headers(void)
 	ok(ue_render_answer(&arena, UE_FORMAT_OPENAI, &answer, &out) == UE_OK, "and again");
 	is_text(find_header(&out, UE_SLICE("request-id")), UE_SLICE("req_theirs"),
 			"the upstream's id where there is one");
-	is_text(find_header(&out, UE_SLICE("x-upstream-errors-request-id")), UE_SLICE("req_ours"),
-			"ours in a header of its own");
+	is_text(find_header(&out, UE_SLICE("x-upstream-errors-request-id")),
+			UE_SLICE("req_ours"), "ours in a header of its own");
 	is_text(find_header(&out, UE_SLICE("x-should-retry")), UE_SLICE("false"),
 			"a useless retry is forbidden");
 	is_text(find_header(&out, UE_SLICE("retry-after")), UE_SLICE("(none)"),
 			"and no wait is given with it");
 
 	answer.upstream_request_id = UE_SLICE("a\r\nset-cookie: b");
-	ok(ue_render_answer(&arena, UE_FORMAT_OPENAI, &answer, &out) == UE_OK, "and once more");
+	ok(ue_render_answer(&arena, UE_FORMAT_OPENAI, &answer, &out) == UE_OK,
+	   "and once more");
 	is_text(find_header(&out, UE_SLICE("x-request-id")), UE_SLICE("req_ours"),
 			"an id that would split the header is left out");
 }
@@ -122,7 +134,8 @@ test_passed_body(void)
 	UeRendered out = {.status = 0};
 
 	answer.passed_body = UE_SLICE("{\"error\":{\"message\":\"theirs\"}}");
-	ok(ue_render_answer(&arena, UE_FORMAT_OPENAI, &answer, &out) == UE_OK, "a passed body");
+	ok(ue_render_answer(&arena, UE_FORMAT_OPENAI, &answer, &out) == UE_OK,
+	   "a passed body");
 	is_text(out.body, answer.passed_body, "is the body");
 	is_text(out.frame, UE_SLICE("data: {\"error\":{\"message\":\"theirs\"}}\n\n"),
 			"and the frame's data");
@@ -140,7 +153,8 @@ test_template(void)
 	   "a template renders");
 	is_text(out, UE_SLICE("a 500{status}{other} {status"),
 			"known names once, the rest as it is written");
-	ok(ue_template_render(&arena, UE_SLICE("{}{{status}}"), values, 2, &out) == UE_OK, "braces");
+	ok(ue_template_render(&arena, UE_SLICE("{}{{status}}"), values, 2, &out) == UE_OK,
+	   "braces");
 	is_text(out, UE_SLICE("{}{500}"), "alone are text");
 }
 
