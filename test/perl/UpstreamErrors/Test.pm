@@ -150,7 +150,7 @@ my $http = HTTP::Tiny->new(timeout => 30, keep_alive => 1, agent => 'upstream-er
 sub request
 {
 	my ($method, $url, $headers, $content) = @_;
-	$content = encode_json($content) if ref $content;
+	$content = encode_json($content) if ref $content eq 'HASH';
 	return $http->request($method, $url,
 		{ headers => { 'content-type' => 'application/json', %{ $headers || {} } }, defined $content ? (content => $content) : () });
 }
