@@ -12,6 +12,7 @@
 #include "core/classify.h"
 #include "core/decide_text.h"
 #include "core/parse_fields.h"
+#include "core/utf8.h"
 
 /* Statuses that no SDK knows, or that mean something else between the client and us. */
 #define STATUS_PROXY_AUTHENTICATION 407
@@ -66,10 +67,10 @@ is_text_or_null(const UeJson *node)
 
 /*
  * Whether root, an object, is a whole error object of the format: what its vendor's own
- * server could have sent.  The message must be the fault's, for it may have been unwrapped.
+ * server could have sent with that status.  The message must be the fault's, for it may have been unwrapped.
  */
 static bool
-is_of_format(UeFormat format, const UeFault *fault, const UeJson *root)
+is_of_format(UeFormat format, const UeFault *fault, const UeJson *root, int status)
 {
 	const UeJson *error = ue_json_find(root, UE_SLICE("error"));
 	const UeJson *code = ue_json_find(error, UE_SLICE("code"));
@@ -90,9 +91,10 @@ is_of_format(UeFormat format, const UeFault *fault, const UeJson *root)
 			return fault->dialect == UE_DIALECT_ANTHROPIC &&
 				   has_text(error, UE_SLICE("type"));
 		case UE_FORMAT_GEMINI:
+			/* Google's SDK believes the code in the body, so it must be the status */
 			return fault->dialect == UE_DIALECT_GOOGLE &&
 				   has_text(error, UE_SLICE("status")) && code != NULL &&
-				   code->type == UE_JSON_NUMBER;
+				   code->type == UE_JSON_NUMBER && fault->body_status == status;
 	}
 	return false;
 }
@@ -239,11 +241,11 @@ is_message_shown(const UeFault *fault, const UeCase *kase)
 
 static UeStatus
 build_answer(UeArena *arena, const UeCase *kase, const UeVerdict *verdict,
-			 const UeJson *root, UeSlice masked_json, UeAnswer *answer)
+			 const UeJson *root, const UeDecideTexts *texts, UeAnswer *answer)
 {
 	const UeFault *fault = &verdict->fault;
 	bool is_shown = is_message_shown(fault, kase);
-	UeStatus status;
+	UeStatus status = UE_OK;
 
 	answer->status = choose_status(kase, fault);
 	answer->class = fault->class;
@@ -254,14 +256,15 @@ build_answer(UeArena *arena, const UeCase *kase, const UeVerdict *verdict,
 		answer->class = UE_CLASS_SERVER_ERROR;
 
 	if (is_shown)
-		status = ue_decide_clean(arena, fault->message, &answer->message);
+		answer->message = texts->message;
 	else
 		status = ue_decide_catalog_message(arena, kase, fault, &answer->message);
 	if (status == UE_OK)
 		status = choose_words(arena, kase, verdict, is_shown, answer);
-	if (status == UE_OK && is_shown && is_of_format(kase->format, fault, root) &&
-		masked_json.len <= UE_LIMIT_ANSWER)
-		answer->passed_body = masked_json;
+	if (status == UE_OK && is_shown &&
+		is_of_format(kase->format, fault, root, answer->status) &&
+		texts->masked_json.len <= UE_LIMIT_ANSWER)
+		answer->passed_body = texts->masked_json;
 	return status;
 }
 
@@ -282,7 +285,7 @@ ue_decide_case(UeArena *arena, const UeRuleSet *rules, const UeCase *kase, UeVer
 	UeAnswer answer = {.status = 0};
 	const UeCode *local_code = NULL;
 	const UeJson *root = NULL;
-	UeSlice masked_json;
+	UeDecideTexts texts = {{NULL, 0}, {NULL, 0}};
 	UeStatus status;
 	bool is_whole_body;
 
@@ -303,16 +306,17 @@ ue_decide_case(UeArena *arena, const UeRuleSet *rules, const UeCase *kase, UeVer
 	if (is_our_credential_refused(kase, &verdict.fault))
 		blame_operator(&verdict.fault);
 
-	status = ue_decide_texts(arena, kase, root, is_whole_body, &verdict, &masked_json);
+	status = ue_decide_texts(arena, kase, root, is_whole_body, &verdict, &texts);
 	if (status == UE_OK)
-		status = build_answer(arena, kase, &verdict, root, masked_json, &answer);
+		status = build_answer(arena, kase, &verdict, root, &texts, &answer);
 	if (status == UE_OK)
 		status = ue_render_answer(arena, kase->format, &answer, &verdict.answer);
 	if (status != UE_OK)
 		return status;
 	/* a row should read well too when the upstream said nothing */
 	if (ue_slice_is_empty(verdict.message))
-		verdict.message = answer.message;
+		verdict.message = ue_slice_sub(answer.message, 0,
+									   ue_utf8_cut(answer.message, UE_LIMIT_MESSAGE));
 	*out = verdict;
 	return UE_OK;
 }

@@ -45,16 +45,6 @@ ue_decide_token(UeArena *arena, UeSlice text, UeSlice *out)
 }
 
 static UeStatus
-clean_and_cut(UeArena *arena, UeSlice text, size_t limit, bool *is_cut, UeSlice *out)
-{
-	UeStatus status = ue_decide_clean(arena, text, out);
-
-	if (status == UE_OK)
-		cut_text(out, limit, is_cut);
-	return status;
-}
-
-static UeStatus
 fill_detail(UeArena *arena, const UeCase *kase, const UeJson *root, bool is_whole_body,
 			UeVerdict *verdict, UeSlice *masked_json)
 {
@@ -81,15 +71,14 @@ fill_detail(UeArena *arena, const UeCase *kase, const UeJson *root, bool is_whol
 
 UeStatus
 ue_decide_texts(UeArena *arena, const UeCase *kase, const UeJson *root,
-				bool is_whole_body, UeVerdict *verdict, UeSlice *masked_json)
+				bool is_whole_body, UeVerdict *verdict, UeDecideTexts *texts)
 {
 	const UeFault *fault = &verdict->fault;
 	UeStatus status;
 
-	status = fill_detail(arena, kase, root, is_whole_body, verdict, masked_json);
+	status = fill_detail(arena, kase, root, is_whole_body, verdict, &texts->masked_json);
 	if (status == UE_OK)
-		status = clean_and_cut(arena, fault->message, UE_LIMIT_MESSAGE,
-							   &verdict->is_truncated, &verdict->message);
+		status = ue_decide_clean(arena, fault->message, &texts->message);
 	if (status == UE_OK)
 		status = ue_decide_token(arena, fault->type, &verdict->error_type);
 	if (status == UE_OK)
@@ -97,7 +86,11 @@ ue_decide_texts(UeArena *arena, const UeCase *kase, const UeJson *root,
 	if (status == UE_OK)
 		status = ue_decide_token(arena, fault->upstream_request_id,
 								 &verdict->upstream_request_id);
-	return status;
+	if (status != UE_OK)
+		return status;
+	verdict->message = texts->message;
+	cut_text(&verdict->message, UE_LIMIT_MESSAGE, &verdict->is_truncated);
+	return UE_OK;
 }
 
 /* "Unknown route." and "GET /x" are "Unknown route: GET /x". */

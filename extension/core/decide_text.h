@@ -7,14 +7,20 @@
 
 #include "core/decide.h"
 
+/* What an answer is made of and a verdict does not keep. */
+typedef struct UeDecideTexts
+{
+	UeSlice masked_json; /* the tree masked; empty when the body is not one JSON value */
+	UeSlice message;	 /* the fault's, masked and clean, not cut */
+} UeDecideTexts;
+
 /*
- * The body masked as JSON, with its strings decoded and closed where it was cut; empty
- * when it is not one JSON value.  Fills verdict's message, detail, error_type, error_code,
- * upstream_request_id, is_truncated and original_bytes from verdict->fault.
+ * Fills verdict's message, detail, error_type, error_code, upstream_request_id,
+ * is_truncated and original_bytes from verdict->fault.
  */
 extern UeStatus ue_decide_texts(UeArena *arena, const UeCase *kase, const UeJson *root,
 								bool is_whole_body, UeVerdict *verdict,
-								UeSlice *masked_json) UE_MUST_CHECK;
+								UeDecideTexts *texts) UE_MUST_CHECK;
 
 /* Masked, valid UTF-8 without NUL, not cut. */
 extern UeStatus ue_decide_clean(UeArena *arena, UeSlice text, UeSlice *out) UE_MUST_CHECK;
