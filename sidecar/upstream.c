@@ -238,13 +238,6 @@ ue_upstream_open_socket(void *context, curlsocktype purpose,
 	return fd;
 }
 
-void
-ue_upstream_keep_socket(UeUpstream *upstream, curl_socket_t fd)
-{
-	if ((size_t) fd < upstream->sockets_size && upstream->sockets[fd] != NULL)
-		upstream->sockets[fd]->is_connection = true;
-}
-
 int
 ue_upstream_close_socket(void *context, curl_socket_t fd)
 {
@@ -338,6 +331,16 @@ work_off(UeTransfer *transfer)
 		upstream->handler->on_head(transfer->context, transfer->status, transfer->reason,
 								   transfer->headers, transfer->n_headers,
 								   transfer->content_length);
+	}
+	if (!transfer->is_cancelled && transfer->early_len > 0)
+	{
+		UeSlice early = {transfer->early, transfer->early_len};
+
+		transfer->early_len = 0;
+		ue_transfer_deliver(transfer, early);
+		/* the handler has had enough: what libcurl keeps, it keeps until the resume */
+		if (transfer->is_receive_held)
+			transfer->must_unpause_receive = false;
 	}
 	if (!transfer->is_cancelled &&
 		(transfer->must_unpause_receive || transfer->must_unpause_send))
@@ -580,7 +583,6 @@ handle_socket(CURL *easy, curl_socket_t fd, int what, void *context, void *socke
 	UeUpstream *upstream = multi->upstream;
 	UeSocket *found = NULL;
 
-	(void) easy;
 	if ((size_t) fd < upstream->sockets_size)
 		found = upstream->sockets[fd];
 	if (found == NULL)
@@ -597,7 +599,13 @@ handle_socket(CURL *easy, curl_socket_t fd, int what, void *context, void *socke
 		ue_loop_watch(upstream->loop, &found->watch, 0);
 	}
 	if (!found->is_connection)
+	{
+		char *transfer;
+
+		curl_easy_getinfo(easy, CURLINFO_PRIVATE, &transfer);
+		found->is_connection = ((UeTransfer *) transfer)->is_connected;
 		curl_multi_assign(multi->curlm, fd, found);
+	}
 	found->multi = multi;
 	found->wanted = ((what & CURL_POLL_IN) != 0 ? (uint32_t) EPOLLIN : 0) |
 					((what & CURL_POLL_OUT) != 0 ? (uint32_t) EPOLLOUT : 0);
@@ -623,9 +631,14 @@ handle_ready(UeWatch *watch, uint32_t events)
 
 	if (found->wanted == 0)
 	{
-		ue_loop_watch(upstream->loop, watch, 0);
+		/* The first may be of bytes that were read since this turn's epoll_wait, when the
+		 * multi was driven for another transfer. */
+		if (found->is_unwanted)
+			ue_loop_watch(upstream->loop, watch, 0);
+		found->is_unwanted = true;
 		return;
 	}
+	found->is_unwanted = false;
 	/* an error is learnt by reading or writing, whichever is waited for: told of it,
 	 * libcurl would forget which error it was */
 	if ((events & (EPOLLERR | EPOLLHUP)) != 0)

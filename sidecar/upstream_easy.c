@@ -30,6 +30,7 @@ static int handle_connected(void *context, char *primary_ip, char *local_ip,
 							int primary_port, int local_port);
 static size_t handle_header(char *ptr, size_t size, size_t count, void *context);
 static size_t handle_data(char *ptr, size_t size, size_t count, void *context);
+static bool keep_early(UeTransfer *transfer, UeSlice bytes);
 static size_t handle_read(char *buffer, size_t size, size_t count, void *context);
 static bool split_head(UeTransfer *transfer);
 static void split_status_line(UeTransfer *transfer, UeSlice line);
@@ -60,6 +61,7 @@ ue_transfer_free(UeTransfer *transfer)
 	free(transfer->text);
 	free(transfer->head);
 	free(transfer->headers);
+	free(transfer->early);
 	free(transfer);
 }
 
@@ -95,15 +97,23 @@ ue_transfer_reset(UeTransfer *transfer)
 		transfer->head = NULL;
 		transfer->head_size = 0;
 	}
+	if (transfer->early_size > UE_IDLE_BUFFER_BYTES)
+	{
+		free(transfer->early);
+		transfer->early = NULL;
+		transfer->early_size = 0;
+	}
 	transfer->multi = NULL;
 	transfer->context = NULL;
 	transfer->head_len = 0;
+	transfer->early_len = 0;
 	transfer->n_headers = 0;
 	transfer->status = 0;
 	transfer->reason = (UeSlice){NULL, 0};
 	transfer->result = CURLE_OK;
 	transfer->network = UE_NETWORK_NONE;
 	transfer->is_body_streamed = false;
+	transfer->is_connected = false;
 	transfer->is_head_complete = false;
 	transfer->is_head_delivered = false;
 	transfer->is_receive_held = false;
@@ -306,7 +316,6 @@ handle_connected(void *context, char *primary_ip, char *local_ip, int primary_po
 				 int local_port)
 {
 	UeTransfer *transfer = context;
-	curl_socket_t fd;
 
 	(void) primary_ip;
 	(void) local_ip;
@@ -314,9 +323,7 @@ handle_connected(void *context, char *primary_ip, char *local_ip, int primary_po
 	(void) local_port;
 	if (transfer->is_cancelled)
 		return CURL_PREREQFUNC_ABORT;
-	if (curl_easy_getinfo(transfer->easy, CURLINFO_ACTIVESOCKET, &fd) == CURLE_OK &&
-		fd != CURL_SOCKET_BAD)
-		ue_upstream_keep_socket(transfer->upstream, fd);
+	transfer->is_connected = true;
 	ue_loop_set_timer(transfer->upstream->loop, &transfer->timer,
 					  transfer->upstream->limits->first_byte_timeout_ms);
 	return CURL_PREREQFUNC_OK;
@@ -380,9 +387,11 @@ handle_data(char *ptr, size_t size, size_t count, void *context)
 		return 0;
 	if (!transfer->is_head_delivered || upstream->is_starting)
 	{
+		ue_upstream_add_pending(transfer);
+		if (keep_early(transfer, bytes))
+			return bytes.len;
 		transfer->is_receive_paused = true;
 		transfer->must_unpause_receive = true;
-		ue_upstream_add_pending(transfer);
 		return CURL_WRITEFUNC_PAUSE;
 	}
 	if (transfer->is_receive_held)
@@ -390,6 +399,15 @@ handle_data(char *ptr, size_t size, size_t count, void *context)
 		transfer->is_receive_paused = true;
 		return CURL_WRITEFUNC_PAUSE;
 	}
+	ue_transfer_deliver(transfer, bytes);
+	return transfer->is_cancelled ? 0 : bytes.len;
+}
+
+void
+ue_transfer_deliver(UeTransfer *transfer, UeSlice bytes)
+{
+	UeUpstream *upstream = transfer->upstream;
+
 	if (upstream->handler->on_data(transfer->context, bytes))
 		ue_loop_set_timer(upstream->loop, &transfer->timer,
 						  upstream->limits->idle_timeout_ms);
@@ -400,7 +418,19 @@ handle_data(char *ptr, size_t size, size_t count, void *context)
 		transfer->is_receive_held = true;
 		ue_loop_cancel_timer(upstream->loop, &transfer->timer);
 	}
-	return transfer->is_cancelled ? 0 : bytes.len;
+}
+
+static bool
+keep_early(UeTransfer *transfer, UeSlice bytes)
+{
+	size_t needed = transfer->early_len + bytes.len;
+
+	if (needed > UE_EARLY_BYTES ||
+		!reserve(&transfer->early, &transfer->early_size, needed))
+		return false;
+	memcpy(transfer->early + transfer->early_len, bytes.ptr, bytes.len);
+	transfer->early_len = needed;
+	return true;
 }
 
 static size_t

@@ -29,6 +29,10 @@
 /* Easy handles kept when idle; each is about 6 KB. */
 #define UE_IDLE_TRANSFERS 256
 
+/* Of an answer that is there before the start of its transfer has returned (an upstream on
+ * the same machine is that fast) so much is kept until the handler may be called. */
+#define UE_EARLY_BYTES 32768
+
 /* A transfer's buffers above this are given back when it ends. */
 #define UE_IDLE_BUFFER_BYTES 8192
 
@@ -48,6 +52,7 @@ typedef struct UeSocket
 	UeMulti *multi;
 	uint32_t wanted;   /* by curl now; watch.events may be more */
 	bool is_connection; /* established: its end is reported */
+	bool is_unwanted;   /* had an event that nobody wanted */
 	struct UeSocket *next; /* in graves */
 } UeSocket;
 
@@ -85,10 +90,14 @@ struct UeTransfer
 	UeSlice reason;
 	int64_t content_length;
 
+	char *early; /* body bytes that came before the handler could take them */
+	size_t early_len, early_size;
+
 	int64_t start_ms, first_byte_ms;
 	CURLcode result;          /* when has_result */
 	UeNetwork network;        /* why we ended it ourselves; NONE: curl says */
 	bool is_body_streamed;    /* by read_body */
+	bool is_connected;        /* from here on its socket is an established one */
 	bool is_head_complete;    /* status, headers are set */
 	bool is_head_delivered;
 	bool is_receive_held;     /* the handler wants no more for now */
@@ -128,7 +137,6 @@ struct UeUpstream
 extern void ue_upstream_add_pending(UeTransfer *transfer);
 extern curl_socket_t ue_upstream_open_socket(void *upstream, curlsocktype purpose,
 											 struct curl_sockaddr *address);
-extern void ue_upstream_keep_socket(UeUpstream *upstream, curl_socket_t fd);
 extern int ue_upstream_close_socket(void *upstream, curl_socket_t fd);
 
 /* upstream_easy.c */
@@ -136,6 +144,7 @@ extern UeTransfer *ue_transfer_new(UeUpstream *upstream); /* NULL on exhaustion 
 extern void ue_transfer_free(UeTransfer *transfer);
 extern bool ue_transfer_prepare(UeTransfer *transfer, const UeTransferRequest *request,
 								CURLU *curlu);
+extern void ue_transfer_deliver(UeTransfer *transfer, UeSlice bytes); /* to on_data */
 extern void ue_transfer_reset(UeTransfer *transfer); /* fit for the pool */
 
 /* upstream_end.c */
