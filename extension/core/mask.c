@@ -22,6 +22,9 @@
 
 #define MAX_SCANS 6
 
+/* A part of a key behind a dot is at least this long. */
+#define MIN_PART_LEN 16
+
 typedef enum Trigger
 {
 	TRIGGER_NONE = 0,
@@ -303,6 +306,10 @@ ue_mask_skip_escape(const UeMaskScan *scan, size_t start)
 		return start + (ue_mask_has(scan, start, UE_SLICE("25")) && is_hex(scan, start, 4)
 							? 4
 							: 2);
+	/* the digits of \u0022, where only those are of the class looked for */
+	if (before == 'u' && start - scan->floor >= 2 && scan->text.ptr[start - 2] == '\\' &&
+		is_hex(scan, start, 4))
+		return start + 4;
 	if (before != '\\')
 		return start;
 	if (ue_mask_read(scan, start) == 'u' && is_hex(scan, start + 1, 4))
@@ -370,6 +377,33 @@ ue_mask_is_random(UeSlice word)
 	return (classes & UE_MASK_STAR) != 0 || is_inner_upper ||
 		   ((classes & UE_MASK_DIGIT) != 0 &&
 			(classes & (UE_MASK_LOWER | UE_MASK_UPPER)) != 0);
+}
+
+/* A second part of a key behind a dot, which no word of a sentence looks like. */
+static bool
+is_key_part(const UeMaskScan *scan, size_t at)
+{
+	size_t end = ue_mask_find_end(scan, at, UE_MASK_WORD);
+
+	return end - at >= MIN_PART_LEN &&
+		   ue_mask_is_random(ue_slice_sub(scan->text, at, end - at));
+}
+
+size_t
+ue_mask_find_key_end(const UeMaskScan *scan, size_t at)
+{
+	for (;;)
+	{
+		at = ue_mask_find_end(scan, at, UE_MASK_WORD);
+		if (ue_mask_has(scan, at, UE_SLICE("...")))
+			at += 3;
+		else if (ue_mask_has(scan, at, UE_SLICE("\xE2\x80\xA6")))
+			at += 3;
+		else if (ue_mask_read(scan, at) == '.' && is_key_part(scan, at + 1))
+			at++;
+		else
+			return at;
+	}
 }
 
 /* A member whose name says that its value is secret. */

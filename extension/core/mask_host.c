@@ -205,6 +205,9 @@ static const UeSlice version_words[] = {
 /* An IPv6 address with zone and embedded IPv4 is shorter; what is longer need not be read. */
 #define LONGEST_IPV6 64
 
+/* An address right behind letters has at least this many digits; a version has fewer. */
+#define MIN_GLUED_DIGITS 8
+
 static bool is_domain(UeSlice name, size_t n_labels);
 static bool find_ipv4(const UeMaskScan *scan, size_t *start, size_t *end);
 static bool is_dotted_key(UeSlice name);
@@ -381,24 +384,39 @@ is_octet(UeSlice text)
 }
 
 /*
- * Four labels in, narrowed to the address itself: of ip-10.0.0.1-a the middle.  A word in
- * front that announces a version makes it one.
+ * Where the first of four labels really begins: of ip-10.0.0.1 at the 1, and even of
+ * from165.183.151.128, unless the letter says that it is a version.
  */
+static size_t
+find_ipv4_start(const UeMaskScan *scan, size_t start)
+{
+	const char *text = scan->text.ptr;
+	size_t digits = start;
+
+	for (size_t i = start; text[i] != '.'; i++)
+	{
+		if (!ue_mask_is_class(text[i], UE_MASK_DIGIT | UE_MASK_STAR))
+			digits = i + 1;
+	}
+	if (digits > start && (text[digits - 1] == 'v' || text[digits - 1] == 'V'))
+		return start;
+	return digits;
+}
+
+/* Four labels in, narrowed to the address itself; a word before it may make it a version. */
 static bool
 find_ipv4(const UeMaskScan *scan, size_t *start, size_t *end)
 {
 	const char *text = scan->text.ptr;
-	size_t from = *start;
+	size_t from = find_ipv4_start(scan, *start);
 	size_t to = *end;
+	bool is_glued =
+		from > *start && ue_mask_is_class(text[from - 1], UE_MASK_LOWER | UE_MASK_UPPER);
 	UeSlice rest;
 	UeSlice label;
 	bool is_more = true;
+	size_t n_digits = 0;
 
-	for (size_t i = from; text[i] != '.'; i++)
-	{
-		if (ue_mask_is_class(text[i], UE_MASK_DASH))
-			from = i + 1;
-	}
 	for (size_t i = to; text[i - 1] != '.'; i--)
 	{
 		if (ue_mask_is_class(text[i - 1], UE_MASK_DASH))
@@ -413,9 +431,13 @@ find_ipv4(const UeMaskScan *scan, size_t *start, size_t *end)
 	while (is_more)
 	{
 		is_more = read_last_label(&rest, &label);
+		n_digits += label.len;
 		if (!is_octet(label))
 			return false;
 	}
+	/* python3.10.0.1 */
+	if (is_glued && n_digits < MIN_GLUED_DIGITS)
+		return false;
 	*start = from;
 	*end = to;
 	return true;
@@ -506,7 +528,7 @@ ue_mask_apply_ipv6(UeMaskScan *scan, size_t at)
 	if (!is_ipv6(ue_slice_sub(scan->text, start, end - start)))
 		return false;
 	if (ue_mask_read(scan, end) == '%')
-		end = ue_mask_find_end(scan, end + 1, UE_MASK_WORD);
+		end = ue_mask_find_key_end(scan, end + 1);
 	ue_mask_write_stars(scan, start, 0, end);
 	return true;
 }

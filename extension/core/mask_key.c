@@ -175,14 +175,10 @@ static const UeSlice bearer_words[] = {
 
 #define N_ROWS(table) (sizeof(table) / sizeof((table)[0]))
 
-/* A key in the middle of a word must be this long, and of three kinds of characters. */
+/* A key in the middle of a word must be this long. */
 #define MIN_GLUED_LEN 20
 
-/* A part of a key behind a dot is at least this long. */
-#define MIN_PART_LEN 16
-
 static bool has_key_body(const UeMaskScan *scan, const KeyPrefix *row, size_t start);
-static size_t find_key_end(const UeMaskScan *scan, size_t at);
 static bool apply_pem(UeMaskScan *scan, size_t at);
 
 bool
@@ -208,28 +204,29 @@ ue_mask_apply_key(UeMaskScan *scan, size_t at)
 			!has_key_body(scan, row, start))
 			continue;
 		ue_mask_write_stars(scan, start, row->prefix.len,
-							find_key_end(scan, start + row->prefix.len));
+							ue_mask_find_key_end(scan, start + row->prefix.len));
 		return true;
 	}
 	return false;
 }
 
-static size_t
-count_classes(UeSlice text)
+/* A key behind other letters: long, and in both cases, as no compound word is. */
+static bool
+is_glued_key(UeSlice word)
 {
 	int classes = 0;
 
-	for (size_t i = 0; i < text.len; i++)
-		classes |= ue_mask_classes[(unsigned char) text.ptr[i]];
-	return (size_t) ((classes & UE_MASK_DIGIT) != 0) + ((classes & UE_MASK_LOWER) != 0) +
-		   ((classes & UE_MASK_UPPER) != 0);
+	for (size_t i = 0; i < word.len; i++)
+		classes |= ue_mask_classes[(unsigned char) word.ptr[i]];
+	return word.len >= MIN_GLUED_LEN && (classes & UE_MASK_LOWER) != 0 &&
+		   (classes & UE_MASK_UPPER) != 0;
 }
 
 static bool
 has_key_body(const UeMaskScan *scan, const KeyPrefix *row, size_t start)
 {
 	size_t at = start + row->prefix.len;
-	size_t end = find_key_end(scan, at);
+	size_t end = ue_mask_find_key_end(scan, at);
 	size_t first_end = ue_mask_find_end(scan, at, UE_MASK_ALNUM | UE_MASK_STAR);
 	UeSlice word = ue_slice_sub(scan->text, at, end - at);
 	UeSlice first = ue_slice_sub(scan->text, at, first_end - at);
@@ -240,36 +237,7 @@ has_key_body(const UeMaskScan *scan, const KeyPrefix *row, size_t start)
 	if (row->body == BODY_RANDOM ? first.len < row->min_len || !ue_mask_is_random(first)
 								 : word.len < row->min_len)
 		return false;
-	return row->is_anywhere || ue_mask_is_word_start(scan, start) ||
-		   (first.len >= MIN_GLUED_LEN && count_classes(first) == 3);
-}
-
-/* A second part of a key behind a dot, which no word of a sentence looks like. */
-static bool
-is_key_part(const UeMaskScan *scan, size_t at)
-{
-	size_t end = ue_mask_find_end(scan, at, UE_MASK_WORD);
-
-	return end - at >= MIN_PART_LEN &&
-		   ue_mask_is_random(ue_slice_sub(scan->text, at, end - at));
-}
-
-/* A word, what an ellipsis in it hides ("sk-...wxyz"), and further parts behind dots. */
-static size_t
-find_key_end(const UeMaskScan *scan, size_t at)
-{
-	for (;;)
-	{
-		at = ue_mask_find_end(scan, at, UE_MASK_WORD);
-		if (ue_mask_has(scan, at, UE_SLICE("...")))
-			at += 3;
-		else if (ue_mask_has(scan, at, UE_SLICE("\xE2\x80\xA6")))
-			at += 3;
-		else if (ue_mask_read(scan, at) == '.' && is_key_part(scan, at + 1))
-			at++;
-		else
-			return at;
-	}
+	return row->is_anywhere || ue_mask_is_word_start(scan, start) || is_glued_key(first);
 }
 
 /* Keys without punctuation in their prefix, at the letter of it that is rarest. */
@@ -299,7 +267,7 @@ ue_mask_apply_letter_key(UeMaskScan *scan, size_t at)
 	if (ue_mask_has_before(scan, at, UE_SLICE("A")) &&
 		ue_mask_has(scan, at, UE_SLICE("Iza")))
 	{
-		end = ue_mask_find_end(scan, at + 3, UE_MASK_WORD);
+		end = ue_mask_find_key_end(scan, at + 3);
 		if (end - at < 6)
 			return false;
 		ue_mask_write_stars(scan, at - 1, 4, end);
@@ -314,7 +282,7 @@ ue_mask_apply_letter_key(UeMaskScan *scan, size_t at)
 			ue_mask_find_end(scan, at + 2, UE_MASK_DIGIT | UE_MASK_UPPER | UE_MASK_STAR);
 		if (end - at < 14 && !ue_mask_has(scan, at + 2, UE_SLICE("***")))
 			return false;
-		ue_mask_write_stars(scan, at - 2, 4, ue_mask_find_end(scan, end, UE_MASK_WORD));
+		ue_mask_write_stars(scan, at - 2, 4, ue_mask_find_key_end(scan, end));
 		return true;
 	}
 	return false;
@@ -375,7 +343,7 @@ ue_mask_apply_scheme(UeMaskScan *scan, size_t at)
 		start++;
 	if (ue_mask_has(scan, start, UE_SLICE("%20")))
 		start += 3;
-	if (start == blanks_at || !ue_mask_is_word_start(scan, at))
+	if (start == blanks_at)
 		return false;
 	end = start;
 	while (end < scan->text.len && (ue_mask_is_class(scan->text.ptr[end], UE_MASK_WORD) ||
@@ -384,7 +352,8 @@ ue_mask_apply_scheme(UeMaskScan *scan, size_t at)
 	while (end > start && scan->text.ptr[end - 1] == '.')
 		end--;
 	word = ue_slice_sub(scan->text, start, end - start);
-	if (word.len == 0 || is_bearer_word(word))
+	if (word.len == 0 || is_bearer_word(word) ||
+		(!ue_mask_is_word_start(scan, at) && !is_glued_key(word)))
 		return false;
 	/* "Basic plan" is a plan */
 	if (!is_bearer && !ue_mask_is_random(word) &&
@@ -438,7 +407,7 @@ ue_mask_apply_slash(UeMaskScan *scan, size_t at)
 	if (ue_mask_has_before(scan, at, UE_SLICE("1")) &&
 		ue_mask_has(scan, at, UE_SLICE("//0")))
 	{
-		end = ue_mask_find_end(scan, at + 3, UE_MASK_WORD);
+		end = ue_mask_find_key_end(scan, at + 3);
 		if (end - at < 20 && !ue_mask_has(scan, at + 3, UE_SLICE("***")))
 			return false;
 		ue_mask_write_stars(scan, at - 1, 4, end);
@@ -452,7 +421,7 @@ ue_mask_apply_slash(UeMaskScan *scan, size_t at)
 	if (word.len == 0 ||
 		(ue_mask_read(scan, end) != '/' && !ue_mask_is_class(word.ptr[0], UE_MASK_DIGIT)))
 		return false;
-	ue_mask_write_stars(scan, start, 0, end);
+	ue_mask_write_stars(scan, start, 0, ue_mask_find_key_end(scan, end));
 	return true;
 }
 
@@ -483,7 +452,7 @@ ue_mask_apply_star(UeMaskScan *scan, size_t at)
 		;
 	if (n == word.len)
 		return false;
-	ue_mask_write_stars(scan, start, 0, end);
+	ue_mask_write_stars(scan, start, 0, ue_mask_find_key_end(scan, end));
 	return true;
 }
 
@@ -504,8 +473,7 @@ ue_mask_apply_arn(UeMaskScan *scan, size_t at)
 	if (at != scan->arn_colon || at == 0)
 	{
 		if (!ue_mask_has(scan, at, UE_SLICE(":aws")) ||
-			!ue_mask_has_before(scan, at, UE_SLICE("arn")) ||
-			!ue_mask_is_word_start(scan, at - 3))
+			!ue_mask_has_before(scan, at, UE_SLICE("arn")))
 			return false;
 		for (int n_parts = 0; n_parts < 3; n_parts++)
 		{

@@ -99,6 +99,10 @@ extern bool ue_mask_is_word_start(const UeMaskScan *scan, size_t at);
 /* start, moved past the rest of an escape (\n, \u0026, %20) that it stands in. */
 extern size_t ue_mask_skip_escape(const UeMaskScan *scan, size_t start);
 
+/* End of the key that goes on at `at`: a word, what an ellipsis in it hides ("sk-...wxyz"),
+ * and further parts behind dots. */
+extern size_t ue_mask_find_key_end(const UeMaskScan *scan, size_t at);
+
 /* Letters and digits mixed as no word of a sentence mixes them, or stars. */
 extern bool ue_mask_is_random(UeSlice word);
 
