@@ -56,7 +56,8 @@ build_tables(void)
 	for (int i = 1; i < 8; i++)
 	{
 		for (int byte = 0; byte < 256; byte++)
-			table[i][byte] = table[i - 1][byte] >> 8 ^ table[0][table[i - 1][byte] & 0xFF];
+			table[i][byte] =
+				table[i - 1][byte] >> 8 ^ table[0][table[i - 1][byte] & 0xFF];
 	}
 #if defined(__x86_64__)
 	has_instruction = __builtin_cpu_supports("sse4.2");

@@ -74,6 +74,8 @@ static void give_result(UeDatabase *database, const PGresult *result);
 static void flush(UeDatabase *database);
 static void lose(UeDatabase *database, int64_t now_ms, const char *reason);
 static void report_down(UeDatabase *database, const char *reason);
+static void take_notice(void *context, const char *message);
+static void write_one_line(char *out, size_t out_size, const char *text);
 static const char *find_refusal(const PGresult *result);
 
 UeDatabase *
@@ -282,6 +284,8 @@ start(UeDatabase *database, int64_t now_ms)
 	database->state = STATE_CONNECTING;
 	database->due_ms = now_ms + CONNECT_TIMEOUT_MS;
 	database->events = POLLOUT;
+	if (database->connection != NULL)
+		PQsetNoticeProcessor(database->connection, take_notice, database);
 	if (database->connection == NULL)
 		lose(database, now_ms, "out of memory");
 	else if (PQstatus(database->connection) == CONNECTION_BAD)
@@ -518,17 +522,44 @@ report_down(UeDatabase *database, const char *reason)
 		(database->options.is_quiet && database->state != STATE_SETUP))
 		return;
 	database->is_down_reported = true;
-	snprintf(line, sizeof(line), "%s", reason);
-	for (char *at = line; *at != '\0'; at++)
-	{
-		if (*at == '\n')
-			*at = at[1] == '\0' ? '\0' : ' ';
-	}
+	write_one_line(line, sizeof(line), reason);
 	ue_log_write(UE_LOG_WARNING,
 				 database->state == STATE_READY ? "database_lost"
 												: "database_unavailable",
 				 "no database: verdicts are local, events wait in the journal", "role",
 				 database->options.role, "reason", line, NULL);
+}
+
+/* libpq would write it to stderr as it is. */
+static void
+take_notice(void *context, const char *message)
+{
+	const UeDatabase *database = context;
+	char line[512];
+
+	write_one_line(line, sizeof(line), message);
+	ue_log_write(UE_LOG_DEBUG, "database_notice", "the database said something", "role",
+				 database->options.role, "notice", line, NULL);
+}
+
+/* Runs of white space as one blank, none at the end. */
+static void
+write_one_line(char *out, size_t out_size, const char *text)
+{
+	size_t len = 0;
+
+	for (; *text != '\0' && len + 1 < out_size; text++)
+	{
+		bool is_blank = *text == '\n' || *text == '\t' || *text == ' ';
+
+		if (!is_blank)
+			out[len++] = *text;
+		else if (len > 0 && out[len - 1] != ' ')
+			out[len++] = ' ';
+	}
+	if (len > 0 && out[len - 1] == ' ')
+		len--;
+	out[len] = '\0';
 }
 
 static const char *

@@ -27,14 +27,10 @@ typedef struct ElementType
 
 /* src/include/catalog/pg_type.dat; these numbers are fixed for ever. */
 static const ElementType element_types[] = {
-	[UE_ELEMENT_TIMESTAMPTZ] = {1184, 1185},
-	[UE_ELEMENT_UUID] = {2950, 2951},
-	[UE_ELEMENT_TEXT] = {25, 1009},
-	[UE_ELEMENT_INT4] = {23, 1007},
-	[UE_ELEMENT_INT8] = {20, 1016},
-	[UE_ELEMENT_BOOL] = {16, 1000},
-	[UE_ELEMENT_JSONB] = {3802, 3807},
-	[UE_ELEMENT_INET] = {869, 1041},
+	[UE_ELEMENT_TIMESTAMPTZ] = {1184, 1185}, [UE_ELEMENT_UUID] = {2950, 2951},
+	[UE_ELEMENT_TEXT] = {25, 1009},			 [UE_ELEMENT_INT4] = {23, 1007},
+	[UE_ELEMENT_INT8] = {20, 1016},			 [UE_ELEMENT_BOOL] = {16, 1000},
+	[UE_ELEMENT_JSONB] = {3802, 3807},		 [UE_ELEMENT_INET] = {869, 1041},
 	[UE_ELEMENT_BYTEA] = {17, 1001},
 };
 
@@ -147,8 +143,8 @@ ue_database_write_inet(UeBuf *buf, UeSlice text)
 		return;
 	}
 	value[1] = (char) (8 * size); /* prefix: the whole address */
-	value[3] = (char) size;       /* value[2], is_cidr, stays 0 */
-	ue_database_write_bytes(buf, (UeSlice) {value, 4 + size});
+	value[3] = (char) size;		  /* value[2], is_cidr, stays 0 */
+	ue_database_write_bytes(buf, (UeSlice){value, 4 + size});
 }
 
 void
@@ -181,7 +177,7 @@ write_field(UeBuf *buf, const UeColumn *column, const char *field)
 				ue_database_write_int8(buf, *number);
 			break;
 		case UE_COLUMN_UUID:
-			ue_database_write_bytes(buf, (UeSlice) {field, 16});
+			ue_database_write_bytes(buf, (UeSlice){field, 16});
 			break;
 		case UE_COLUMN_TEXT:
 		case UE_COLUMN_JSONB:
@@ -231,7 +227,7 @@ write_u32(UeBuf *buf, uint32_t value)
 {
 	uint32_t wire = htonl(value);
 
-	ue_buf_append(buf, (UeSlice) {(const char *) &wire, sizeof(wire)});
+	ue_buf_append(buf, (UeSlice){(const char *) &wire, sizeof(wire)});
 }
 
 static void

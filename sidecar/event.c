@@ -11,7 +11,10 @@
 
 #include "core/mask.h"
 
-#define COLUMN(name, type) {#name, UE_COLUMN_##type, offsetof(UeEvent, name)}
+#define COLUMN(name, type)                                                               \
+	{                                                                                    \
+#name, UE_COLUMN_##type, offsetof(UeEvent, name)                                 \
+	}
 
 const UeColumn ue_event_columns[UE_EVENT_COLUMNS] = {
 	{"at", UE_COLUMN_TIMESTAMPTZ, offsetof(UeEvent, at_us)},

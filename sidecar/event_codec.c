@@ -32,7 +32,7 @@ typedef struct Field
 	int number;
 	Wire wire;
 	int64_t integer; /* WIRE_EIGHT, WIRE_ONE */
-	UeSlice bytes;   /* WIRE_BYTES */
+	UeSlice bytes;	 /* WIRE_BYTES */
 } Field;
 
 static const UeColumn completion_fields[] = {
@@ -46,7 +46,8 @@ static const UeColumn completion_fields[] = {
 	{"total_ms", UE_COLUMN_INT4, offsetof(UeCompletion, total_ms)},
 };
 
-#define COMPLETION_FIELDS ((int) (sizeof(completion_fields) / sizeof(completion_fields[0])))
+#define COMPLETION_FIELDS                                                                \
+	((int) (sizeof(completion_fields) / sizeof(completion_fields[0])))
 
 static UeStatus write_fields(UeBuf *buf, const UeColumn *columns, int n_columns,
 							 const void *record) UE_MUST_CHECK;
@@ -56,8 +57,8 @@ static void write_integer(UeBuf *buf, int number, int64_t value);
 static UeStatus read_fields(UeSlice bytes, const UeColumn *columns, int n_columns,
 							void *record) UE_MUST_CHECK;
 static UeStatus read_field(UeSlice bytes, size_t *at, Field *out) UE_MUST_CHECK;
-static UeStatus store_field(const UeColumn *column, const Field *field, void *record)
-	UE_MUST_CHECK;
+static UeStatus store_field(const UeColumn *column, const Field *field,
+							void *record) UE_MUST_CHECK;
 static uint64_t read_little_endian(const char *ptr, int n_bytes);
 
 UeStatus
@@ -120,7 +121,7 @@ write_fields(UeBuf *buf, const UeColumn *columns, int n_columns, const void *rec
 					write_integer(buf, i, *(const int64_t *) field);
 				break;
 			case UE_COLUMN_UUID:
-				write_bytes(buf, i, (UeSlice) {field, 16});
+				write_bytes(buf, i, (UeSlice){field, 16});
 				break;
 			case UE_COLUMN_TEXT:
 			case UE_COLUMN_JSONB:
@@ -167,7 +168,7 @@ write_bytes(UeBuf *buf, int number, UeSlice bytes)
 
 	for (int i = 0; i < 4; i++)
 		head[2 + i] = (char) (bytes.len >> (8 * i));
-	ue_buf_append(buf, (UeSlice) {head, sizeof(head)});
+	ue_buf_append(buf, (UeSlice){head, sizeof(head)});
 	ue_buf_append(buf, bytes);
 }
 
@@ -178,7 +179,7 @@ write_integer(UeBuf *buf, int number, int64_t value)
 
 	for (int i = 0; i < 8; i++)
 		field[2 + i] = (char) ((uint64_t) value >> (8 * i));
-	ue_buf_append(buf, (UeSlice) {field, sizeof(field)});
+	ue_buf_append(buf, (UeSlice){field, sizeof(field)});
 }
 
 static UeStatus
@@ -214,7 +215,7 @@ read_field(UeSlice bytes, size_t *at, Field *out)
 	out->number = (unsigned char) ptr[0];
 	out->wire = (unsigned char) ptr[1];
 	out->integer = 0;
-	out->bytes = (UeSlice) {NULL, 0};
+	out->bytes = (UeSlice){NULL, 0};
 	if (out->wire == WIRE_EIGHT)
 	{
 		size = 10;
@@ -228,7 +229,7 @@ read_field(UeSlice bytes, size_t *at, Field *out)
 	}
 	else if (out->wire == WIRE_BYTES && left >= 6)
 	{
-		out->bytes = (UeSlice) {ptr + 6, read_little_endian(ptr + 2, 4)};
+		out->bytes = (UeSlice){ptr + 6, read_little_endian(ptr + 2, 4)};
 		size = 6 + out->bytes.len;
 	}
 	else

@@ -282,6 +282,6 @@ report_drop(uint64_t n_events, uint64_t n_segments)
 	snprintf(events, sizeof(events), "%" PRIu64, n_events);
 	snprintf(segments, sizeof(segments), "%" PRIu64, n_segments);
 	ue_log_write(UE_LOG_ERROR, "journal_dropped",
-				 "the journal is over its budget: the oldest events were dropped", "events",
-				 events, "segments", segments, NULL);
+				 "the journal is over its budget: the oldest events were dropped",
+				 "events", events, "segments", segments, NULL);
 }

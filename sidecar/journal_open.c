@@ -50,11 +50,12 @@ ue_journal_load(UeJournal *journal, const char *directory, char *error, size_t e
 				 directory, strerror(errno));
 		is_loaded = false;
 	}
-	if (ue_journal_read_position(journal->directory_fd, &journal->position, &dropped_events))
+	if (ue_journal_read_position(journal->directory_fd, &journal->position,
+								 &dropped_events))
 		atomic_store(&journal->dropped_events, dropped_events);
 	for (size_t i = 0; is_loaded && i < list.n_seqs; i++)
-		is_loaded = load_segment(journal, list.seqs[i], i + 1 == list.n_seqs, error,
-								 error_size);
+		is_loaded =
+			load_segment(journal, list.seqs[i], i + 1 == list.n_seqs, error, error_size);
 	journal->first_seq = journal->position.seq + 1;
 	if (list.n_seqs > 0 && list.seqs[list.n_seqs - 1] >= journal->first_seq)
 		journal->first_seq = list.seqs[list.n_seqs - 1] + 1;
@@ -134,7 +135,8 @@ compare_seqs(const void *a, const void *b)
 }
 
 static bool
-load_segment(UeJournal *journal, uint64_t seq, bool is_last, char *error, size_t error_size)
+load_segment(UeJournal *journal, uint64_t seq, bool is_last, char *error,
+			 size_t error_size)
 {
 	UeSegment segment = {.seq = seq, .fd = -1, .is_closed = true};
 	char name[UE_JOURNAL_NAME_SIZE];
@@ -157,7 +159,7 @@ load_segment(UeJournal *journal, uint64_t seq, bool is_last, char *error, size_t
 			map = NULL;
 			goto failed;
 		}
-		status = ue_record_check_segment_header((UeSlice) {map, (size_t) info.st_size});
+		status = ue_record_check_segment_header((UeSlice){map, (size_t) info.st_size});
 	}
 	if (status == UE_INVALID_ARGUMENT)
 	{
@@ -170,7 +172,7 @@ load_segment(UeJournal *journal, uint64_t seq, bool is_last, char *error, size_t
 	is_loaded = true;
 	if (status == UE_OK)
 	{
-		end = scan_records((UeSlice) {map, (size_t) info.st_size}, &segment);
+		end = scan_records((UeSlice){map, (size_t) info.st_size}, &segment);
 		segment.bytes = is_last ? end : (uint64_t) info.st_size;
 		if (segment.bytes < (uint64_t) info.st_size)
 		{

@@ -23,7 +23,8 @@
 static bool replace_file(int directory_fd, const char *line, size_t len);
 
 bool
-ue_journal_read_position(int directory_fd, UeJournalPosition *out, uint64_t *dropped_events)
+ue_journal_read_position(int directory_fd, UeJournalPosition *out,
+						 uint64_t *dropped_events)
 {
 	char line[LINE_SIZE];
 	UeJournalPosition position;
@@ -46,7 +47,8 @@ ue_journal_read_position(int directory_fd, UeJournalPosition *out, uint64_t *dro
 			   " %16" SCNx64 "%n %8" SCNx32,
 			   &position.seq, &position.offset, &position.events, &dropped, &at,
 			   &sum) != 5 ||
-		at == 0 || ue_crc32c(0, line, (size_t) at) != sum || position.seq >= UINT64_MAX / 2)
+		at == 0 || ue_crc32c(0, line, (size_t) at) != sum ||
+		position.seq >= UINT64_MAX / 2)
 		return false;
 	*out = position;
 	*dropped_events = dropped;

@@ -19,17 +19,17 @@
 
 /* Holds the largest record with room for reading ahead. */
 #define WINDOW_SIZE (UE_RECORD_HEADER + UE_RECORD_MAX_PAYLOAD + 256 * 1024)
-#define READ_AHEAD (256 * 1024)
+#define READ_AHEAD	(256 * 1024)
 
 struct UeJournalReader
 {
 	UeJournal *journal;
 	UeJournalPosition position; /* of the first byte of the window's unread part */
-	UeJournalExtent extent;     /* of the segment that is open, as last asked */
-	int fd;                     /* -1: none open */
-	char *window;               /* owned, WINDOW_SIZE */
-	size_t begin, end;          /* the unread part of the window */
-	bool is_in_gap;             /* passing over damage, counted already */
+	UeJournalExtent extent;		/* of the segment that is open, as last asked */
+	int fd;						/* -1: none open */
+	char *window;				/* owned, WINDOW_SIZE */
+	size_t begin, end;			/* the unread part of the window */
+	bool is_in_gap;				/* passing over damage, counted already */
 	bool is_past_earlier_runs;
 	uint64_t n_corrupt;
 };
@@ -114,8 +114,8 @@ open_segment(UeJournalReader *reader)
 		if (reader->extent.seq != reader->position.seq ||
 			reader->position.offset < UE_RECORD_SEGMENT_HEADER ||
 			reader->position.offset > reader->extent.bytes)
-			reader->position = (UeJournalPosition) {.seq = reader->extent.seq,
-													.offset = UE_RECORD_SEGMENT_HEADER};
+			reader->position = (UeJournalPosition){.seq = reader->extent.seq,
+												   .offset = UE_RECORD_SEGMENT_HEADER};
 		ue_journal_name_segment(reader->extent.seq, name);
 		reader->fd = openat(reader->journal->directory_fd, name, O_RDONLY | O_CLOEXEC);
 		if (reader->fd >= 0)
@@ -124,7 +124,7 @@ open_segment(UeJournalReader *reader)
 		/* Dropped in between; out of descriptors is for the next call. */
 		if (errno != ENOENT)
 			return false;
-		reader->position = (UeJournalPosition) {.seq = reader->extent.seq + 1};
+		reader->position = (UeJournalPosition){.seq = reader->extent.seq + 1};
 	}
 	return false;
 }
@@ -191,8 +191,8 @@ go_on(UeJournalReader *reader)
 	{
 		/* Dropped while we read it: what it still had has been counted as dropped. */
 		close_segment(reader);
-		reader->position = (UeJournalPosition) {.seq = extent.seq,
-												.offset = UE_RECORD_SEGMENT_HEADER};
+		reader->position =
+			(UeJournalPosition){.seq = extent.seq, .offset = UE_RECORD_SEGMENT_HEADER};
 		return true;
 	}
 	reader->extent = extent;
@@ -210,8 +210,8 @@ go_on(UeJournalReader *reader)
 	if (!extent.is_closed)
 		return false;
 	close_segment(reader);
-	reader->position = (UeJournalPosition) {.seq = extent.seq + 1,
-											.offset = UE_RECORD_SEGMENT_HEADER};
+	reader->position =
+		(UeJournalPosition){.seq = extent.seq + 1, .offset = UE_RECORD_SEGMENT_HEADER};
 	return true;
 }
 
@@ -245,7 +245,7 @@ refill(UeJournalReader *reader)
 	if (!reader->extent.is_closed)
 		return false;
 	close_segment(reader);
-	reader->position = (UeJournalPosition) {.seq = reader->extent.seq + 1,
-											.offset = UE_RECORD_SEGMENT_HEADER};
+	reader->position = (UeJournalPosition){.seq = reader->extent.seq + 1,
+										   .offset = UE_RECORD_SEGMENT_HEADER};
 	return true;
 }

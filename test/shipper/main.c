@@ -96,7 +96,7 @@ run_thread(void *argument)
 			_exit(3);
 		if (number % 3 != 0)
 			append_completion(number);
-		if (number % 64 == 0)
+		if (number % 32 == 0)
 			usleep(2000);
 	}
 	return NULL;

@@ -14,7 +14,7 @@ use Time::HiRes qw(sleep);
 use UpstreamErrors::Test;
 
 my $rounds = 20;
-my $writer = $ENV{UPSTREAM_ERRORS_WRITER} || top_directory() . '/build/test/journal-writer';
+my $writer = $ENV{UE_TEST_WRITER} || top_directory() . '/build/test/journal-writer';
 my $directory = PostgreSQL::Test::Utils::tempdir;
 my $journal = "$directory/journal";
 my $node = PostgreSQL::Test::Cluster->new('main');

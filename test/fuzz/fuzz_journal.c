@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * fuzz_journal.c: whatever lies in the journal's directory, opening and reading it ends, and
+ * every whole record comes back, in order, between whatever else there is.
+ *
+ * The input is a list of pieces, each an operation and a length: raw bytes, a whole record
+ * with these bytes as its payload (a fuzzer does not guess checksums), or the beginning of
+ * the next segment.  What is read goes on through the codec and the shipper's queue.
+ */
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "journal_reader.h"
+#include "log.h"
+#include "shipper_queue.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define MAX_RECORDS 4096
+
+static char directory[] = "/tmp/ue-fuzz-journal-XXXXXX";
+static UeSlice records[MAX_RECORDS];
+static int n_records;
+static uint64_t n_segments;
+
+static void
+require(bool condition)
+{
+	if (!condition)
+		abort();
+}
+
+static void
+name_segment(uint64_t seq, char *path, size_t path_size)
+{
+	snprintf(path, path_size, "%s/%016llx.journal", directory, (unsigned long long) seq);
+}
+
+static int
+open_segment(uint64_t seq)
+{
+	char header[UE_RECORD_SEGMENT_HEADER];
+	char path[128];
+	int fd;
+
+	name_segment(seq, path, sizeof(path));
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	require(fd >= 0);
+	ue_record_write_segment_header(header);
+	require(write(fd, header, sizeof(header)) == sizeof(header));
+	return fd;
+}
+
+static void
+write_record(int fd, UeSlice payload)
+{
+	char record[UE_RECORD_HEADER + 256];
+
+	memcpy(record + UE_RECORD_HEADER, payload.ptr, payload.len);
+	ue_record_write_header(record, (UeRecordKind) (payload.len % 4), (int64_t) payload.len,
+						   payload.len);
+	require(write(fd, record, UE_RECORD_HEADER + payload.len) ==
+			(ssize_t) (UE_RECORD_HEADER + payload.len));
+	records[n_records++] = payload;
+}
+
+static void
+build_segments(const uint8_t *data, size_t size)
+{
+	int fd = open_segment(n_segments = 1);
+	size_t at = 0;
+
+	n_records = 0;
+	while (at + 2 <= size && n_records < MAX_RECORDS)
+	{
+		int operation = data[at];
+		size_t len = data[at + 1];
+		UeSlice bytes;
+
+		at += 2;
+		if (len > size - at)
+			len = size - at;
+		bytes = (UeSlice) {(const char *) data + at, len};
+		at += len;
+		if (operation < 120)
+			write_record(fd, bytes);
+		else if (operation < 240)
+			require(write(fd, bytes.ptr, bytes.len) == (ssize_t) bytes.len);
+		else
+		{
+			close(fd);
+			fd = open_segment(++n_segments);
+		}
+	}
+	close(fd);
+}
+
+static void
+read_all(UeJournal *journal)
+{
+	static UeQueue queue;
+	UeJournalReader *reader = ue_journal_reader_new(journal);
+	UeJournalEntry entry;
+	UeJournalPosition position;
+	UeQueueTime time = {.is_past_earlier_runs = true, .wait_us = 1000};
+	UePending *taken[16];
+	size_t n_taken;
+	int n_read = 0;
+
+	ue_queue_init(&queue);
+	while (ue_journal_reader_next(reader, &entry))
+	{
+		require(entry.is_earlier_run);
+		if (n_read < n_records &&
+			ue_slice_is_equal(entry.record.payload, records[n_read]))
+			n_read++;
+		require(ue_queue_append(&queue, &entry));
+	}
+	require(n_read == n_records);
+	ue_queue_advance(&queue, &time);
+	while ((n_taken = ue_queue_take(&queue, taken, 16, 1 << 20)) > 0)
+	{
+		for (size_t i = 0; i < n_taken; i++)
+			taken[i]->state = UE_PENDING_DONE;
+		ue_queue_pop(&queue, &position);
+	}
+	require(!ue_queue_pop(&queue, &position) && queue.n_bytes == 0);
+	require(ue_journal_release(journal, ue_journal_reader_position(reader)));
+	ue_journal_reader_free(reader);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static bool is_ready;
+	UeJournalOptions options = {directory, 1 << 20, 64 << 20, UE_FSYNC_NEVER};
+	char error[256];
+	char path[128];
+	UeJournal *journal;
+
+	if (!is_ready)
+	{
+		require(mkdtemp(directory) != NULL);
+		ue_log_init(UE_LOG_ERROR);
+		is_ready = true;
+	}
+	build_segments(data, size);
+	journal = ue_journal_open(&options, error, sizeof(error));
+	require(journal != NULL);
+	read_all(journal);
+	ue_journal_close(journal);
+
+	/* the ones above, and the one that the journal began */
+	for (uint64_t seq = 1; seq <= n_segments + 1; seq++)
+	{
+		name_segment(seq, path, sizeof(path));
+		unlink(path);
+	}
+	snprintf(path, sizeof(path), "%s/position", directory);
+	unlink(path);
+	return 0;
+}
