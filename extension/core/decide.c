@@ -202,7 +202,9 @@ choose_words(UeArena *arena, const UeCase *kase, const UeVerdict *verdict, bool 
 
 	if (is_shown && is_own_dialect(kase->format, fault->dialect))
 	{
-		answer->type = keep_word(verdict->error_type);
+		/* Google's status names belong to their HTTP statuses */
+		if (kase->format != UE_FORMAT_GEMINI || answer->status == fault->body_status)
+			answer->type = keep_word(verdict->error_type);
 		status = ue_decide_token(arena, keep_word(code), &answer->code);
 		if (status == UE_OK)
 			status = ue_decide_token(arena, keep_param(fault->param), &answer->param);

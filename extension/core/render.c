@@ -44,15 +44,15 @@ render_headers(UeArena *arena, const UeAnswer *answer, UeRendered *out)
 	UeSlice ours = answer->request_id;
 	UeSlice theirs = answer->upstream_request_id;
 
-	add_header(out, UE_SLICE("content-type"), UE_SLICE("application/json"));
-	if (!is_header_safe(theirs))
+	if (ue_slice_is_empty(theirs))
 		theirs = ours;
-	if (is_header_safe(theirs))
+	add_header(out, UE_SLICE("content-type"), UE_SLICE("application/json"));
+	if (!ue_slice_is_empty(theirs))
 	{
 		add_header(out, UE_SLICE("x-request-id"), theirs);
 		add_header(out, UE_SLICE("request-id"), theirs);
 	}
-	if (is_header_safe(ours))
+	if (!ue_slice_is_empty(ours))
 		add_header(out, UE_SLICE("x-upstream-errors-request-id"), ours);
 	if (answer->is_retry_useless)
 		add_header(out, UE_SLICE("x-should-retry"), UE_SLICE("false"));
@@ -76,11 +76,16 @@ UeStatus
 ue_render_answer(UeArena *arena, UeFormat format, const UeAnswer *answer, UeRendered *out)
 {
 	UeRendered rendered = {.status = answer->status};
+	UeAnswer safe = *answer;
 	UeStatus status;
 
-	status = render_headers(arena, answer, &rendered);
+	if (!is_header_safe(safe.request_id))
+		safe.request_id = (UeSlice){NULL, 0};
+	if (!is_header_safe(safe.upstream_request_id))
+		safe.upstream_request_id = (UeSlice){NULL, 0};
+	status = render_headers(arena, &safe, &rendered);
 	if (status == UE_OK)
-		status = formats[format](arena, answer, &rendered);
+		status = formats[format](arena, &safe, &rendered);
 	if (status == UE_OK)
 		*out = rendered;
 	return status;

@@ -4,7 +4,8 @@
  *
  * OpenAI: the types its servers send (error code guide); where it has none, the words that
  * OpenAI-compatible gateways agree on.  Anthropic: the closed list of its API errors page.
- * Google: rpc/code.proto; classes whose name depends on the status are left to that table.
+ * Google: rpc/code.proto binds names to statuses, so the status decides there, and the class
+ * only for statuses that Google does not send.
  */
 #include "core/render_words.h"
 
@@ -15,7 +16,7 @@ typedef struct ClassWords
 	UeClass class;
 	UeSlice openai;
 	UeSlice anthropic;
-	UeSlice google; /* empty: by status */
+	UeSlice google;
 } ClassWords;
 
 #define WORDS(class, openai, anthropic, google)                                          \
@@ -25,7 +26,8 @@ typedef struct ClassWords
 	}
 
 static const ClassWords class_words[] = {
-	WORDS(AUTHENTICATION, "authentication_error", "authentication_error", ""),
+	WORDS(AUTHENTICATION, "authentication_error", "authentication_error",
+		  "UNAUTHENTICATED"),
 	WORDS(PERMISSION, "permission_error", "permission_error", "PERMISSION_DENIED"),
 	WORDS(BILLING, "insufficient_quota", "billing_error", "RESOURCE_EXHAUSTED"),
 	WORDS(RATE_LIMIT, "rate_limit_error", "rate_limit_error", "RESOURCE_EXHAUSTED"),
@@ -34,7 +36,8 @@ static const ClassWords class_words[] = {
 		  "INVALID_ARGUMENT"),
 	WORDS(CONTENT_POLICY, "invalid_request_error", "invalid_request_error",
 		  "INVALID_ARGUMENT"),
-	WORDS(INVALID_REQUEST, "invalid_request_error", "invalid_request_error", ""),
+	WORDS(INVALID_REQUEST, "invalid_request_error", "invalid_request_error",
+		  "INVALID_ARGUMENT"),
 	WORDS(MODEL_NOT_FOUND, "invalid_request_error", "not_found_error", "NOT_FOUND"),
 	WORDS(NOT_FOUND, "invalid_request_error", "not_found_error", "NOT_FOUND"),
 	WORDS(CONFLICT, "conflict_error", "conflict_error", "ABORTED"),
@@ -43,10 +46,10 @@ static const ClassWords class_words[] = {
 	WORDS(TIMEOUT, "timeout_error", "timeout_error", "DEADLINE_EXCEEDED"),
 	WORDS(NETWORK, "server_error", "api_error", "UNAVAILABLE"),
 	WORDS(STREAM, "server_error", "api_error", "UNAVAILABLE"),
-	WORDS(SERVER_ERROR, "server_error", "api_error", ""),
+	WORDS(SERVER_ERROR, "server_error", "api_error", "INTERNAL"),
 	WORDS(BAD_RESPONSE, "server_error", "api_error", "INTERNAL"),
 	WORDS(CLIENT_GONE, "invalid_request_error", "invalid_request_error", "CANCELLED"),
-	WORDS(INTERNAL, "server_error", "api_error", ""),
+	WORDS(INTERNAL, "server_error", "api_error", "INTERNAL"),
 };
 
 typedef struct StatusName
@@ -91,12 +94,8 @@ ue_render_anthropic_type(UeClass class)
 UeSlice
 ue_render_google_status(UeClass class, int status)
 {
-	UeSlice by_class = find_class(class)->google;
-
-	if (!ue_slice_is_empty(by_class))
-		return by_class;
 	for (size_t i = 0; i < N_ELEMENTS(status_names); i++)
 		if (status_names[i].status == status)
 			return status_names[i].name;
-	return status >= 500 ? UE_SLICE("INTERNAL") : UE_SLICE("INVALID_ARGUMENT");
+	return find_class(class)->google;
 }
