@@ -3,8 +3,9 @@
  * mask.h: no secret leaves.
  *
  * Keys, tokens, credentials in URLs, hosts, addresses, account ids are replaced; field
- * paths, file names, model names, versions, timestamps and counters are not.  One pass,
- * linear time, and ue_mask_text(ue_mask_text(x)) = ue_mask_text(x).
+ * paths, file names, model names, versions, timestamps and counters are not.  One pass finds
+ * it all, a second over what was changed makes sure; linear time, and
+ * ue_mask_text(ue_mask_text(x)) = ue_mask_text(x).
  */
 #ifndef UE_CORE_MASK_H
 #define UE_CORE_MASK_H
@@ -20,8 +21,9 @@ extern UeStatus ue_mask_text(UeArena *arena, UeSlice text, UeSlice *out) UE_MUST
 
 /*
  * A JSON document written anew with every string masked, and the values of members whose
- * names say that they are secrets replaced.  Numbers and names stay as written.  A cut
- * document comes out closed, so the result is always one valid JSON value.
+ * names say that they are secrets replaced.  Other numbers stay as written, and so do names
+ * in which there is nothing to hide.  A cut document comes out closed, so the result is
+ * always one valid JSON value.
  */
 extern UeStatus ue_mask_json(UeArena *arena, const UeJson *root, UeSlice *out) UE_MUST_CHECK;
 

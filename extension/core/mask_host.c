@@ -24,8 +24,9 @@ typedef struct Tld
 } Tld;
 
 /*
- * From IANA's root zone, read in November 2026: those that LLM services, their relays and
- * clouds are seen under.  Private ones: RFC 6762, RFC 2606, RFC 9476, Kubernetes, AWS.
+ * Chosen by hand out of IANA's root zone: those that LLM services, their relays and clouds
+ * are seen under.  Private ones: RFC 6762 (local, lan, corp, intranet), RFC 2606 (test,
+ * example), AWS and Google Cloud (internal), Kubernetes (svc).
  */
 static const Tld tlds[] = {
 	/* generic */

@@ -28,8 +28,10 @@ typedef struct KeyPrefix
 
 /*
  * Prefixes with a '-' or '_', by the byte before the first of them, at which the scan
- * stops; the longer first.  Sources: each vendor's documentation of its keys, and the rules
- * of gitleaks 8 and GitHub's list of secrets it scans for (November 2026).
+ * stops; the longer first.  Compared with public rules of secret scanners: AWS, Anthropic
+ * (gitleaks, default configuration at commit 009e025); OpenAI, OpenRouter, Groq, xAI,
+ * Hugging Face, Replicate, Perplexity, GitHub, Slack, Stripe (several other rule sets).  The
+ * remaining rows are as their vendors show keys to users, not compared with anything.
  */
 #define MAX_PREFIXES 15
 
@@ -263,7 +265,7 @@ ue_mask_apply_letter_key(UeMaskScan *scan, size_t at)
 		ue_mask_write_stars(scan, at - 2, 3, end);
 		return true;
 	}
-	/* Google API keys: AIza and 35 more (gitleaks 8) */
+	/* Google API keys: AIza and 35 more, as secret scanners know them */
 	if (ue_mask_has_before(scan, at, UE_SLICE("A")) &&
 		ue_mask_has(scan, at, UE_SLICE("Iza")))
 	{
