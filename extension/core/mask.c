@@ -36,7 +36,7 @@ typedef enum Trigger
 	TRIGGER_PERCENT,
 	TRIGGER_SLASH,
 	TRIGGER_STAR,
-	TRIGGER_LETTER, /* the telling letter of AIza, AKIA, ASIA, eyJ */
+	TRIGGER_LETTER, /* the rarest of AIza, AKIA, ASIA, eyJ, project */
 	TRIGGER_SCHEME, /* the first of Bearer, Basic */
 } Trigger;
 
@@ -45,7 +45,7 @@ static const unsigned char triggers[256] = {
 	[':'] = TRIGGER_COLON,	 ['='] = TRIGGER_EQUALS, ['@'] = TRIGGER_AT,
 	['%'] = TRIGGER_PERCENT, ['/'] = TRIGGER_SLASH,	 ['*'] = TRIGGER_STAR,
 	['I'] = TRIGGER_LETTER,	 ['J'] = TRIGGER_LETTER, ['B'] = TRIGGER_SCHEME,
-	['b'] = TRIGGER_SCHEME,
+	['b'] = TRIGGER_SCHEME,	 ['j'] = TRIGGER_LETTER,
 };
 
 const unsigned char ue_mask_classes[256] = {

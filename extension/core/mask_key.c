@@ -265,6 +265,18 @@ ue_mask_apply_letter_key(UeMaskScan *scan, size_t at)
 		ue_mask_write_stars(scan, at - 2, 3, end);
 		return true;
 	}
+	/* Google: "has not been used in project 583921034567 before" */
+	if (ue_mask_read(scan, at) == 'j')
+	{
+		if (!ue_mask_has_before(scan, at, UE_SLICE("pro")) ||
+			!ue_mask_has(scan, at, UE_SLICE("ject ")))
+			return false;
+		end = ue_mask_find_end(scan, at + 5, UE_MASK_DIGIT);
+		if (end - at < 11)
+			return false;
+		ue_mask_write_stars(scan, at + 5, 0, ue_mask_find_key_end(scan, end));
+		return true;
+	}
 	/* Google API keys: AIza and 35 more, as secret scanners know them */
 	if (ue_mask_has_before(scan, at, UE_SLICE("A")) &&
 		ue_mask_has(scan, at, UE_SLICE("Iza")))

@@ -536,6 +536,9 @@ apply_word(UeMaskScan *scan, const NamedValue *value)
 	size_t end;
 	UeSlice word;
 
+	/* headers as Go prints a map of them: X-Api-Key:[abc] */
+	if (value->is_certain && !value->is_quoted && ue_mask_read(scan, start) == '[')
+		start++;
 	/* what begins so has rules of its own inside */
 	if (memchr("{[(<$", ue_mask_read(scan, start), 5) != NULL)
 		return false;
