@@ -25,9 +25,14 @@
 
 #define EXHAUSTED_PAUSE_MS 100
 
+/* TCP's keep-alive, not HTTP's. */
+#define KEEP_ALIVE_IDLE_S	  30
+#define KEEP_ALIVE_INTERVAL_S 10
+
 #define SERVER_OF(member_ptr, member)                                                    \
 	((UeServer *) (void *) ((char *) (member_ptr) -offsetof(UeServer, member)))
 
+static void set_options(int listen_fd, const UeServerLimits *limits);
 static void on_listener_ready(UeWatch *watch, uint32_t events);
 static void on_accept_again(UeTimer *timer);
 static void update_listener(UeServer *server);
@@ -50,6 +55,7 @@ ue_server_new(UeLoop *loop, int listen_fd, const UeServerLimits *limits,
 	server->listener.fd = listen_fd;
 	server->listener.on_ready = on_listener_ready;
 	server->accept_again.on_due = on_accept_again;
+	set_options(listen_fd, limits);
 	if (!ue_loop_watch(loop, &server->listener, EPOLLIN))
 	{
 		free(server);
@@ -176,6 +182,28 @@ ue_server_remove_client(UeClient *client)
 	free(client);
 }
 
+/*
+ * Accepted sockets take these over from the listener (tcp(7)), which saves calls for each.
+ * A client that vanishes without a word (its power is off) shows only by not
+ * acknowledging: what we send, within the write timeout, and keep-alive probes when we
+ * have nothing to send.  On a unix socket all this fails, and is not needed.
+ */
+static void
+set_options(int listen_fd, const UeServerLimits *limits)
+{
+	unsigned int unacknowledged_ms = (unsigned int) limits->write_timeout_ms;
+	int one = 1;
+	int idle_s = KEEP_ALIVE_IDLE_S;
+	int interval_s = KEEP_ALIVE_INTERVAL_S;
+
+	setsockopt(listen_fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	setsockopt(listen_fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacknowledged_ms,
+			   sizeof(unacknowledged_ms));
+	setsockopt(listen_fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
+	setsockopt(listen_fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof(interval_s));
+	setsockopt(listen_fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+}
+
 static void
 on_listener_ready(UeWatch *watch, uint32_t events)
 {
@@ -208,7 +236,6 @@ accept_batch(UeServer *server)
 	{
 		struct sockaddr_storage address;
 		socklen_t length = sizeof(address);
-		int one = 1;
 		int fd;
 
 		if (server->n_open >= server->limits->max_connections)
@@ -228,8 +255,6 @@ accept_batch(UeServer *server)
 			continue; /* that one connection went wrong: ECONNABORTED and its like */
 
 		server->has_complained = false;
-		if (address.ss_family != AF_UNIX)
-			setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 		if (ue_server_add_client(server, fd, &address) == NULL)
 			close(fd);
 	}

@@ -4,9 +4,10 @@
  *
  * A proxy that understands a request otherwise than the server behind it lets requests be
  * smuggled.  llhttp refuses the worst (Content-Length with Transfer-Encoding, two
- * Content-Lengths, bare LF); refused here besides: folded header lines (llhttp before 9
- * takes them), control bytes in values, no Host or two, transfer codings other than one
- * "chunked", targets that are neither a path nor a URL, other versions than 1.0 and 1.1.
+ * Content-Lengths); server_gap.c what it is too lenient for between its pieces.  Refused
+ * here besides: control bytes in values, names that are no tokens, no Host or two, transfer
+ * codings other than one "chunked", targets that are neither a path nor a URL, versions
+ * other than 1.0 and 1.1.
  *
  * llhttp hands out pieces; the names and values of one head are collected in one text, so
  * that a header array can point into it.  The text moves when it grows and the array is
@@ -17,6 +18,8 @@
 #include <llhttp.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "server_gap.h"
 
 /* A usual head of an SDK has 1 kB and 15 headers; both double when they do not do. */
 #define FIRST_TEXT	  2048
@@ -47,10 +50,7 @@ struct UeParser
 	UeRequest request; /* its n_headers counts the one being read, too */
 	size_t raw_bytes;  /* of the head, as sent */
 
-	/* where the piece before ended in the bytes being read: what lies between is seen */
-	const char *cursor;
-	bool has_line_feed; /* between the last piece and the end of earlier bytes */
-	bool is_in_value;
+	UeGap gap; /* what lies between the pieces */
 
 	bool has_head;
 	bool is_whole;
@@ -70,11 +70,13 @@ static const UeRefusal refusal_length = {
 	"Content-Length and Transfer-Encoding leave the length of the body in doubt"};
 static const UeRefusal refusal_chunk = {400, "Bad Request", "invalid_chunk",
 										"the chunked body is not well formed"};
+static const UeRefusal refusal_delimiter = {
+	400, "Bad Request", "invalid_delimiter",
+	"a line does not end in CR LF, or a header goes on in another line"};
 static const UeRefusal refusal_host = {400, "Bad Request", "invalid_host",
 									   "HTTP/1.1 needs exactly one Host header"};
-static const UeRefusal refusal_value = {
-	400, "Bad Request", "invalid_header",
-	"a header value holds a control character or goes on in another line"};
+static const UeRefusal refusal_value = {400, "Bad Request", "invalid_header",
+										"a header value holds a control character"};
 static const UeRefusal refusal_target = {
 	400, "Bad Request", "invalid_target",
 	"the request target is not a path or an http URL"};
@@ -101,10 +103,11 @@ static const UeRefusal *find_refusal(llhttp_errno_t error, bool has_head);
 static void move_text(UeParser *parser, char *text);
 static bool append_text(UeParser *parser, const char *at, size_t length, UeSlice *slice);
 static bool add_header(UeParser *parser);
-static bool has_line_feed_before(const UeParser *parser, const char *at);
+static bool begin_piece(UeParser *parser, UePiece piece, const char *at);
+static bool is_token(UeSlice name);
 static int on_url(llhttp_t *http, const char *at, size_t length);
+static int on_version(llhttp_t *http, const char *at, size_t length);
 static int on_header_field(llhttp_t *http, const char *at, size_t length);
-static int on_header_field_complete(llhttp_t *http);
 static int on_header_value(llhttp_t *http, const char *at, size_t length);
 static int on_headers_complete(llhttp_t *http);
 static int on_body(llhttp_t *http, const char *at, size_t length);
@@ -155,26 +158,20 @@ ue_parser_read(UeParser *parser, UeSlice bytes, size_t *n_used)
 	bool had_head = parser->has_head;
 	llhttp_errno_t error;
 
-	parser->cursor = bytes.ptr;
+	ue_gap_begin_read(&parser->gap, bytes.ptr);
 	error = llhttp_execute(&parser->http, bytes.ptr, bytes.len);
 	*n_used = bytes.len;
 
-	if (parser->refusal == NULL && error != HPE_OK && !parser->is_whole)
-		parser->refusal = find_refusal(error, parser->has_head);
-	if (parser->refusal != NULL)
-		return UE_PARSE_REFUSED;
-
 	if (parser->is_whole)
-	{
 		*n_used = (size_t) (llhttp_get_error_pos(&parser->http) - bytes.ptr);
-		return UE_PARSE_WHOLE;
-	}
+	else if (parser->refusal == NULL && error != HPE_OK)
+		parser->refusal = find_refusal(error, parser->has_head);
+	if (parser->refusal == NULL &&
+		!ue_gap_end_read(&parser->gap, bytes.ptr + *n_used, parser->is_whole))
+		refuse(parser, had_head ? &refusal_chunk : &refusal_delimiter);
+
 	if (!parser->has_head)
 	{
-		const char *end = bytes.ptr + bytes.len;
-
-		if (memchr(parser->cursor, '\n', (size_t) (end - parser->cursor)) != NULL)
-			parser->has_line_feed = true;
 		parser->raw_bytes += bytes.len;
 		if (parser->raw_bytes > parser->limits->header_bytes)
 			refuse(parser, &refusal_head_size);
@@ -185,7 +182,9 @@ ue_parser_read(UeParser *parser, UeSlice bytes, size_t *n_used)
 		if (parser->total_raw > FREE_OVERHEAD + OVERHEAD_FACTOR * parser->total_body)
 			refuse(parser, &refusal_chunk);
 	}
-	return parser->refusal == NULL ? UE_PARSE_MORE : UE_PARSE_REFUSED;
+	if (parser->refusal != NULL)
+		return UE_PARSE_REFUSED;
+	return parser->is_whole ? UE_PARSE_WHOLE : UE_PARSE_MORE;
 }
 
 const UeRefusal *
@@ -266,8 +265,8 @@ find_settings(void)
 {
 	static const llhttp_settings_t settings = {
 		.on_url = on_url,
+		.on_version = on_version,
 		.on_header_field = on_header_field,
-		.on_header_field_complete = on_header_field_complete,
 		.on_header_value = on_header_value,
 		.on_headers_complete = on_headers_complete,
 		.on_body = on_body,
@@ -394,12 +393,30 @@ add_header(UeParser *parser)
 	return true;
 }
 
-/* Whether a line ended between the piece before and this one. */
 static bool
-has_line_feed_before(const UeParser *parser, const char *at)
+begin_piece(UeParser *parser, UePiece piece, const char *at)
 {
-	return parser->has_line_feed ||
-		   memchr(parser->cursor, '\n', (size_t) (at - parser->cursor)) != NULL;
+	if (!ue_gap_begin_piece(&parser->gap, piece, at))
+		refuse(parser, parser->has_head ? &refusal_chunk : &refusal_delimiter);
+	return parser->refusal == NULL;
+}
+
+/* RFC 9110, 5.6.2. */
+static bool
+is_token(UeSlice name)
+{
+	static const char others[] = "!#$%&'*+-.^_`|~";
+
+	for (size_t i = 0; i < name.len; i++)
+	{
+		char byte = name.ptr[i];
+		bool is_letter = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z');
+
+		if (!is_letter && !(byte >= '0' && byte <= '9') &&
+			memchr(others, byte, sizeof(others) - 1) == NULL)
+			return false;
+	}
+	return name.len > 0;
 }
 
 static int
@@ -407,9 +424,21 @@ on_url(llhttp_t *http, const char *at, size_t length)
 {
 	UeParser *parser = parser_of(http);
 
-	if (!append_text(parser, at, length, &parser->request.target))
+	if (!begin_piece(parser, UE_PIECE_TARGET, at) ||
+		!append_text(parser, at, length, &parser->request.target))
 		return HPE_USER;
-	parser->cursor = at + length;
+	ue_gap_end_piece(&parser->gap, at + length);
+	return 0;
+}
+
+static int
+on_version(llhttp_t *http, const char *at, size_t length)
+{
+	UeParser *parser = parser_of(http);
+
+	if (!begin_piece(parser, UE_PIECE_VERSION, at))
+		return HPE_USER;
+	ue_gap_end_piece(&parser->gap, at + length);
 	return 0;
 }
 
@@ -417,41 +446,27 @@ static int
 on_header_field(llhttp_t *http, const char *at, size_t length)
 {
 	UeParser *parser = parser_of(http);
+	bool is_new;
 
 	if (parser->has_head)
-		return 0; /* a trailer: nobody is told of it */
-	if ((parser->is_in_value || parser->request.n_headers == 0) && !add_header(parser))
-		return HPE_USER;
-	parser->is_in_value = false;
-	if (!append_text(parser, at, length,
+		return 0; /* a trailer: part of the gap, and nobody is told of it */
+	is_new = !ue_gap_is_continued(&parser->gap, UE_PIECE_NAME, at);
+	if (!begin_piece(parser, UE_PIECE_NAME, at) || (is_new && !add_header(parser)) ||
+		!append_text(parser, at, length,
 					 &parser->headers[parser->request.n_headers - 1].name))
 		return HPE_USER;
-	parser->cursor = at + length;
-	parser->has_line_feed = false;
+	ue_gap_end_piece(&parser->gap, at + length);
 	return 0;
 }
 
-/* Not left to on_header_value: an empty value may have no piece. */
-static int
-on_header_field_complete(llhttp_t *http)
-{
-	parser_of(http)->is_in_value = true;
-	return 0;
-}
-
-/*
- * llhttp hands out a value without the line ends of its folds.  So a fold shows only in
- * what lies between the pieces.
- */
+/* llhttp hands out a folded value in pieces, without the line ends between them. */
 static int
 on_header_value(llhttp_t *http, const char *at, size_t length)
 {
 	UeParser *parser = parser_of(http);
 
-	if (parser->has_head)
+	if (parser->has_head || length == 0)
 		return 0;
-	if (length > 0 && has_line_feed_before(parser, at))
-		return refuse(parser, &refusal_value);
 	for (size_t i = 0; i < length; i++)
 	{
 		unsigned char byte = (unsigned char) at[i];
@@ -459,10 +474,11 @@ on_header_value(llhttp_t *http, const char *at, size_t length)
 		if ((byte < 0x20 && byte != '\t') || byte == 0x7f)
 			return refuse(parser, &refusal_value);
 	}
-	if (!append_text(parser, at, length,
+	if (!begin_piece(parser, UE_PIECE_VALUE, at) ||
+		!append_text(parser, at, length,
 					 &parser->headers[parser->request.n_headers - 1].value))
 		return HPE_USER;
-	parser->cursor = at + length;
+	ue_gap_end_piece(&parser->gap, at + length);
 	return 0;
 }
 
@@ -487,6 +503,9 @@ on_body(llhttp_t *http, const char *at, size_t length)
 	UeParser *parser = parser_of(http);
 	size_t needed = parser->body_len + length;
 
+	if (!begin_piece(parser, UE_PIECE_BODY, at))
+		return HPE_USER;
+	ue_gap_end_piece(&parser->gap, at + length);
 	if (needed > parser->body_size)
 	{
 		int64_t announced = parser->request.content_length;
@@ -563,8 +582,8 @@ check_headers(UeParser *parser)
 	{
 		UeHeader *header = &parser->headers[i];
 
-		if (header->name.len == 0)
-			return &refusal_syntax; /* llhttp before 9 takes ": value" */
+		if (!is_token(header->name))
+			return &refusal_syntax;
 		header->value = ue_slice_trim(header->value);
 		if (ue_slice_is_equal_fold(header->name, UE_SLICE("host")))
 			n_hosts++;

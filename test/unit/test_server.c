@@ -110,6 +110,38 @@ static const Malformed malformed[] = {
 	 UE_SLICE_INIT("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")},
 	{"a TLS handshake", 400,
 	 UE_SLICE_INIT("\x16\x03\x01\x02\x01\x01\xfc\x03")},
+	{"a bare CR after a header", 400,
+	 UE_SLICE_INIT("POST /small HTTP/1.1\r\n" H "X:\rContent-Length: 5\r\n\r\nhello")},
+	{"a bare CR that hides a coding", 400,
+	 UE_SLICE_INIT("POST /small HTTP/1.1\r\n" H
+	 "X:\rxTransfer-Encoding: chunked\r\n\r\n1\r\nA\r\n0\r\n\r\n")},
+	{"a bare CR in place of the empty line", 400,
+	 UE_SLICE_INIT("POST /small HTTP/1.1\r\n" H "Content-Length: 5\r\n\rXhello")},
+	{"a bare LF in place of the empty line", 400,
+	 UE_SLICE_INIT("POST /small HTTP/1.1\r\n" H "Content-Length: 5\r\n\nhello")},
+	{"a blank inside a name", 400,
+	 UE_SLICE_INIT("GET /small HTTP/1.1\r\n" H "X Y: z\r\n\r\n")},
+	{"a name that is no token", 400,
+	 UE_SLICE_INIT("GET /small HTTP/1.1\r\n" H "X(: z\r\n\r\n")},
+	{"a chunk size ended by CR and any byte", 400,
+	 UE_SLICE_INIT("POST /small HTTP/1.1\r\n" H
+	 "Transfer-Encoding: chunked\r\n\r\n5\rXhello\r\n0\r\n\r\n")},
+	{"a chunk size ended by LF", 400,
+	 UE_SLICE_INIT("POST /small HTTP/1.1\r\n" H
+	 "Transfer-Encoding: chunked\r\n\r\n5\nhello\r\n0\r\n\r\n")},
+	{"a chunk ended by any two bytes", 400,
+	 UE_SLICE_INIT("POST /small HTTP/1.1\r\n" H
+	 "Transfer-Encoding: chunked\r\n\r\n5\r\nhelloXX0\r\n\r\n")},
+	{"trailers ended by CR and any byte", 400,
+	 UE_SLICE_INIT("POST /small HTTP/1.1\r\n" H
+	 "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\rX")},
+	{"a bare LF in a chunk extension", 400,
+	 UE_SLICE_INIT("POST /small HTTP/1.1\r\n" H
+	 "Transfer-Encoding: chunked\r\n\r\n5;\nxx\r\nhello\r\n0\r\n\r\n")},
+	{"two blanks before the version", 400,
+	 UE_SLICE_INIT("GET /small  HTTP/1.1\r\n" H "\r\n")},
+	{"RTSP", 400,
+	 UE_SLICE_INIT("SETUP /small RTSP/1.0\r\n" H "\r\n")},
 };
 /* clang-format on */
 

@@ -104,7 +104,10 @@ parse(UeSlice text, bool is_whole, char *summary)
 		}
 	}
 	if (state == UE_PARSE_REFUSED)
-		append(summary, "refused", ue_slice_of(ue_parser_refusal(parser)->code));
+	{
+		/* which of several faults is seen first may differ */
+		append(summary, "refused", UE_SLICE(""));
+	}
 	else
 	{
 		UeSlice unread = ue_parser_body(parser);
