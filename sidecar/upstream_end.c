@@ -19,7 +19,6 @@ typedef struct UeResultName
 } UeResultName;
 
 static const UeResultName result_names[] = {
-	{CURLE_OK, UE_NETWORK_NONE},
 	{CURLE_COULDNT_RESOLVE_HOST, UE_NETWORK_DNS},
 	{CURLE_COULDNT_RESOLVE_PROXY, UE_NETWORK_PROXY},
 	{CURLE_PROXY, UE_NETWORK_PROXY},
@@ -56,11 +55,11 @@ ue_transfer_find_network(const UeTransfer *transfer, CURLcode result)
 	long os_errno = 0;
 	long connect_status = 0;
 
-	if (transfer->network != UE_NETWORK_NONE)
+	if (transfer->network != UE_NETWORK_NONE || result == CURLE_OK)
 		return transfer->network;
 	curl_easy_getinfo(transfer->easy, CURLINFO_OS_ERRNO, &os_errno);
 	curl_easy_getinfo(transfer->easy, CURLINFO_HTTP_CONNECTCODE, &connect_status);
-	if (result != CURLE_OK && connect_status >= 300)
+	if (connect_status >= 300)
 		return UE_NETWORK_PROXY;
 	if (result == CURLE_COULDNT_CONNECT && os_errno == ETIMEDOUT)
 		return UE_NETWORK_CONNECT_TIMEOUT;
