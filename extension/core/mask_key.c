@@ -65,6 +65,7 @@ static const KeyPrefix key_prefixes[128][MAX_PREFIXES] = {
 		},
 	['g'] =
 		{
+			{UE_SLICE_INIT("org_"), 3, 6, BODY_RANDOM, false}, /* Groq, organisation id */
 			{UE_SLICE_INIT("org-"), 3, 6, BODY_RANDOM,
 			 false}, /* OpenAI, organisation id */
 		},
