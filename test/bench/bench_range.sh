@@ -39,7 +39,7 @@ END
 "$bin/pg_ctl" -D "$dir/data" -l "$dir/log" -w start > /dev/null
 sql() { "$bin/psql" -X -q -A -t -v ON_ERROR_STOP=1 -h "$dir" -d postgres "$@"; }
 
-sql <<END
+sql <<SQL
 SET client_min_messages = warning;
 CREATE EXTENSION upstream_errors;
 INSERT INTO upstream_error_events (at, event_id, request_id, platform, channel, model, kind, class, error_type, status_code, message, detail, retryable)
@@ -72,7 +72,7 @@ BEGIN
 	SELECT round(1000 * percentile_cont(0.5) WITHIN GROUP (ORDER BY t)::numeric, 3) INTO theirs_ms FROM unnest(their_times) AS t;
 	SELECT round(percentile_cont(0.5) WITHIN GROUP (ORDER BY o / t)::numeric, 2) INTO ratio FROM unnest(our_times, their_times) AS p (o, t);
 END \$\$;
-END
+SQL
 
 echo "upstream_errors() against the table: $rows rows over $days days, medians of $runs runs, $("$bin/postgres" --version)"
 printf '%-5s %-34s %10s %10s %7s %12s\n' range query 'table ms' 'ours ms' ratio 'naive ratio'
