@@ -66,7 +66,11 @@ for (1 .. 10)
 ok(poll_for(sub { my $row = $upstream->counts->{'big:200000000'}; $row && $row->{open} == 10 }), 'ten slow readers of 200 MB');
 # each request here is a turn of the loop in which a sidecar without limits would read on
 request('GET', $url, { 'x-scenario' => 'ok' }) for 1 .. 300;
-cmp_ok($sidecar->resident_kb - $before, '<', 20_000, 'cost less than 20 MB together');
+SKIP:
+{
+	skip 'AddressSanitizer keeps freed memory', 1 if $ENV{UE_TEST_SANITIZED};
+	cmp_ok($sidecar->resident_kb - $before, '<', 20_000, 'cost less than 20 MB together');
+}
 is(request('GET', $url, { 'x-scenario' => 'ok' })->{status}, 200, 'and do not keep others waiting');
 close $_ for @lazy;
 ok(poll_for(sub { $upstream->counts->{'big:200000000'}{open} == 0 }), 'their upstreams end with them');
