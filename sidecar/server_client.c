@@ -19,8 +19,7 @@
 #include <unistd.h>
 
 /* Enough for the client to read an answer to an upload that we do not want. */
-#define LINGER_MS	 1000
-#define LINGER_BYTES (1024 * 1024)
+#define LINGER_MS 1000
 
 #define CLIENT_OF(member_ptr, member)                                                    \
 	((UeClient *) (void *) ((char *) (member_ptr) -offsetof(UeClient, member)))
@@ -30,18 +29,7 @@ static void on_read_deadline(UeTimer *timer);
 static void on_write_deadline(UeTimer *timer);
 static void run_later(UeDeferred *deferred);
 static void write_more(UeClient *client);
-static void note_hangup(UeClient *client);
-static size_t find_rest_room(const UeClient *client);
-static size_t find_read_size(const UeClient *client);
-static void read_input(UeClient *client);
-static void throw_away(UeClient *client, size_t n_bytes);
-static void end_input(UeClient *client);
-static void feed(UeClient *client, UeSlice bytes);
-static void keep_rest(UeClient *client, UeSlice bytes);
-static void begin_exchange(UeClient *client);
-static void move_read_deadline(UeClient *client);
-static void leave(UeClient *client);
-static void refuse(UeClient *client, const UeRefusal *refusal);
+static void tell_gone(UeClient *client);
 static void flush_answer(UeClient *client);
 static void begin_idle(UeClient *client);
 static void begin_linger(UeClient *client);
@@ -55,7 +43,7 @@ ue_client_init(UeClient *client)
 	client->later.run = run_later;
 	client->body_left = -1;
 	ue_client_update_watch(client);
-	move_read_deadline(client);
+	ue_client_move_read_deadline(client);
 }
 
 void
@@ -83,7 +71,7 @@ ue_client_update_watch(UeClient *client)
 
 	if (client->state == UE_CLIENT_CLOSED)
 		return;
-	if (find_read_size(client) > 0)
+	if (ue_input_find_size(client) > 0)
 		events |= EPOLLIN;
 	if (!client->is_half_closed)
 		events |= EPOLLRDHUP;
@@ -112,7 +100,7 @@ void
 ue_client_drop_idle(UeClient *client)
 {
 	if (client->state == UE_CLIENT_IDLE && client->rest == NULL)
-		read_input(client);
+		ue_input_read(client);
 	if (client->state == UE_CLIENT_IDLE && client->rest == NULL)
 		ue_client_close(client);
 }
@@ -142,7 +130,7 @@ ue_client_consume_body(UeClient *client, size_t n_bytes)
 	if (client->state != UE_CLIENT_EXCHANGE || ue_parser_is_whole(client->parser))
 		return;
 	ue_client_update_watch(client);
-	move_read_deadline(client);
+	ue_client_move_read_deadline(client);
 }
 
 bool
@@ -208,7 +196,7 @@ on_ready(UeWatch *watch, uint32_t events)
 
 	if (events & (EPOLLERR | EPOLLHUP))
 	{
-		leave(client);
+		ue_client_leave(client);
 		return;
 	}
 	if (events & EPOLLOUT)
@@ -216,9 +204,9 @@ on_ready(UeWatch *watch, uint32_t events)
 	if (client->state == UE_CLIENT_CLOSED || client->is_broken)
 		return;
 	if (events & EPOLLIN)
-		read_input(client);
+		ue_input_read(client);
 	else if (events & EPOLLRDHUP)
-		note_hangup(client);
+		ue_input_note_hangup(client);
 }
 
 static void
@@ -230,7 +218,7 @@ on_read_deadline(UeTimer *timer)
 	{
 		case UE_CLIENT_HEAD:
 		case UE_CLIENT_EXCHANGE:
-			refuse(client, &ue_refusal_timeout);
+			ue_client_refuse(client, &ue_refusal_timeout);
 			break;
 		case UE_CLIENT_IDLE:
 		case UE_CLIENT_LINGER:
@@ -245,7 +233,7 @@ on_read_deadline(UeTimer *timer)
 static void
 on_write_deadline(UeTimer *timer)
 {
-	leave(CLIENT_OF(timer, write_deadline));
+	ue_client_leave(CLIENT_OF(timer, write_deadline));
 }
 
 static void
@@ -256,14 +244,14 @@ run_later(UeDeferred *deferred)
 	if (client->state == UE_CLIENT_CLOSED)
 		ue_server_remove_client(client);
 	else if (client->is_broken)
-		leave(client);
+		ue_client_leave(client);
 	else if (client->state == UE_CLIENT_IDLE && client->rest != NULL)
 	{
 		UeSlice rest = {client->rest, client->rest_len};
 
 		client->rest = NULL;
 		client->rest_len = 0;
-		feed(client, rest);
+		ue_input_feed(client, rest);
 		free((char *) rest.ptr);
 	}
 	else if (client->n_output > 0 && !client->is_stalled)
@@ -287,187 +275,8 @@ write_more(UeClient *client)
 	}
 }
 
-/*
- * The client's side is shut while we do not read.  With a whole request that means it has
- * left.  Else bytes of the request may still be in the socket: the end shows when they
- * have been read; a client that is gone altogether shows as an error when we write.
- */
-static void
-note_hangup(UeClient *client)
-{
-	if (client->state == UE_CLIENT_EXCHANGE && ue_parser_is_whole(client->parser))
-	{
-		leave(client);
-		return;
-	}
-	client->is_half_closed = true;
-	ue_client_update_watch(client);
-}
-
-/* For pipelined requests.  More than the bound may have come with the present one. */
-static size_t
-find_rest_room(const UeClient *client)
-{
-	return client->rest_len < UE_SERVER_REST ? UE_SERVER_REST - client->rest_len : 0;
-}
-
-/* How much may be read now; 0: nothing. */
-static size_t
-find_read_size(const UeClient *client)
-{
-	size_t window = client->server->limits->body_window_bytes;
-	size_t unread;
-
-	switch (client->state)
-	{
-		case UE_CLIENT_IDLE:
-			/* what is there comes first */
-			return client->rest == NULL ? UE_SERVER_READ : 0;
-		case UE_CLIENT_HEAD:
-		case UE_CLIENT_LINGER:
-			return UE_SERVER_READ;
-		case UE_CLIENT_EXCHANGE:
-			if (ue_parser_is_whole(client->parser))
-				return find_rest_room(client);
-			unread = ue_parser_body(client->parser).len;
-			if (unread >= window)
-				return 0;
-			return window - unread < UE_SERVER_READ ? window - unread : UE_SERVER_READ;
-		case UE_CLIENT_FLUSH:
-			if (client->is_half_closed)
-				return 0;
-			if (client->needs_linger)
-				return client->n_lingered < LINGER_BYTES ? UE_SERVER_READ : 0;
-			return client->is_last ? 0 : find_rest_room(client);
-		case UE_CLIENT_CLOSED:
-			break;
-	}
-	return 0;
-}
-
-static void
-read_input(UeClient *client)
-{
-	size_t size = find_read_size(client);
-	UeSlice bytes = {client->server->input, 0};
-	ssize_t n_read;
-
-	if (size == 0)
-		return;
-	n_read = recv(client->watch.fd, client->server->input, size, MSG_DONTWAIT);
-	if (n_read < 0)
-	{
-		if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
-			leave(client);
-		return;
-	}
-	if (n_read == 0)
-	{
-		end_input(client);
-		return;
-	}
-	bytes.len = (size_t) n_read;
-	if (client->state == UE_CLIENT_LINGER ||
-		(client->state == UE_CLIENT_FLUSH && client->needs_linger))
-		throw_away(client, bytes.len);
-	else
-		feed(client, bytes);
-}
-
-/* Input that nobody wants any more; it is read so that the answer is. */
-static void
-throw_away(UeClient *client, size_t n_bytes)
-{
-	client->n_lingered += n_bytes;
-	if (client->n_lingered < LINGER_BYTES)
-		return;
-	if (client->state == UE_CLIENT_LINGER)
-		ue_client_close(client);
-	else
-		ue_client_update_watch(client);
-}
-
-static void
-end_input(UeClient *client)
-{
-	if (client->state != UE_CLIENT_FLUSH)
-	{
-		leave(client);
-		return;
-	}
-
-	/* the answer is whole; the client may well be reading it */
-	client->is_last = true;
-	client->is_half_closed = true;
-	client->needs_linger = false;
-	ue_client_update_watch(client);
-}
-
-static void
-feed(UeClient *client, UeSlice bytes)
-{
-	UeParser *parser = client->parser;
-	bool had_head = ue_parser_request(parser) != NULL;
-	size_t n_used;
-	UeParse parse;
-
-	if (client->state == UE_CLIENT_FLUSH || ue_parser_is_whole(parser))
-	{
-		keep_rest(client, bytes);
-		ue_client_update_watch(client);
-		return;
-	}
-
-	parse = ue_parser_read(parser, bytes, &n_used);
-	if (parse == UE_PARSE_REFUSED)
-	{
-		refuse(client, ue_parser_refusal(parser));
-		return;
-	}
-	keep_rest(client, ue_slice_sub(bytes, n_used, bytes.len - n_used));
-
-	if (ue_parser_request(parser) == NULL)
-	{
-		if (client->state == UE_CLIENT_IDLE)
-		{
-			client->state = UE_CLIENT_HEAD;
-			move_read_deadline(client);
-			ue_client_update_watch(client); /* what was kept is used up: read on */
-		}
-		return;
-	}
-	if (!had_head)
-		begin_exchange(client);
-	else
-		client->server->handler->on_body(client->context, client);
-
-	if (client->state == UE_CLIENT_EXCHANGE)
-	{
-		ue_client_update_watch(client);
-		move_read_deadline(client);
-	}
-}
-
-static void
-keep_rest(UeClient *client, UeSlice bytes)
-{
-	char *rest;
-
-	if (bytes.len == 0)
-		return;
-	rest = realloc(client->rest, client->rest_len + bytes.len);
-	if (rest == NULL)
-	{
-		client->is_last = true; /* the next request cannot be whole */
-		return;
-	}
-	memcpy(rest + client->rest_len, bytes.ptr, bytes.len);
-	client->rest = rest;
-	client->rest_len += bytes.len;
-}
-
-static void
-begin_exchange(UeClient *client)
+void
+ue_client_begin_exchange(UeClient *client)
 {
 	UeParser *parser = client->parser;
 	bool may_wait;
@@ -486,8 +295,8 @@ begin_exchange(UeClient *client)
 	}
 }
 
-static void
-move_read_deadline(UeClient *client)
+void
+ue_client_move_read_deadline(UeClient *client)
 {
 	const UeServerLimits *limits = client->server->limits;
 	int64_t delay_ms = -1;
@@ -501,7 +310,7 @@ move_read_deadline(UeClient *client)
 			delay_ms = limits->header_timeout_ms;
 			break;
 		case UE_CLIENT_EXCHANGE:
-			if (!ue_parser_is_whole(client->parser) && find_read_size(client) > 0)
+			if (!ue_parser_is_whole(client->parser) && ue_input_find_size(client) > 0)
 				delay_ms = limits->body_timeout_ms;
 			break;
 		case UE_CLIENT_LINGER:
@@ -517,35 +326,17 @@ move_read_deadline(UeClient *client)
 		ue_loop_cancel_timer(client->server->loop, &client->read_deadline);
 }
 
-/* The client is gone.  Called from the loop only, never below a call of the handler. */
-static void
-leave(UeClient *client)
+void
+ue_client_leave(UeClient *client)
 {
-	if (client->state == UE_CLIENT_EXCHANGE)
-	{
-		void *context = client->context;
-
-		/* so that what the handler may still call does nothing */
-		client->context = NULL;
-		client->state = UE_CLIENT_FLUSH;
-		client->server->handler->on_gone(context, client);
-	}
+	tell_gone(client);
 	ue_client_close(client);
 }
 
-/* The client broke a rule or a deadline.  It is told so when nothing else was said yet. */
-static void
-refuse(UeClient *client, const UeRefusal *refusal)
+void
+ue_client_refuse(UeClient *client, const UeRefusal *refusal)
 {
-	if (client->state == UE_CLIENT_EXCHANGE)
-	{
-		void *context = client->context;
-
-		/* so that what the handler may still call does nothing */
-		client->context = NULL;
-		client->state = UE_CLIENT_FLUSH;
-		client->server->handler->on_gone(context, client);
-	}
+	tell_gone(client);
 	if (client->has_head || client->state == UE_CLIENT_CLOSED)
 	{
 		ue_client_close(client);
@@ -554,6 +345,19 @@ refuse(UeClient *client, const UeRefusal *refusal)
 	client->state = UE_CLIENT_EXCHANGE;
 	ue_output_refuse(client, refusal);
 	flush_answer(client);
+}
+
+/* The state is changed first, so that end and abort from inside on_gone do nothing. */
+static void
+tell_gone(UeClient *client)
+{
+	void *context = client->context;
+
+	if (client->state != UE_CLIENT_EXCHANGE)
+		return;
+	client->context = NULL;
+	client->state = UE_CLIENT_FLUSH;
+	client->server->handler->on_gone(context, client);
 }
 
 static void
@@ -587,7 +391,7 @@ begin_idle(UeClient *client)
 	if (client->rest != NULL)
 		ue_loop_defer(client->server->loop, &client->later);
 	ue_client_update_watch(client);
-	move_read_deadline(client);
+	ue_client_move_read_deadline(client);
 }
 
 static void
@@ -600,5 +404,5 @@ begin_linger(UeClient *client)
 	client->state = UE_CLIENT_LINGER;
 	shutdown(client->watch.fd, SHUT_WR);
 	ue_client_update_watch(client);
-	move_read_deadline(client);
+	ue_client_move_read_deadline(client);
 }

@@ -2,8 +2,9 @@
 /*
  * server_private.h: what the files of the server share.
  *
- * server.c listens and owns the clients; server_client.c reads, keeps deadlines and leads
- * a connection from request to request; server_output.c frames and writes.
+ * server.c listens and owns the clients; server_client.c keeps deadlines and leads a
+ * connection from request to request; server_input.c reads; server_output.c frames and
+ * writes.
  *
  * A client is never freed while it may be on the call stack: closing it closes the socket
  * and defers the rest to the end of the turn.
@@ -26,6 +27,9 @@
 
 /* Output that the socket did not take waits in blocks of this size. */
 #define UE_SERVER_BLOCK 16384
+
+/* Read and thrown away, so that a client can read an answer to what we do not want. */
+#define UE_SERVER_LINGER_BYTES (1024 * 1024)
 
 typedef struct UeBlock
 {
@@ -109,8 +113,28 @@ extern void ue_server_remove_client(UeClient *client); /* closed; frees it */
 extern void ue_client_init(UeClient *client);
 extern void ue_client_close(UeClient *client);
 extern void ue_client_update_watch(UeClient *client);
-extern void ue_client_finish_answer(UeClient *client); /* FLUSH, and all is written */
-extern void ue_client_drop_idle(UeClient *client);	   /* unless a request is in */
+extern void ue_client_finish_answer(UeClient *client);	/* FLUSH, and all is written */
+extern void ue_client_drop_idle(UeClient *client);		/* unless a request is in */
+extern void ue_client_begin_exchange(UeClient *client); /* the head is whole */
+extern void ue_client_move_read_deadline(UeClient *client); /* to what the state wants */
+
+/* The client is gone.  From the loop only, never below a call of the handler. */
+extern void ue_client_leave(UeClient *client);
+
+/* The client broke a rule or a deadline.  It is told when nothing else was said yet. */
+extern void ue_client_refuse(UeClient *client, const UeRefusal *refusal);
+
+/* server_input.c */
+extern void ue_input_read(UeClient *client);
+extern void ue_input_feed(UeClient *client, UeSlice bytes); /* read or kept */
+extern size_t ue_input_find_size(const UeClient *client);	/* to read now; 0: nothing */
+
+/*
+ * The client's side is shut while we do not read.  With a whole request that means it has
+ * left.  Else bytes of the request may still be in the socket: the end shows when they
+ * have been read; a client that is gone altogether shows as an error when we write.
+ */
+extern void ue_input_note_hangup(UeClient *client);
 
 /* server_output.c */
 extern void ue_output_append(UeClient *client, UeSlice bytes);
