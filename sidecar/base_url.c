@@ -21,6 +21,7 @@ ue_base_url_parse(const char *text, char *error, size_t error_size)
 	UeSlice rest = ue_slice_of(text);
 	UeSlice authority;
 	const char *why = "not enough memory";
+	const char *at;
 	size_t slash;
 	size_t size;
 
@@ -62,10 +63,12 @@ ue_base_url_parse(const char *text, char *error, size_t error_size)
 	return base;
 
 failed:
+	/* what stands before the host may be a credential: it is not repeated */
+	at = strrchr(text, '@');
 	snprintf(error, error_size,
-			 "\"%s\" is not a base URL: %s; accepted is http or https, a host, and "
+			 "\"%s%s\" is not a base URL: %s; accepted is http or https, a host, and "
 			 "optionally a port and a path, as in https://api.example.com/v1",
-			 text, why);
+			 at == NULL ? "" : "***", at == NULL ? text : at, why);
 	ue_base_url_free(base);
 	return NULL;
 }
