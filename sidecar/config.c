@@ -155,8 +155,9 @@ apply_defaults(UeConfig *config)
 	{
 		const UeDefaultUpstream *upstream = &ue_config_upstreams[i];
 
-		if (!ue_config_add_upstream(config, upstream->platform, strlen(upstream->platform),
-									upstream->url, error, sizeof(error)))
+		if (!ue_config_add_upstream(config, upstream->platform,
+									strlen(upstream->platform), upstream->url, error,
+									sizeof(error)))
 		{
 			fprintf(stderr, "upstream-errors-sidecar: built-in upstream %s: %s\n",
 					upstream->platform, error);
@@ -286,14 +287,16 @@ read_flag(char **argv, int argc, int *i, UeConfig *config, Request *request)
 	}
 	if (strncmp(word, "--", 2) != 0)
 	{
-		fprintf(stderr,
-				"upstream-errors-sidecar: unexpected argument \"%s\": settings are given as "
-				"--name value, see --help\n",
-				word);
+		fprintf(
+			stderr,
+			"upstream-errors-sidecar: unexpected argument \"%s\": settings are given as "
+			"--name value, see --help\n",
+			word);
 		return false;
 	}
 	setting = ue_config_find_setting(word + 2, len - 2);
-	if (setting == NULL && (len != strlen("--config") || strncmp(word, "--config", len) != 0))
+	if (setting == NULL &&
+		(len != strlen("--config") || strncmp(word, "--config", len) != 0))
 	{
 		snprintf(error, sizeof(error), "%.*s", (int) len - 2, word + 2);
 		fprintf(stderr, "upstream-errors-sidecar: there is no flag --%s", error);
@@ -327,10 +330,11 @@ check_whole(const UeConfig *config)
 	{
 		char reason[UE_CONFIG_ERROR_SIZE];
 
-		snprintf(reason, sizeof(reason),
-				 "\"%s\" can be reached from other machines: set admin_token, or listen on "
-				 "127.0.0.1, [::1] or unix:/path",
-				 config->admin_listen);
+		snprintf(
+			reason, sizeof(reason),
+			"\"%s\" can be reached from other machines: set admin_token, or listen on "
+			"127.0.0.1, [::1] or unix:/path",
+			config->admin_listen);
 		ue_config_report(find_named("admin_listen"), "without --admin-token", reason);
 		return false;
 	}

@@ -65,7 +65,8 @@ apply_member(UeConfig *config, const char *path, const char *key, const json_t *
 	if (setting == NULL)
 	{
 		ue_config_suggest(key, error, sizeof(error));
-		fprintf(stderr, "upstream-errors-sidecar: --config: %s: there is no setting \"%s\"%s\n",
+		fprintf(stderr,
+				"upstream-errors-sidecar: --config: %s: there is no setting \"%s\"%s\n",
 				path, key, error);
 		return false;
 	}
@@ -77,7 +78,8 @@ apply_member(UeConfig *config, const char *path, const char *key, const json_t *
 		text = json_string_value(value);
 	else if (json_is_integer(value))
 	{
-		snprintf(number, sizeof(number), "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+		snprintf(number, sizeof(number), "%" JSON_INTEGER_FORMAT,
+				 json_integer_value(value));
 		text = number;
 	}
 	else if (json_is_boolean(value))
@@ -107,7 +109,8 @@ apply_upstream_object(UeConfig *config, const UeSetting *setting, const char *so
 	json_object_foreach(object, platform, url)
 	{
 		if (!json_is_string(url))
-			snprintf(error, sizeof(error), "the URL of \"%s\" must be a string", platform);
+			snprintf(error, sizeof(error), "the URL of \"%s\" must be a string",
+					 platform);
 		else if (ue_config_add_upstream(config, platform, strlen(platform),
 										json_string_value(url), error, sizeof(error)))
 			continue;

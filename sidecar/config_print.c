@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define HELP_WIDTH 88
+#define HELP_WIDTH	88
 #define HELP_INDENT 6
 
 static char fold(char c);
@@ -79,18 +79,19 @@ ue_config_print_help(void)
 {
 	char flag[UE_CONFIG_NAME_SIZE];
 
-	printf("upstream-errors-sidecar %s: passes requests on to upstreams, answers for them "
-		   "when they fail,\nand records every failure in PostgreSQL.\n\n"
-		   "Usage: upstream-errors-sidecar [--config FILE] [--NAME VALUE | --NAME=VALUE]...\n\n"
-		   "      --config FILE\n"
-		   "      A JSON object of the settings below: {\"first_byte_timeout\": \"2min\"}.\n"
-		   "      --check      say what is wrong with the settings, or print them, and end\n"
-		   "      --version    print the version and end\n"
-		   "      --help       print this and end\n\n"
-		   "Every setting can also be given by the environment, as UPSTREAM_ERRORS_NAME. "
-		   "Flags win\nover the environment, that over the file. Durations take ms, s, min, "
-		   "h (a bare number is\nms); sizes take B, kB, MB, GB.\n\n",
-		   UE_VERSION);
+	printf(
+		"upstream-errors-sidecar %s: passes requests on to upstreams, answers for them "
+		"when they fail,\nand records every failure in PostgreSQL.\n\n"
+		"Usage: upstream-errors-sidecar [--config FILE] [--NAME VALUE | --NAME=VALUE]...\n\n"
+		"      --config FILE\n"
+		"      A JSON object of the settings below: {\"first_byte_timeout\": \"2min\"}.\n"
+		"      --check      say what is wrong with the settings, or print them, and end\n"
+		"      --version    print the version and end\n"
+		"      --help       print this and end\n\n"
+		"Every setting can also be given by the environment, as UPSTREAM_ERRORS_NAME. "
+		"Flags win\nover the environment, that over the file. Durations take ms, s, min, "
+		"h (a bare number is\nms); sizes take B, kB, MB, GB.\n\n",
+		UE_VERSION);
 	for (int i = 0; i < ue_config_n_settings; i++)
 	{
 		const UeSetting *setting = &ue_config_settings[i];
@@ -104,7 +105,8 @@ ue_config_print_help(void)
 	}
 	printf("\nBuilt-in upstreams, each reached as /PLATFORM/...:\n");
 	for (int i = 0; i < ue_config_n_upstreams; i++)
-		printf("  %-12s %s\n", ue_config_upstreams[i].platform, ue_config_upstreams[i].url);
+		printf("  %-12s %s\n", ue_config_upstreams[i].platform,
+			   ue_config_upstreams[i].url);
 }
 
 /* '-' and '_' are one, case does not matter. */

@@ -13,14 +13,14 @@
 typedef enum UeSettingType
 {
 	UE_SETTING_TEXT = 0,
-	UE_SETTING_SECRET,    /* text, never printed */
-	UE_SETTING_CONNINFO,  /* text, its password never printed */
-	UE_SETTING_INTEGER,   /* int */
-	UE_SETTING_DURATION,  /* int64_t, ms */
-	UE_SETTING_SIZE,      /* size_t, bytes */
+	UE_SETTING_SECRET,	 /* text, never printed */
+	UE_SETTING_CONNINFO, /* text, its password never printed */
+	UE_SETTING_INTEGER,	 /* int */
+	UE_SETTING_DURATION, /* int64_t, ms */
+	UE_SETTING_SIZE,	 /* size_t, bytes */
 	UE_SETTING_BOOLEAN,
 	UE_SETTING_LOG_LEVEL, /* text, one of a list */
-	UE_SETTING_FSYNC,     /* UeFsync */
+	UE_SETTING_FSYNC,	  /* UeFsync */
 	UE_SETTING_UPSTREAM,  /* PLATFORM=URL, may be given more than once */
 } UeSettingType;
 
@@ -28,9 +28,9 @@ typedef struct UeSetting
 {
 	const char *name; /* as in the file: words joined by _ */
 	UeSettingType type;
-	size_t offset;    /* in UeConfig */
+	size_t offset;	   /* in UeConfig */
 	const char *value; /* default; NULL: none, or found out at start */
-	int64_t min, max; /* numbers */
+	int64_t min, max;  /* numbers */
 	const char *unit;  /* what --help calls the value: "ADDRESS" */
 	const char *help;  /* one or more sentences, the manual */
 } UeSetting;
@@ -47,7 +47,7 @@ typedef struct UeDefaultUpstream
 extern const UeDefaultUpstream ue_config_upstreams[];
 extern const int ue_config_n_upstreams;
 
-#define UE_CONFIG_NAME_SIZE 64
+#define UE_CONFIG_NAME_SIZE	 64
 #define UE_CONFIG_ERROR_SIZE 512
 
 /* "first-byte-timeout", and "UPSTREAM_ERRORS_FIRST_BYTE_TIMEOUT". */
@@ -74,7 +74,8 @@ extern bool ue_config_add_upstream(UeConfig *config, const char *platform,
 								   size_t error_size);
 
 extern void ue_config_print_help(void);
-extern void ue_config_print_values(const UeConfig *config); /* a valid file, but for secrets */
+extern void
+ue_config_print_values(const UeConfig *config); /* a valid file, but for secrets */
 
 /* config_file.c: false after saying on stderr what is wrong. */
 extern bool ue_config_read_file(UeConfig *config, const char *path);

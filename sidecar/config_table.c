@@ -8,13 +8,13 @@
 
 #include <stddef.h>
 
-#define MS INT64_C(1)
+#define MS	   INT64_C(1)
 #define SECOND (1000 * MS)
 #define MINUTE (60 * SECOND)
-#define HOUR (60 * MINUTE)
-#define KB INT64_C(1024)
-#define MB (1024 * KB)
-#define GB (1024 * MB)
+#define HOUR   (60 * MINUTE)
+#define KB	   INT64_C(1024)
+#define MB	   (1024 * KB)
+#define GB	   (1024 * MB)
 
 #define AT(field) offsetof(UeConfig, field)
 
@@ -48,52 +48,56 @@ const UeSetting ue_config_settings[] = {
 	 "DURATION",
 	 "So long the client's error answer may wait for the database; then the local verdict, "
 	 "the same by the last known rules, is sent."},
-	{"drain_timeout", UE_SETTING_DURATION, AT(drain_timeout_ms), "10s", 0, HOUR, "DURATION",
-	 "So long requests in progress may take to end after SIGTERM."},
+	{"drain_timeout", UE_SETTING_DURATION, AT(drain_timeout_ms), "10s", 0, HOUR,
+	 "DURATION", "So long requests in progress may take to end after SIGTERM."},
 	{"header_size", UE_SETTING_SIZE, AT(server.header_bytes), "32kB", KB, MB, "SIZE",
 	 "Request line and headers; above it the client gets 431."},
 	{"body_window_size", UE_SETTING_SIZE, AT(server.body_window_bytes), "64kB", 4 * KB,
 	 64 * MB, "SIZE", "So much of a request's body is held when the upstream is slow."},
 	{"output_high_size", UE_SETTING_SIZE, AT(server.output_high_bytes), "256kB", 4 * KB,
-	 64 * MB, "SIZE", "With so much unsent to a client its upstream is not read any more."},
+	 64 * MB, "SIZE",
+	 "With so much unsent to a client its upstream is not read any more."},
 	{"output_low_size", UE_SETTING_SIZE, AT(server.output_low_bytes), "64kB", 0, 64 * MB,
 	 "SIZE", "Below this its upstream is read again."},
-	{"max_connections", UE_SETTING_INTEGER, AT(server.max_connections), "10000", 1, 1000000,
-	 "N", "Client connections of each worker; more wait to be accepted."},
+	{"max_connections", UE_SETTING_INTEGER, AT(server.max_connections), "10000", 1,
+	 1000000, "N", "Client connections of each worker; more wait to be accepted."},
 	{"header_timeout", UE_SETTING_DURATION, AT(server.header_timeout_ms), "10s", 1, HOUR,
 	 "DURATION", "From the first byte of a request to its last header."},
 	{"body_timeout", UE_SETTING_DURATION, AT(server.body_timeout_ms), "30s", 1, HOUR,
 	 "DURATION", "Between two pieces of a request's body."},
-	{"keep_alive_timeout", UE_SETTING_DURATION, AT(server.keep_alive_timeout_ms), "75s", 1,
-	 HOUR, "DURATION", "So long a client's connection may be idle between two requests."},
+	{"keep_alive_timeout", UE_SETTING_DURATION, AT(server.keep_alive_timeout_ms), "75s",
+	 1, HOUR, "DURATION",
+	 "So long a client's connection may be idle between two requests."},
 	{"write_timeout", UE_SETTING_DURATION, AT(server.write_timeout_ms), "60s", 1, HOUR,
 	 "DURATION", "A client that takes nothing for so long is dropped."},
-	{"connect_timeout", UE_SETTING_DURATION, AT(upstream.connect_timeout_ms), "10s", 1, HOUR,
-	 "DURATION", "To reach an upstream: name, TCP and TLS."},
-	{"first_byte_timeout", UE_SETTING_DURATION, AT(upstream.first_byte_timeout_ms), "10min", 1,
-	 24 * HOUR, "DURATION",
+	{"connect_timeout", UE_SETTING_DURATION, AT(upstream.connect_timeout_ms), "10s", 1,
+	 HOUR, "DURATION", "To reach an upstream: name, TCP and TLS."},
+	{"first_byte_timeout", UE_SETTING_DURATION, AT(upstream.first_byte_timeout_ms),
+	 "10min", 1, 24 * HOUR, "DURATION",
 	 "From the whole request sent to the head of the upstream's answer. The official SDKs "
 	 "wait 10 min."},
-	{"idle_timeout", UE_SETTING_DURATION, AT(upstream.idle_timeout_ms), "5min", 1, 24 * HOUR,
-	 "DURATION", "Between two pieces of an upstream's answer."},
-	{"answer_head_size", UE_SETTING_SIZE, AT(upstream.max_head_bytes), "128kB", KB, 16 * MB,
-	 "SIZE", "Headers of an upstream's answer; above it the answer is a failure."},
+	{"idle_timeout", UE_SETTING_DURATION, AT(upstream.idle_timeout_ms), "5min", 1,
+	 24 * HOUR, "DURATION", "Between two pieces of an upstream's answer."},
+	{"answer_head_size", UE_SETTING_SIZE, AT(upstream.max_head_bytes), "128kB", KB,
+	 16 * MB, "SIZE",
+	 "Headers of an upstream's answer; above it the answer is a failure."},
 	{"error_body_size", UE_SETTING_SIZE, AT(error_body_bytes), "1MB", KB, 64 * MB, "SIZE",
 	 "So much of a failed answer is kept for the verdict."},
 	{"journal_fsync", UE_SETTING_FSYNC, AT(journal_fsync), "interval", 0, 0, "WHEN",
 	 "interval (every 50 ms), always (each event waits for the disk) or never. An event "
 	 "survives the end of the process in any case; this is about power cuts."},
-	{"journal_segment_size", UE_SETTING_SIZE, AT(journal_segment_bytes), "16MB", 64 * KB, GB,
-	 "SIZE", "The journal is a row of files of this size, removed one by one."},
-	{"journal_budget", UE_SETTING_SIZE, AT(journal_budget_bytes), "1GB", MB, 1024 * GB, "SIZE",
-	 "Above this the oldest events are dropped, and counted."},
+	{"journal_segment_size", UE_SETTING_SIZE, AT(journal_segment_bytes), "16MB", 64 * KB,
+	 GB, "SIZE", "The journal is a row of files of this size, removed one by one."},
+	{"journal_budget", UE_SETTING_SIZE, AT(journal_budget_bytes), "1GB", MB, 1024 * GB,
+	 "SIZE", "Above this the oldest events are dropped, and counted."},
 	{"record_client_address", UE_SETTING_BOOLEAN, AT(record_client_address), "off", 0, 0,
 	 "on|off", "Whether rows hold the client's address."},
 	{"record_headers", UE_SETTING_BOOLEAN, AT(record_headers), "off", 0, 0, "on|off",
 	 "Whether rows hold the headers of request and answer, masked."},
 };
 
-const int ue_config_n_settings = sizeof(ue_config_settings) / sizeof(ue_config_settings[0]);
+const int ue_config_n_settings =
+	sizeof(ue_config_settings) / sizeof(ue_config_settings[0]);
 
 /*
  * As each vendor documents its API's base, November 2026.  A base may end in a version

@@ -23,18 +23,22 @@ typedef struct Unit
 
 /* As in postgresql.conf; the first is what a bare number counts in, the last the largest. */
 static const Unit durations[] = {{"ms", 1}, {"s", 1000}, {"min", 60000}, {"h", 3600000}};
-static const Unit sizes[] = {
-	{"B", 1}, {"kB", 1024}, {"MB", 1024 * 1024}, {"GB", INT64_C(1024) * 1024 * 1024}};
+static const Unit sizes[] = {{"B", 1},
+							 {"kB", 1024},
+							 {"MB", 1024 * 1024},
+							 {"GB", INT64_C(1024) * 1024 * 1024}};
 
 #define N_UNITS 4
 
-static const char *const fsync_names[] = {
-	[UE_FSYNC_INTERVAL] = "interval", [UE_FSYNC_ALWAYS] = "always", [UE_FSYNC_NEVER] = "never"};
+static const char *const fsync_names[] = {[UE_FSYNC_INTERVAL] = "interval",
+										  [UE_FSYNC_ALWAYS] = "always",
+										  [UE_FSYNC_NEVER] = "never"};
 
 static bool apply_text(char **field, const char *text, char *error, size_t error_size);
-static bool apply_log_level(char **field, const char *text, char *error, size_t error_size);
-static bool apply_integer(int *field, const UeSetting *setting, const char *text, char *error,
-						  size_t error_size);
+static bool apply_log_level(char **field, const char *text, char *error,
+							size_t error_size);
+static bool apply_integer(int *field, const UeSetting *setting, const char *text,
+						  char *error, size_t error_size);
 static bool apply_boolean(bool *field, const char *text, char *error, size_t error_size);
 static bool apply_fsync(UeFsync *field, const char *text, char *error, size_t error_size);
 static bool apply_upstreams(UeConfig *config, const char *text, char *error,
@@ -170,7 +174,7 @@ ue_config_add_upstream(UeConfig *config, const char *platform, size_t platform_l
 	free(upstream->platform);
 	free(upstream->url);
 	ue_base_url_free(upstream->base);
-	*upstream = (UeConfigUpstream) {.platform = name, .url = copy, .base = base};
+	*upstream = (UeConfigUpstream){.platform = name, .url = copy, .base = base};
 	return true;
 
 failed:
@@ -222,8 +226,8 @@ apply_integer(int *field, const UeSetting *setting, const char *text, char *erro
 		number > setting->max)
 	{
 		snprintf(error, error_size,
-				 "\"%s\" is not an integer from %" PRId64 " to %" PRId64, text, setting->min,
-				 setting->max);
+				 "\"%s\" is not an integer from %" PRId64 " to %" PRId64, text,
+				 setting->min, setting->max);
 		return false;
 	}
 	*field = (int) number;
@@ -244,8 +248,8 @@ apply_boolean(bool *field, const char *text, char *error, size_t error_size)
 			return true;
 		}
 	}
-	snprintf(error, error_size, "\"%s\" is not one of on, off, true, false, yes, no, 1, 0",
-			 text);
+	snprintf(error, error_size,
+			 "\"%s\" is not one of on, off, true, false, yes, no, 1, 0", text);
 	return false;
 }
 
@@ -306,8 +310,8 @@ apply_upstreams(UeConfig *config, const char *text, char *error, size_t error_si
 }
 
 static bool
-parse_quantity(const UeSetting *setting, const Unit *units, const char *text, int64_t *out,
-			   char *error, size_t error_size)
+parse_quantity(const UeSetting *setting, const Unit *units, const char *text,
+			   int64_t *out, char *error, size_t error_size)
 {
 	const char *end;
 	char low[32], high[32];

@@ -57,15 +57,15 @@ typedef struct UeDatabaseHandler
 typedef struct UeDatabaseOptions
 {
 	const char *conninfo;
-	const char *role;              /* for log lines: "shipper", "decider" */
+	const char *role; /* for log lines: "shipper", "decider" */
 	int64_t reconnect_ms;
 	int64_t statement_timeout_ms;
-	bool is_quiet;                 /* connecting and losing is another's to report */
+	bool is_quiet;				   /* connecting and losing is another's to report */
 	const UeStatement *statements; /* must outlive the database */
 	int n_statements;
 } UeDatabaseOptions;
 
-#define UE_DATABASE_NEVER INT64_MAX
+#define UE_DATABASE_NEVER		INT64_MAX
 #define UE_DATABASE_MAX_QUERIES 4 /* in flight */
 
 /* conninfo is copied.  Connects with the first step.  NULL on exhaustion. */
@@ -73,7 +73,7 @@ extern UeDatabase *ue_database_new(const UeDatabaseOptions *options,
 								   const UeDatabaseHandler *handler, void *context);
 extern void ue_database_free(UeDatabase *database); /* on_lost is not called */
 
-extern int ue_database_fd(const UeDatabase *database);     /* -1: none */
+extern int ue_database_fd(const UeDatabase *database);	   /* -1: none */
 extern int ue_database_events(const UeDatabase *database); /* POLLIN, POLLOUT */
 extern int64_t ue_database_due_ms(const UeDatabase *database);
 
@@ -90,15 +90,16 @@ extern void ue_database_drop(UeDatabase *database, int64_t now_ms, const char *r
  * Sends statements[statement] with binary parameters and asks for a binary result.  False:
  * not ready, too many in flight, or the connection is broken (the next step notices).
  */
-extern bool ue_database_send(UeDatabase *database, int statement, const UeSlice *parameters,
-							 void *query);
+extern bool ue_database_send(UeDatabase *database, int statement,
+							 const UeSlice *parameters, void *query);
 
 /* A value in binary form; the empty slice with ptr NULL when it is null. */
 extern UeSlice ue_database_value(const UeDatabaseResult *result, int row, int column);
 extern int64_t ue_database_integer(UeSlice value); /* int2, int4, int8; 0 otherwise */
 
 /* Checks the conninfo's syntax.  False and libpq's words in error. */
-extern bool ue_database_check_conninfo(const char *conninfo, char *error, size_t error_size);
+extern bool ue_database_check_conninfo(const char *conninfo, char *error,
+									   size_t error_size);
 
 /* The conninfo without its password, for --check; false when it has a syntax error. */
 extern bool ue_database_mask_conninfo(const char *conninfo, char *out, size_t out_size);
@@ -124,12 +125,13 @@ extern uint32_t ue_database_array_oid(UeElement element);
 extern void ue_database_write_array(UeBuf *buf, UeElement element, size_t n_elements);
 extern void ue_database_write_null(UeBuf *buf);
 extern void ue_database_write_bytes(UeBuf *buf, UeSlice bytes); /* text, bytea, uuid */
-extern void ue_database_write_int4(UeBuf *buf, int64_t value);  /* clamped */
+extern void ue_database_write_int4(UeBuf *buf, int64_t value);	/* clamped */
 extern void ue_database_write_int8(UeBuf *buf, int64_t value);
 extern void ue_database_write_bool(UeBuf *buf, bool value);
 extern void ue_database_write_time(UeBuf *buf, int64_t unix_us);
 extern void ue_database_write_jsonb(UeBuf *buf, UeSlice text);
-extern void ue_database_write_inet(UeBuf *buf, UeSlice text); /* null when it is no address */
+extern void ue_database_write_inet(UeBuf *buf,
+								   UeSlice text); /* null when it is no address */
 
 /* One column of some events as an array. */
 extern void ue_database_write_column(UeBuf *buf, const UeColumn *column,

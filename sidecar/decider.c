@@ -28,7 +28,7 @@
 /* A batch unanswered for so long means a dead peer or a hung server. */
 #define GIVE_UP_MS			 10000
 #define STATEMENT_TIMEOUT_MS 5000
-#define REPORT_INTERVAL_MS 10000
+#define REPORT_INTERVAL_MS	 10000
 
 typedef enum State
 {

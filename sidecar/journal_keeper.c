@@ -90,6 +90,42 @@ ue_journal_count_shipped(UeJournal *journal, uint64_t seq, uint64_t n_events)
 	pthread_mutex_unlock(&journal->lock);
 }
 
+uint64_t
+ue_journal_take_lost(UeJournal *journal)
+{
+	uint64_t n_dropped, n_untold;
+	int64_t n_failed;
+
+	pthread_mutex_lock(&journal->lock);
+	if (journal->position.seq < journal->oldest->seq)
+	{
+		/* The shipper still holds events of dropped segments: they may arrive yet. */
+		pthread_mutex_unlock(&journal->lock);
+		return 0;
+	}
+	n_dropped = atomic_load(&journal->dropped_events);
+	n_failed = (int64_t) atomic_load(&journal->failed_appends);
+	n_untold = (uint64_t) (n_failed - journal->told_failed);
+	journal->told_failed = n_failed;
+
+	/* it may have shrunk: ue_journal_count_shipped */
+	if (n_dropped > journal->told_dropped)
+	{
+		n_untold += n_dropped - journal->told_dropped;
+		journal->told_dropped = n_dropped;
+	}
+	pthread_mutex_unlock(&journal->lock);
+	return n_untold;
+}
+
+void
+ue_journal_return_lost(UeJournal *journal, uint64_t n_events)
+{
+	pthread_mutex_lock(&journal->lock);
+	journal->told_failed -= (int64_t) n_events;
+	pthread_mutex_unlock(&journal->lock);
+}
+
 UeJournalPosition
 ue_journal_position(UeJournal *journal)
 {

@@ -41,7 +41,6 @@ bool
 ue_journal_load(UeJournal *journal, const char *directory, char *error, size_t error_size)
 {
 	SeqList list = {NULL, 0, 0};
-	uint64_t dropped_events = 0;
 	bool is_loaded = true;
 
 	if (!list_segments(journal->directory_fd, &list))
@@ -50,9 +49,7 @@ ue_journal_load(UeJournal *journal, const char *directory, char *error, size_t e
 				 directory, strerror(errno));
 		is_loaded = false;
 	}
-	if (ue_journal_read_position(journal->directory_fd, &journal->position,
-								 &dropped_events))
-		atomic_store(&journal->dropped_events, dropped_events);
+	ue_journal_read_position(journal);
 	for (size_t i = 0; is_loaded && i < list.n_seqs; i++)
 		is_loaded =
 			load_segment(journal, list.seqs[i], i + 1 == list.n_seqs, error, error_size);

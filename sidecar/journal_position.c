@@ -2,7 +2,7 @@
 /*
  * journal_position.c: the file "position": how far Postgres has everything.
  *
- * One line "upstream-errors-position 1 SEQ OFFSET EVENTS DROPPED CRC32C", numbers in hex, the
+ * One line "upstream-errors-position 1 SEQ OFFSET EVENTS DROPPED TOLD CRC32C", in hex, the
  * sum over what is before it.  Replaced as a whole by rename, so it is the old or the new
  * one; when it is neither, everything that is left is shipped again, which is harmless.
  */
@@ -22,37 +22,34 @@
 
 static bool replace_file(int directory_fd, const char *line, size_t len);
 
-bool
-ue_journal_read_position(int directory_fd, UeJournalPosition *out,
-						 uint64_t *dropped_events)
+void
+ue_journal_read_position(UeJournal *journal)
 {
 	char line[LINE_SIZE];
 	UeJournalPosition position;
-	uint64_t dropped;
+	uint64_t dropped, told;
 	uint32_t sum;
 	int at = 0;
 	int fd;
 	ssize_t len;
 
-	fd = openat(directory_fd, "position", O_RDONLY | O_CLOEXEC);
+	fd = openat(journal->directory_fd, "position", O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return false;
+		return;
 	len = read(fd, line, sizeof(line) - 1);
 	close(fd);
-	if (len <= 0)
-		return false;
-	line[len] = '\0';
+	line[len < 0 ? 0 : len] = '\0';
 	if (sscanf(line,
 			   "upstream-errors-position 1 %16" SCNx64 " %16" SCNx64 " %16" SCNx64
-			   " %16" SCNx64 "%n %8" SCNx32,
-			   &position.seq, &position.offset, &position.events, &dropped, &at,
-			   &sum) != 5 ||
+			   " %16" SCNx64 " %16" SCNx64 "%n %8" SCNx32,
+			   &position.seq, &position.offset, &position.events, &dropped, &told, &at,
+			   &sum) != 6 ||
 		at == 0 || ue_crc32c(0, line, (size_t) at) != sum ||
 		position.seq >= UINT64_MAX / 2)
-		return false;
-	*out = position;
-	*dropped_events = dropped;
-	return true;
+		return;
+	journal->position = position;
+	journal->told_dropped = told;
+	atomic_store(&journal->dropped_events, dropped);
 }
 
 bool
@@ -60,16 +57,20 @@ ue_journal_write_position(UeJournal *journal)
 {
 	char line[LINE_SIZE];
 	UeJournalPosition position;
+	uint64_t told;
 	int len;
 	bool is_written;
 
 	pthread_mutex_lock(&journal->position_lock);
-	position = ue_journal_position(journal);
+	pthread_mutex_lock(&journal->lock);
+	position = journal->position;
+	told = journal->told_dropped;
+	pthread_mutex_unlock(&journal->lock);
 	len = snprintf(line, sizeof(line),
 				   "upstream-errors-position 1 %016" PRIx64 " %" PRIx64 " %" PRIx64
-				   " %" PRIx64,
+				   " %" PRIx64 " %" PRIx64,
 				   position.seq, position.offset, position.events,
-				   (uint64_t) atomic_load(&journal->dropped_events));
+				   (uint64_t) atomic_load(&journal->dropped_events), told);
 	len += snprintf(line + len, sizeof(line) - (size_t) len, " %08" PRIx32 "\n",
 					ue_crc32c(0, line, (size_t) len));
 	is_written = replace_file(journal->directory_fd, line, (size_t) len);

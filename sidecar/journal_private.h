@@ -24,12 +24,12 @@ typedef struct UeSegment
 {
 	struct UeSegment *next; /* newer */
 	uint64_t seq;
-	uint64_t bytes;  /* complete records end here */
+	uint64_t bytes; /* complete records end here */
 	uint64_t events;
 	uint64_t shipped; /* of these */
-	int fd;          /* -1: closed */
-	bool is_dirty;   /* written since the last fdatasync */
-	bool is_closed;  /* no more appends */
+	int fd;			  /* -1: closed */
+	bool is_dirty;	  /* written since the last fdatasync */
+	bool is_closed;	  /* no more appends */
 } UeSegment;
 
 struct UeJournal
@@ -47,7 +47,8 @@ struct UeJournal
 	UeSegment *oldest, *newest;
 	uint64_t total_bytes;
 	UeJournalPosition position;
-	bool is_directory_dirty; /* a segment was created since the last fsync of the directory */
+	bool
+		is_directory_dirty; /* a segment was created since the last fsync of the directory */
 	bool is_keeper_needed;
 	bool is_stopping;
 
@@ -58,6 +59,10 @@ struct UeJournal
 	atomic_bool is_reader_waiting;
 	atomic_ullong appended_events, appended_bytes, failed_appends, torn_bytes;
 	atomic_ullong dropped_events; /* over all runs: kept in the position file */
+
+	/* of the lost events, those that ue_journal_take_lost has given out; under lock */
+	uint64_t told_dropped; /* kept in the position file, too */
+	int64_t told_failed;
 };
 
 /* journal.c; the caller holds lock.  False with errno set. */
@@ -73,9 +78,8 @@ extern bool ue_journal_load(UeJournal *journal, const char *directory, char *err
 extern bool ue_journal_start_keeper(UeJournal *journal);
 extern void ue_journal_stop_keeper(UeJournal *journal); /* after a last sync */
 
-/* journal_position.c: false when there is no (valid) file; *out is untouched then. */
-extern bool ue_journal_read_position(int directory_fd, UeJournalPosition *out,
-									 uint64_t *dropped_events);
+/* journal_position.c: without a valid file everything stays zero. */
+extern void ue_journal_read_position(UeJournal *journal);
 extern bool ue_journal_write_position(UeJournal *journal);
 
 #endif

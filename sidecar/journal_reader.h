@@ -15,7 +15,7 @@
 
 typedef struct UeJournalPosition
 {
-	uint64_t seq;    /* segment */
+	uint64_t seq;	 /* segment */
 	uint64_t offset; /* in it, where a record begins */
 	uint64_t events; /* events of this segment before the offset */
 } UeJournalPosition;
@@ -60,6 +60,11 @@ extern bool ue_journal_release(UeJournal *journal, UeJournalPosition position);
  * if the budget has taken the segment meanwhile. */
 extern void ue_journal_count_shipped(UeJournal *journal, uint64_t seq, uint64_t n_events);
 
+/* Events dropped by the budget or refused by the disk since this was last asked, once the
+ * position is past them; and back again when they could not be told. */
+extern uint64_t ue_journal_take_lost(UeJournal *journal);
+extern void ue_journal_return_lost(UeJournal *journal, uint64_t n_events);
+
 /* The journal's directory, for files beside it. */
 extern int ue_journal_directory_fd(const UeJournal *journal);
 
@@ -68,12 +73,13 @@ extern int ue_journal_directory_fd(const UeJournal *journal);
 typedef struct UeJournalExtent
 {
 	uint64_t seq;
-	uint64_t bytes;      /* complete records end here */
-	bool is_closed;      /* no more will be appended */
+	uint64_t bytes; /* complete records end here */
+	bool is_closed; /* no more will be appended */
 	bool is_earlier_run;
 } UeJournalExtent;
 
-extern bool ue_journal_find_extent(UeJournal *journal, uint64_t seq, UeJournalExtent *out);
+extern bool ue_journal_find_extent(UeJournal *journal, uint64_t seq,
+								   UeJournalExtent *out);
 extern UeJournalPosition ue_journal_position(UeJournal *journal);
 
 #endif

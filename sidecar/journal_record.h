@@ -26,7 +26,7 @@
 #include "core/status.h"
 
 #define UE_RECORD_SEGMENT_HEADER 16
-#define UE_RECORD_HEADER 24
+#define UE_RECORD_HEADER		 24
 
 /* A row is 10 KB of text at most by limits.h; switched-on headers add some 10 KB more. */
 #define UE_RECORD_MAX_PAYLOAD (1024 * 1024)
@@ -47,7 +47,7 @@ typedef struct UeRecord
 typedef enum UeRecordResult
 {
 	UE_RECORD_OK = 0,
-	UE_RECORD_CUT,     /* the bytes end inside what may be a record */
+	UE_RECORD_CUT,	   /* the bytes end inside what may be a record */
 	UE_RECORD_CORRUPT, /* this is no record */
 } UeRecordResult;
 
@@ -65,7 +65,8 @@ extern size_t ue_record_find_next(UeSlice bytes);
 extern void ue_record_write_header(char *record, UeRecordKind kind, int64_t appended_us,
 								   size_t payload_len);
 
-extern void ue_record_write_segment_header(char *header); /* UE_RECORD_SEGMENT_HEADER bytes */
+extern void
+ue_record_write_segment_header(char *header); /* UE_RECORD_SEGMENT_HEADER bytes */
 
 /* UE_MALFORMED: not a segment.  UE_INVALID_ARGUMENT: one of a version we cannot read. */
 extern UeStatus ue_record_check_segment_header(UeSlice bytes) UE_MUST_CHECK;

@@ -31,8 +31,8 @@
 #include "worker.h"
 
 #define EXIT_START_FAILED 2
-#define ERROR_SIZE 512
-#define RECONNECT_MS 100
+#define ERROR_SIZE		  512
+#define RECONNECT_MS	  100
 
 /* After the verdict's deadline what became of an attempt is known within this. */
 #define COMPLETION_WAIT_MS 1000
@@ -100,8 +100,9 @@ main(int argc, char **argv)
 	notify("READY=1");
 	ue_log_write(UE_LOG_INFO, "listening", "clients may connect", "address",
 				 sidecar.config.listen, NULL);
-	ue_log_write(UE_LOG_INFO, "admin_listening", "health, readiness and metrics are served",
-				 "address", sidecar.config.admin_listen, NULL);
+	ue_log_write(UE_LOG_INFO, "admin_listening",
+				 "health, readiness and metrics are served", "address",
+				 sidecar.config.admin_listen, NULL);
 
 	wait_for_end(&signals);
 	notify("STOPPING=1");
@@ -167,6 +168,8 @@ start_shipper(Sidecar *sidecar)
 		.conninfo = sidecar->config.database,
 		.completion_wait_ms = COMPLETION_WAIT_MS + sidecar->config.verdict_deadline_ms,
 		.reconnect_ms = RECONNECT_MS,
+		.instance = sidecar->config.instance,
+		.region = sidecar->config.region,
 	};
 
 	if (options.conninfo == NULL)

@@ -23,17 +23,19 @@
 
 #include "log.h"
 #include "shipper_batch.h"
+#include "shipper_loss.h"
 #include "shipper_quarantine.h"
 
-#define GATHER_MS 50         /* so long a batch that is not full gathers */
-#define GATHER_EVENTS 500    /* so many do not wait */
-#define POSITION_MS 50
-#define LOOK_MS 1000         /* the journal is looked at without being woken */
-#define MAX_RETRY_MS 5000
-#define ANSWER_MS 60000      /* beyond: the server hangs */
+#define GATHER_MS			 50	 /* so long a batch that is not full gathers */
+#define GATHER_EVENTS		 500 /* so many do not wait */
+#define POSITION_MS			 50
+#define LOOK_MS				 1000 /* the journal is looked at without being woken */
+#define MAX_RETRY_MS		 5000
+#define ANSWER_MS			 60000 /* beyond: the server hangs */
 #define STATEMENT_TIMEOUT_MS 30000
-#define MAINTAIN_MS (3600 * 1000)
-#define MAINTAIN_RETRY_MS (300 * 1000)
+#define LOSS_MS				 10000 /* losses are told in a row at most so often */
+#define MAINTAIN_MS			 (3600 * 1000)
+#define MAINTAIN_RETRY_MS	 (300 * 1000)
 
 enum
 {
@@ -60,11 +62,12 @@ struct UeShipper
 	UeJournalEntry held; /* read, but there was no memory to take it */
 	bool has_held;
 	bool is_caught_up;
-	void *in_flight;        /* &batch, &maintain_due_ms, or NULL */
-	int64_t in_flight_ms;   /* since */
+	void *in_flight;		/* &batch, &maintain_due_ms, or NULL */
+	int64_t in_flight_ms;	/* since */
 	int64_t ready_since_ms; /* the oldest ready event gathers since; 0: none */
 	int64_t retry_at_ms, retry_wait_ms;
 	int64_t maintain_due_ms;
+	int64_t loss_due_ms;
 	bool is_maintain_due; /* nothing is shipped before the first one has ended */
 	bool is_refusal_reported;
 	UeJournalPosition released;
@@ -202,8 +205,9 @@ run(void *argument)
 		advance_queue(shipper, now_ms);
 		send_due(shipper, now_ms);
 		keep_position(shipper, now_ms);
-		atomic_store(&shipper->oldest_us,
-					 shipper->queue.first == NULL ? 0 : shipper->queue.first->appended_us);
+		atomic_store(&shipper->oldest_us, shipper->queue.first == NULL
+											  ? 0
+											  : shipper->queue.first->appended_us);
 		if (is_over(shipper, now_ms))
 			return NULL;
 		wait_for_work(shipper, now_ms);
@@ -262,6 +266,12 @@ send_due(UeShipper *shipper, int64_t now_ms)
 	{
 		send_maintain(shipper, now_ms);
 		return;
+	}
+	if (now_ms >= shipper->loss_due_ms)
+	{
+		shipper->loss_due_ms = now_ms + LOSS_MS;
+		ue_loss_append(shipper->journal, shipper->options.instance,
+					   shipper->options.region);
 	}
 	if (!is_batch_due(shipper, now_ms))
 		return;
@@ -469,8 +479,8 @@ take_maintain_result(UeShipper *shipper, const UeDatabaseResult *result)
 		snprintf(text, sizeof(text), "%.*s", (int) counters.len,
 				 counters.ptr == NULL ? "" : counters.ptr);
 		shipper->maintain_due_ms = read_monotonic_ms() + MAINTAIN_MS;
-		ue_log_write(UE_LOG_DEBUG, "maintained", "partitions are looked after", "counters",
-					 text, NULL);
+		ue_log_write(UE_LOG_DEBUG, "maintained", "partitions are looked after",
+					 "counters", text, NULL);
 	}
 	else
 		ue_log_write(UE_LOG_WARNING, "maintain_failed",
@@ -495,7 +505,8 @@ count_shipped(UeShipper *shipper, const UeDatabaseResult *result)
 static bool
 quarantine(UeShipper *shipper, const UeDatabaseResult *result)
 {
-	const UePending *pending = shipper->batch.events[ue_batch_range(&shipper->batch).from];
+	const UePending *pending =
+		shipper->batch.events[ue_batch_range(&shipper->batch).from];
 
 	if (!ue_quarantine_append(ue_journal_directory_fd(shipper->journal), &pending->event,
 							  result->sqlstate, result->message))

@@ -15,21 +15,23 @@ typedef struct UeShipper UeShipper;
 
 typedef struct UeShipperOptions
 {
-	const char *conninfo;       /* must outlive the shipper */
+	const char *conninfo;		/* must outlive the shipper */
 	int64_t completion_wait_ms; /* so long an event waits for what became of it */
 	int64_t reconnect_ms;
+	const char *instance; /* for the row that tells a loss; NULL: none */
+	const char *region;
 } UeShipperOptions;
 
 /* For metrics. */
 typedef struct UeShipperStats
 {
-	uint64_t shipped_events;     /* committed */
-	uint64_t replayed_events;    /* of these, the table had them already */
+	uint64_t shipped_events;	 /* committed */
+	uint64_t replayed_events;	 /* of these, the table had them already */
 	uint64_t quarantined_events; /* refused for what is in them; in quarantine.jsonl */
 	uint64_t batches;
-	uint64_t failed_batches;     /* refused, or lost with the connection: sent again */
-	uint64_t corrupt_records;    /* places in the journal that could not be read */
-	int64_t lag_ms;              /* age of the oldest event not shipped; 0: none */
+	uint64_t failed_batches;  /* refused, or lost with the connection: sent again */
+	uint64_t corrupt_records; /* places in the journal that could not be read */
+	int64_t lag_ms;			  /* age of the oldest event not shipped; 0: none */
 	bool is_connected;
 } UeShipperStats;
 

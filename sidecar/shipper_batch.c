@@ -51,7 +51,7 @@ ue_batch_take(UeBatch *batch, UeQueue *queue)
 
 	if (n_events == 0)
 		return false;
-	batch->ranges[0] = (UeRange) {0, n_events};
+	batch->ranges[0] = (UeRange){0, n_events};
 	batch->n_ranges = 1;
 	return true;
 }
@@ -73,7 +73,8 @@ ue_batch_send(const UeBatch *batch, UeDatabase *database, int statement, void *q
 		UeBuf buf;
 
 		ue_buf_init(&buf, &arena, MAX_MEMORY);
-		ue_database_write_column(&buf, &ue_event_columns[i], events, range.to - range.from);
+		ue_database_write_column(&buf, &ue_event_columns[i], events,
+								 range.to - range.from);
 		is_sent = ue_buf_finish(&buf, &parameters[i]) == UE_OK;
 	}
 	is_sent = is_sent && ue_database_send(database, statement, parameters, query);
@@ -96,7 +97,7 @@ ue_batch_apply_result(UeBatch *batch, const UeDatabaseResult *result)
 		return UE_BATCH_POISON;
 
 	range->from = middle;
-	batch->ranges[batch->n_ranges++] = (UeRange) {from, middle};
+	batch->ranges[batch->n_ranges++] = (UeRange){from, middle};
 	return UE_BATCH_SPLIT;
 }
 

@@ -10,7 +10,7 @@
 #include "shipper_queue.h"
 
 #define UE_BATCH_MAX_EVENTS 1000
-#define UE_BATCH_MAX_BYTES (4 * 1024 * 1024)
+#define UE_BATCH_MAX_BYTES	(4 * 1024 * 1024)
 
 /* Halving a thousand leaves one range per level, and one more. */
 #define UE_BATCH_MAX_RANGES 12
@@ -23,17 +23,17 @@ typedef struct UeRange
 typedef struct UeBatch
 {
 	UePending *events[UE_BATCH_MAX_EVENTS]; /* of the queue */
-	UeRange ranges[UE_BATCH_MAX_RANGES];    /* still to be sent, the next one last */
-	size_t n_ranges;                        /* 0: empty */
+	UeRange ranges[UE_BATCH_MAX_RANGES];	/* still to be sent, the next one last */
+	size_t n_ranges;						/* 0: empty */
 } UeBatch;
 
 /* How one range fared. */
 typedef enum UeBatchResult
 {
 	UE_BATCH_SHIPPED = 0,
-	UE_BATCH_SPLIT,  /* refused for its data: its halves are next */
+	UE_BATCH_SPLIT,	 /* refused for its data: its halves are next */
 	UE_BATCH_POISON, /* a single event, refused for its data */
-	UE_BATCH_LATER,  /* not its fault: send it again after a while */
+	UE_BATCH_LATER,	 /* not its fault: send it again after a while */
 } UeBatchResult;
 
 extern const UeStatement ue_batch_statement;
@@ -48,7 +48,8 @@ extern bool ue_batch_send(const UeBatch *batch, UeDatabase *database, int statem
 						  void *query);
 
 /* What a result means for the range that was sent.  UE_BATCH_SPLIT has been done. */
-extern UeBatchResult ue_batch_apply_result(UeBatch *batch, const UeDatabaseResult *result);
+extern UeBatchResult ue_batch_apply_result(UeBatch *batch,
+										   const UeDatabaseResult *result);
 
 /* The range that is next, or was sent. */
 extern UeRange ue_batch_range(const UeBatch *batch);

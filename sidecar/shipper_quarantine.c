@@ -46,14 +46,14 @@ ue_quarantine_append(int directory_fd, const UeEvent *event, const char *sqlstat
 	ue_jsonout_append_end(&out, '}');
 	ue_buf_append_byte(&buf, '\n');
 
-	fd = openat(directory_fd, "quarantine.jsonl", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC,
-				0600);
+	fd = openat(directory_fd, "quarantine.jsonl",
+				O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 	if (fd >= 0 && ue_buf_finish(&buf, &line) == UE_OK)
 	{
 		off_t end = lseek(fd, 0, SEEK_END);
 
-		is_written = write(fd, line.ptr, line.len) == (ssize_t) line.len &&
-					 fdatasync(fd) == 0;
+		is_written =
+			write(fd, line.ptr, line.len) == (ssize_t) line.len && fdatasync(fd) == 0;
 		if (!is_written && end >= 0 && ftruncate(fd, end) != 0)
 			is_written = false;
 	}
@@ -120,5 +120,5 @@ append_uuid(UeJsonOut *out, const unsigned char *uuid)
 	for (int i = 0; i < 16; i++)
 		len += snprintf(text + len, sizeof(text) - (size_t) len, "%s%02x",
 						i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", uuid[i]);
-	ue_jsonout_append_string(out, (UeSlice) {text, (size_t) len});
+	ue_jsonout_append_string(out, (UeSlice){text, (size_t) len});
 }

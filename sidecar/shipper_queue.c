@@ -13,7 +13,8 @@
 
 static bool append_event(UeQueue *queue, const UeJournalEntry *entry);
 static bool append_completion(UeQueue *queue, UeSlice payload);
-static bool is_over(const UePending *pending, const UeQueue *queue, const UeQueueTime *time);
+static bool is_over(const UePending *pending, const UeQueue *queue,
+					const UeQueueTime *time);
 static int64_t bound_time(int64_t appended_us);
 static UePending **find_bucket(UeQueue *queue, const unsigned char *event_id);
 static void remove_from_bucket(UeQueue *queue, UePending *pending);
@@ -145,7 +146,7 @@ append_event(UeQueue *queue, const UeJournalEntry *entry)
 		return false;
 	}
 	memcpy(pending->payload, payload.ptr, payload.len);
-	if (ue_event_read((UeSlice) {pending->payload, payload.len}, &pending->event) != UE_OK)
+	if (ue_event_read((UeSlice){pending->payload, payload.len}, &pending->event) != UE_OK)
 	{
 		/* Its sum is right, so a version of ours wrote it that we do not know. */
 		free_pending(pending);
@@ -193,7 +194,7 @@ append_completion(UeQueue *queue, UeSlice payload)
 	if (copy == NULL)
 		return false;
 	memcpy(copy, payload.ptr, payload.len);
-	if (ue_completion_read((UeSlice) {copy, payload.len}, &completion) != UE_OK)
+	if (ue_completion_read((UeSlice){copy, payload.len}, &completion) != UE_OK)
 	{
 		free(copy);
 		return true;

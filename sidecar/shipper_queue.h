@@ -21,25 +21,25 @@ typedef enum UePendingState
 
 typedef struct UePending
 {
-	struct UePending *next;      /* later in the journal */
+	struct UePending *next; /* later in the journal */
 	struct UePending *hash_next;
 	UePendingState state;
 	UeJournalPosition position;
 	int64_t appended_us;
 	bool is_earlier_run;
-	size_t size;      /* of its payloads */
-	UeEvent event;    /* its texts are in the two copies below */
-	char *payload;    /* owned */
+	size_t size;	  /* of its payloads */
+	UeEvent event;	  /* its texts are in the two copies below */
+	char *payload;	  /* owned */
 	char *completion; /* owned; NULL: none came */
 } UePending;
 
-#define UE_QUEUE_BUCKETS 4096
+#define UE_QUEUE_BUCKETS	4096
 #define UE_QUEUE_MAX_EVENTS 10000
-#define UE_QUEUE_MAX_BYTES (32 * 1024 * 1024)
+#define UE_QUEUE_MAX_BYTES	(32 * 1024 * 1024)
 
 typedef struct UeQueue
 {
-	UePending *first, *last; /* owned */
+	UePending *first, *last;			  /* owned */
 	UePending *buckets[UE_QUEUE_BUCKETS]; /* by event id */
 	size_t n_events;
 	size_t n_bytes;

@@ -61,8 +61,8 @@ write_record(int fd, UeSlice payload)
 	char record[UE_RECORD_HEADER + 256];
 
 	memcpy(record + UE_RECORD_HEADER, payload.ptr, payload.len);
-	ue_record_write_header(record, (UeRecordKind) (payload.len % 4), (int64_t) payload.len,
-						   payload.len);
+	ue_record_write_header(record, (UeRecordKind) (payload.len % 4),
+						   (int64_t) payload.len, payload.len);
 	require(write(fd, record, UE_RECORD_HEADER + payload.len) ==
 			(ssize_t) (UE_RECORD_HEADER + payload.len));
 	records[n_records++] = payload;
@@ -84,7 +84,7 @@ build_segments(const uint8_t *data, size_t size)
 		at += 2;
 		if (len > size - at)
 			len = size - at;
-		bytes = (UeSlice) {(const char *) data + at, len};
+		bytes = (UeSlice){(const char *) data + at, len};
 		at += len;
 		if (operation < 120)
 			write_record(fd, bytes);

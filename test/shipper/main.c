@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * main.c: journal-writer DIRECTORY CONNINFO FIRST COUNT THREADS
+ * main.c: journal-writer DIRECTORY CONNINFO FIRST COUNT THREADS BUDGET_MB
  *
  * A sidecar without its HTTP half, for tests that kill it: threads append events as fast as
  * a busy worker would, and the shipper brings them to the database.  Each number that has
@@ -24,8 +24,7 @@
 #include "shipper.h"
 
 #define SEGMENT_BYTES 262144
-#define BUDGET_BYTES (1 << 30)
-#define MAX_THREADS 16
+#define MAX_THREADS	  16
 
 static UeJournal *journal;
 static atomic_uint next_number;
@@ -54,13 +53,15 @@ append_event(uint32_t number)
 	event.request_id = ue_slice_of(request_id);
 	event.attempt = 1;
 	event.platform = UE_SLICE("openai");
-	event.route = (UeSlice) {"/v1/\xC3\0chat", 10};
+	event.route = (UeSlice){"/v1/\xC3\0chat", 10};
 	event.kind = UE_SLICE("http_error");
 	event.class = UE_SLICE("rate_limit");
 	event.status_code = 429;
 	event.message = UE_SLICE("Rate limit reached for requests");
-	event.client_address = number % 2 == 0 ? UE_SLICE("192.0.2.7") : UE_SLICE("2001:db8::7");
-	event.tags = number % 1000 == 999 ? UE_SLICE("{no json") : UE_SLICE("{\"team\": \"a\"}");
+	event.client_address =
+		number % 2 == 0 ? UE_SLICE("192.0.2.7") : UE_SLICE("2001:db8::7");
+	event.tags =
+		number % 1000 == 999 ? UE_SLICE("{no json") : UE_SLICE("{\"team\": \"a\"}");
 	return ue_journal_append_event(journal, &event);
 }
 
@@ -105,8 +106,8 @@ run_thread(void *argument)
 int
 main(int argc, char **argv)
 {
-	UeJournalOptions options = {NULL, SEGMENT_BYTES, BUDGET_BYTES, UE_FSYNC_INTERVAL};
-	UeShipperOptions shipping = {NULL, 1000, 50};
+	UeJournalOptions options = {NULL, SEGMENT_BYTES, 0, UE_FSYNC_INTERVAL};
+	UeShipperOptions shipping = {NULL, 1000, 50, "writer", NULL};
 	UeShipperStats stats;
 	UeShipper *shipper;
 	pthread_t threads[MAX_THREADS];
@@ -115,13 +116,14 @@ main(int argc, char **argv)
 	sigset_t term;
 	int number;
 
-	if (argc != 6 || (n_threads = (int) strtol(argv[5], NULL, 10)) > MAX_THREADS)
+	if (argc != 7 || (n_threads = (int) strtol(argv[5], NULL, 10)) > MAX_THREADS)
 		return 2;
 	sigemptyset(&term);
 	sigaddset(&term, SIGTERM);
 	pthread_sigmask(SIG_BLOCK, &term, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	options.directory = argv[1];
+	options.budget_bytes = strtoul(argv[6], NULL, 10) << 20;
 	shipping.conninfo = argv[2];
 	atomic_store(&next_number, (unsigned) strtoul(argv[3], NULL, 10));
 	end_number = atomic_load(&next_number) + (uint32_t) strtoul(argv[4], NULL, 10);

@@ -28,7 +28,7 @@ sub start_writer
 {
 	my ($first, $count, %option) = @_;
 	my $self = UpstreamErrors::Test::start_process('writer' . @processes, $directory, $writer,
-		$option{journal} || $journal, $option{database} || conninfo_of($node), $first, $count, 2);
+		$option{journal} || $journal, $option{database} || conninfo_of($node), $first, $count, 2, $option{budget} || 1024);
 	push @processes, $self;
 	return $self;
 }
@@ -131,6 +131,24 @@ $node->safe_psql('bare', 'CREATE SCHEMA "Odd Name"; CREATE EXTENSION upstream_er
 ok(poll_for(sub { $node->safe_psql('bare', 'SELECT count(*) FROM "Odd Name".upstream_error_events') == 10 }),
 	'and used as soon as it has it, in whatever schema');
 is($waiting->stop('TERM'), 0, 'ended');
+
+# --- a database that stays away longer than there is room ---
+$node->stop;
+my $full = start_writer(980_000_000, 20_000, journal => "$directory/small", budget => 2);
+is_done($full);
+ok(poll_for(sub { $full->log =~ /"event":"journal_dropped"/ }), 'over its budget the journal drops events, and says so');
+$node->start;
+my $sql = q{SELECT count(*) FILTER (WHERE request_id ~ '^req-98[0-9]{7}$'),
+	coalesce(sum((tags->>'lost_events')::int), 0) FROM upstream_error_events
+	WHERE request_id ~ '^req-98[0-9]{7}$' OR platform = 'upstream_errors'};
+my ($kept, $lost) = (0, 0);
+ok(poll_for(sub {
+		($kept, $lost) = split /\|/, $node->safe_psql('postgres', $sql);
+		return $kept + $lost + quarantined("$directory/small") == 20_000;
+	}), 'a row says how many were lost: with those that arrived they are all')
+  or diag("kept $kept, told $lost, quarantined " . quarantined("$directory/small"));
+cmp_ok($lost, '>', 1000, 'they were many');
+is($full->stop('TERM'), 0, 'ended');
 
 $node->stop;
 done_testing();

@@ -73,8 +73,9 @@ typedef struct Refusal
 } Refusal;
 
 static const Refusal refusals[] = {
-	{"--workers|abc", "upstream-errors-sidecar: --workers (from the command line): \"abc\" is "
-					  "not an integer from 1 to 256\n"},
+	{"--workers|abc",
+	 "upstream-errors-sidecar: --workers (from the command line): \"abc\" is "
+	 "not an integer from 1 to 256\n"},
 	{"UPSTREAM_ERRORS_WORKERS=abc",
 	 "upstream-errors-sidecar: --workers (from environment UPSTREAM_ERRORS_WORKERS): \"abc\" "
 	 "is not an integer from 1 to 256\n"},
@@ -157,7 +158,8 @@ check_sources(void)
 		   config.verdict_deadline_ms == 2000 && config.record_headers &&
 		   config.journal_budget_bytes == (size_t) 2 << 30,
 	   "a file sets numbers, durations, sizes and switches");
-	ok(strcmp(ue_config_find_upstream(&config, UE_SLICE("openai"))->url, "http://a:1") == 0 &&
+	ok(strcmp(ue_config_find_upstream(&config, UE_SLICE("openai"))->url, "http://a:1") ==
+			   0 &&
 		   ue_config_find_upstream(&config, UE_SLICE("Mine")) != NULL &&
 		   ue_config_find_upstream(&config, UE_SLICE("anthropic")) != NULL &&
 		   ue_config_find_upstream(&config, UE_SLICE("nobody")) == NULL,
@@ -175,9 +177,10 @@ check_sources(void)
 
 	ok(run("UPSTREAM_ERRORS_UPSTREAM=openai=http://x:1  mine=http://y|UPSTREAM_ERRORS_REGION=",
 		   &config) == UE_CONFIG_RUN &&
-		   strcmp(ue_config_find_upstream(&config, UE_SLICE("openai"))->url, "http://x:1") ==
-			   0 &&
-		   ue_config_find_upstream(&config, UE_SLICE("mine")) != NULL && config.region == NULL,
+		   strcmp(ue_config_find_upstream(&config, UE_SLICE("openai"))->url,
+				  "http://x:1") == 0 &&
+		   ue_config_find_upstream(&config, UE_SLICE("mine")) != NULL &&
+		   config.region == NULL,
 	   "several upstreams in the environment; an empty variable is none");
 	ue_config_free(&config);
 	unlink(path);
@@ -219,7 +222,8 @@ check_defaults(void)
 	UeConfig config;
 
 	setenv("STATE_DIRECTORY", "/var/lib/x", 1);
-	ok(run("", &config) == UE_CONFIG_RUN && strcmp(config.listen, "127.0.0.1:8787") == 0 &&
+	ok(run("", &config) == UE_CONFIG_RUN &&
+		   strcmp(config.listen, "127.0.0.1:8787") == 0 &&
 		   strcmp(config.admin_listen, "127.0.0.1:8788") == 0 &&
 		   config.verdict_deadline_ms == 50 && config.error_body_bytes == 1024 * 1024 &&
 		   config.database == NULL && !config.record_headers &&
@@ -235,7 +239,8 @@ check_defaults(void)
 	ok(run("--admin-listen=0.0.0.0:9000|--admin-token=t", &config) == UE_CONFIG_RUN,
 	   "with a token the admin listener may be anywhere");
 	ue_config_free(&config);
-	ok(run("--first_byte_timeout=90|--keep-alive-timeout=2 min", &config) == UE_CONFIG_RUN &&
+	ok(run("--first_byte_timeout=90|--keep-alive-timeout=2 min", &config) ==
+			   UE_CONFIG_RUN &&
 		   config.upstream.first_byte_timeout_ms == 90 &&
 		   config.server.keep_alive_timeout_ms == 120000,
 	   "a bare number is ms; a blank may be before the unit; _ is as good as -");
@@ -247,8 +252,8 @@ check_prints(void)
 {
 	UeConfig config;
 
-	ok(run("--help", &config) == UE_CONFIG_EXIT_OK && strstr(said, "--first-byte-timeout") &&
-		   strstr(said, "default: 10min"),
+	ok(run("--help", &config) == UE_CONFIG_EXIT_OK &&
+		   strstr(said, "--first-byte-timeout") && strstr(said, "default: 10min"),
 	   "--help names every setting with its default");
 	ok(run("--version|--workers=4", &config) == UE_CONFIG_EXIT_OK &&
 		   strcmp(said, "upstream-errors-sidecar " UE_VERSION "\n") == 0,
@@ -258,7 +263,8 @@ check_prints(void)
 		   &config) == UE_CONFIG_EXIT_OK &&
 		   strstr(said, "geheim") == NULL && strstr(said, "host=h") != NULL,
 	   "--check prints what is in force, and no secret");
-	ok(run("--database=postgresql://u:geheim@h/d?colour=1", &config) == UE_CONFIG_EXIT_ERROR &&
+	ok(run("--database=postgresql://u:geheim@h/d?colour=1", &config) ==
+			   UE_CONFIG_EXIT_ERROR &&
 		   strstr(said, "geheim") == NULL,
 	   "a connection string that is refused is not quoted with its password");
 }

@@ -55,9 +55,9 @@ main(void)
 	}
 	ok(is_same, "instruction, table and single bits agree at every length and alignment");
 	for (size_t cut = 0; cut <= sizeof(data); cut++)
-		is_chained = is_chained && ue_crc32c(ue_crc32c(0, data, cut), data + cut,
-											 sizeof(data) - cut) ==
-									   ue_crc32c(0, data, sizeof(data));
+		is_chained = is_chained &&
+					 ue_crc32c(ue_crc32c(0, data, cut), data + cut, sizeof(data) - cut) ==
+						 ue_crc32c(0, data, sizeof(data));
 	ok(is_chained, "a sum can be continued at any byte");
 	return done_testing();
 }

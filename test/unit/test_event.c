@@ -122,7 +122,7 @@ check_text(void)
 	UeSlice bytes;
 
 	ue_event_init(&event);
-	event.route = (UeSlice) {"/v1/\xFF\0x", 7};
+	event.route = (UeSlice){"/v1/\xFF\0x", 7};
 	bytes = write_event(&event);
 	ok(ue_event_read(bytes, &read) == UE_OK &&
 		   ue_slice_is_equal(read.route, UE_SLICE("/v1/\xEF\xBF\xBD\xE2\x90\x80x")),
@@ -146,7 +146,7 @@ check_hostile(void)
 
 		memcpy(copy, bytes.ptr, len);
 		memset(&read, 0x55, sizeof(read));
-		if (ue_event_read((UeSlice) {copy, len}, &read) == UE_OK)
+		if (ue_event_read((UeSlice){copy, len}, &read) == UE_OK)
 			n_accepted++;
 		else if (read.at_us != 0x5555555555555555)
 			n_accepted += 1000;
@@ -155,7 +155,8 @@ check_hostile(void)
 	ok(n_accepted == UE_EVENT_COLUMNS,
 	   "a prefix is read only when it ends between fields, and failing leaves the event alone");
 
-	ok(ue_event_read(UE_SLICE("\x02"), &read) == UE_MALFORMED, "another version is refused");
+	ok(ue_event_read(UE_SLICE("\x02"), &read) == UE_MALFORMED,
+	   "another version is refused");
 	ok(ue_event_read(UE_SLICE("\x01\x00\x01\x01"), &read) == UE_MALFORMED,
 	   "a time written as a byte is refused");
 	ok(ue_event_read(UE_SLICE("\x01\x01\x02\x01\x00\x00\x00x"), &read) == UE_MALFORMED,
@@ -166,7 +167,7 @@ check_hostile(void)
 	   "an unknown way of writing is refused");
 
 	memcpy(newer, "\x01\xF0\x02\x03\x00\x00\x00new\x02\x02\x02\x00\x00\x00id", 18);
-	extended = (UeSlice) {newer, 18};
+	extended = (UeSlice){newer, 18};
 	ok(ue_event_read(extended, &read) == UE_OK &&
 		   ue_slice_is_equal(read.request_id, UE_SLICE("id")),
 	   "a column of a newer version is passed over");
@@ -191,7 +192,8 @@ check_completion(void)
 
 	ue_buf_init(&buf, &arena, 1024);
 	ok(ue_completion_write(&buf, &completion) == UE_OK &&
-		   ue_buf_finish(&buf, &bytes) == UE_OK && ue_completion_read(bytes, &read) == UE_OK &&
+		   ue_buf_finish(&buf, &bytes) == UE_OK &&
+		   ue_completion_read(bytes, &read) == UE_OK &&
 		   memcmp(read.event_id, completion.event_id, 16) == 0 &&
 		   read.response_status == 429 && read.rule_id == 7 &&
 		   read.rule_version == UE_EVENT_NULL && read.sent_bytes == INT64_MAX &&
@@ -206,8 +208,9 @@ check_verdict(void)
 	UeCase kase = {
 		.response = {.platform = UE_SLICE_INIT("openai"),
 					 .status = 429,
-					 .body = UE_SLICE_INIT("{\"error\":{\"message\":\"slow down\",\"type\":"
-										   "\"requests\",\"code\":\"rate_limit_exceeded\"}}")},
+					 .body = UE_SLICE_INIT(
+						 "{\"error\":{\"message\":\"slow down\",\"type\":"
+						 "\"requests\",\"code\":\"rate_limit_exceeded\"}}")},
 		.kind = UE_KIND_HTTP_ERROR,
 		.request_id = UE_SLICE_INIT("req_1"),
 		.model = UE_SLICE_INIT("gpt"),
@@ -219,7 +222,8 @@ check_verdict(void)
 	ue_event_init(&event);
 	ok(ue_decide_case(&arena, NULL, &kase, &verdict) == UE_OK, "the case is decided");
 	ue_event_apply_verdict(&event, &kase, &verdict);
-	ok(ue_slice_is_equal(event.class, UE_SLICE("rate_limit")) && event.status_code == 429 &&
+	ok(ue_slice_is_equal(event.class, UE_SLICE("rate_limit")) &&
+		   event.status_code == 429 &&
 		   ue_slice_is_equal(event.kind, UE_SLICE("http_error")) &&
 		   ue_slice_is_equal(event.request_id, UE_SLICE("req_1")) &&
 		   ue_slice_is_equal(event.platform, UE_SLICE("openai")) && event.stream &&

@@ -20,11 +20,11 @@
 #include "journal_reader.h"
 #include "tap.h"
 
-#define DEFAULT_SEGMENT (1 << 20)
-#define DEFAULT_BUDGET (64 << 20)
-#define N_THREADS 4
+#define DEFAULT_SEGMENT	  (1 << 20)
+#define DEFAULT_BUDGET	  (64 << 20)
+#define N_THREADS		  4
 #define EVENTS_PER_THREAD 5000
-#define KILL_ROUNDS 20
+#define KILL_ROUNDS		  20
 
 static char directory[64];
 
@@ -82,7 +82,7 @@ append_number(UeJournal *journal, uint32_t number)
 	fill_id(event.event_id, number);
 	event.at_us = number;
 	event.request_id = UE_SLICE("req");
-	event.detail = (UeSlice) {padding, number % sizeof(padding)};
+	event.detail = (UeSlice){padding, number % sizeof(padding)};
 	return ue_journal_append_event(journal, &event);
 }
 
@@ -156,7 +156,8 @@ check_order(void)
 {
 	UeJournal *journal;
 	UeJournalReader *reader;
-	UeCompletion completion = {.response_status = 429, .outcome = UE_SLICE_INIT("answered")};
+	UeCompletion completion = {.response_status = 429,
+							   .outcome = UE_SLICE_INIT("answered")};
 	UeJournalStats stats;
 	bool is_ordered = true;
 
@@ -173,9 +174,11 @@ check_order(void)
 		is_ordered = is_ordered && read_number(reader) == i;
 	ok(is_ordered && read_number(reader) == -1, "events come back in their order");
 	append_number(journal, 100);
-	ok(read_number(reader) == 100, "a reader that has read all goes on with the next append");
+	ok(read_number(reader) == 100,
+	   "a reader that has read all goes on with the next append");
 	ue_journal_read_stats(journal, &stats);
-	ok(stats.appended_events == 101 && stats.failed_appends == 0 && stats.pending_bytes > 0,
+	ok(stats.appended_events == 101 && stats.failed_appends == 0 &&
+		   stats.pending_bytes > 0,
 	   "appends are counted");
 	ue_journal_release(journal, ue_journal_reader_position(reader));
 	ue_journal_read_stats(journal, &stats);
@@ -196,7 +199,8 @@ static void
 check_lock(void)
 {
 	UeJournal *journal;
-	UeJournalOptions options = {directory, DEFAULT_SEGMENT, DEFAULT_BUDGET, UE_FSYNC_NEVER};
+	UeJournalOptions options = {directory, DEFAULT_SEGMENT, DEFAULT_BUDGET,
+								UE_FSYNC_NEVER};
 	char error[256] = "";
 	struct stat info;
 
@@ -206,7 +210,8 @@ check_lock(void)
 		   strstr(error, "in use by another process") != NULL &&
 		   strstr(error, directory) != NULL,
 	   "a directory belongs to one process at a time");
-	ok(stat(directory, &info) == 0 && (info.st_mode & 0777) == 0700, "for its owner only");
+	ok(stat(directory, &info) == 0 && (info.st_mode & 0777) == 0700,
+	   "for its owner only");
 	ue_journal_close(journal);
 	options.directory = "/proc/nowhere";
 	ok(ue_journal_open(&options, error, sizeof(error)) == NULL &&
@@ -280,7 +285,8 @@ check_damage(void)
 		ue_journal_reader_free(reader);
 		ue_journal_close(journal);
 	}
-	ok(is_right, "a flipped byte costs one record, is counted once, and the next is found");
+	ok(is_right,
+	   "a flipped byte costs one record, is counted once, and the next is found");
 }
 
 static void
@@ -290,7 +296,8 @@ check_foreign_files(void)
 	size_t ends[3];
 	size_t len = build_segment(bytes, sizeof(bytes), ends);
 	char path[128];
-	UeJournalOptions options = {directory, DEFAULT_SEGMENT, DEFAULT_BUDGET, UE_FSYNC_NEVER};
+	UeJournalOptions options = {directory, DEFAULT_SEGMENT, DEFAULT_BUDGET,
+								UE_FSYNC_NEVER};
 	char error[256] = "";
 	UeJournal *journal;
 	UeJournalReader *reader;
@@ -346,7 +353,8 @@ check_rotation(void)
 			is_right = is_right &&
 					   ue_journal_release(journal, ue_journal_reader_position(reader));
 	}
-	ok(is_right && read_number(reader) == -1, "segments follow one another, across processes");
+	ok(is_right && read_number(reader) == -1,
+	   "segments follow one another, across processes");
 	snprintf(path, sizeof(path), "%s/%016x.journal", directory, 1);
 	ok(access(path, F_OK) != 0, "a segment before the position is removed");
 	ue_journal_reader_free(reader);
@@ -409,7 +417,23 @@ check_budget(void)
 
 	journal = open_default();
 	ue_journal_read_stats(journal, &stats);
-	ok(stats.dropped_events == n_dropped, "the count of dropped events outlives the process");
+	ok(stats.dropped_events == n_dropped,
+	   "the count of dropped events outlives the process");
+	ok(ue_journal_take_lost(journal) == 0,
+	   "a loss is not told while some of it may be under way");
+	reader = ue_journal_reader_new(journal);
+	read_number(reader);
+	ue_journal_release(journal, ue_journal_reader_position(reader));
+	ue_journal_reader_free(reader);
+	ok(ue_journal_take_lost(journal) == n_dropped && ue_journal_take_lost(journal) == 0,
+	   "a loss is given out to be told once");
+	ue_journal_return_lost(journal, 5);
+	ok(ue_journal_take_lost(journal) == 5, "and again when it could not be told");
+	ue_journal_release(journal, ue_journal_position(journal));
+	ue_journal_close(journal);
+	journal = open_default();
+	ok(ue_journal_take_lost(journal) == 0,
+	   "what was told is not told by the next process");
 	ue_journal_count_shipped(journal, 1, 3);
 	ue_journal_read_stats(journal, &stats);
 	ok(stats.dropped_events == n_dropped - 3,
@@ -435,7 +459,7 @@ check_full_disk(void)
 	journal = open_default();
 	for (rlim_t bytes = 1000; bytes < 1400; bytes++)
 	{
-		limit = (struct rlimit) {bytes, saved.rlim_max};
+		limit = (struct rlimit){bytes, saved.rlim_max};
 		setrlimit(RLIMIT_FSIZE, &limit);
 		if (append_number(journal, n_appended))
 			n_appended++;
@@ -452,7 +476,8 @@ check_full_disk(void)
 	reader = ue_journal_reader_new(journal);
 	for (int64_t i = 0; i < n_appended; i++)
 		is_right = is_right && read_number(reader) == i;
-	ok(is_right && read_number(reader) == -1 && ue_journal_reader_count_corrupt(reader) == 0,
+	ok(is_right && read_number(reader) == -1 &&
+		   ue_journal_reader_count_corrupt(reader) == 0,
 	   "half-written records leave nothing behind");
 	ue_journal_reader_free(reader);
 	ue_journal_close(journal);
@@ -489,7 +514,7 @@ start_writers(UeJournal *journal, Writer *writers, uint32_t first, int report_fd
 {
 	for (uint32_t i = 0; i < N_THREADS; i++)
 	{
-		writers[i] = (Writer) {journal, first + i * EVENTS_PER_THREAD, report_fd, 0};
+		writers[i] = (Writer){journal, first + i * EVENTS_PER_THREAD, report_fd, 0};
 		pthread_create(&writers[i].thread, NULL, run_writer, &writers[i]);
 	}
 }
@@ -608,7 +633,8 @@ check_kill(void)
 
 	make_directory();
 	for (uint32_t round = 0; round < KILL_ROUNDS; round++)
-		run_and_kill(round * N_THREADS * EVENTS_PER_THREAD, acknowledged, &n_acknowledged);
+		run_and_kill(round * N_THREADS * EVENTS_PER_THREAD, acknowledged,
+					 &n_acknowledged);
 	journal = open_default();
 	reader = ue_journal_reader_new(journal);
 	while ((number = read_number(reader)) >= 0 && number < TOTAL)
