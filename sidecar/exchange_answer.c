@@ -22,6 +22,36 @@ static const UeSlice kept_prefixes[] = {
 	UE_SLICE_INIT("anthropic-ratelimit-"),
 };
 
+/* RFC 9110 15 and what vendors use beyond; a status without one goes without. */
+typedef struct UeReason
+{
+	int status;
+	UeSlice text;
+} UeReason;
+
+static const UeReason reasons[] = {
+	{400, UE_SLICE_INIT("Bad Request")},
+	{401, UE_SLICE_INIT("Unauthorized")},
+	{402, UE_SLICE_INIT("Payment Required")},
+	{403, UE_SLICE_INIT("Forbidden")},
+	{404, UE_SLICE_INIT("Not Found")},
+	{405, UE_SLICE_INIT("Method Not Allowed")},
+	{408, UE_SLICE_INIT("Request Timeout")},
+	{409, UE_SLICE_INIT("Conflict")},
+	{410, UE_SLICE_INIT("Gone")},
+	{413, UE_SLICE_INIT("Content Too Large")},
+	{415, UE_SLICE_INIT("Unsupported Media Type")},
+	{422, UE_SLICE_INIT("Unprocessable Content")},
+	{429, UE_SLICE_INIT("Too Many Requests")},
+	{500, UE_SLICE_INIT("Internal Server Error")},
+	{501, UE_SLICE_INIT("Not Implemented")},
+	{502, UE_SLICE_INIT("Bad Gateway")},
+	{503, UE_SLICE_INIT("Service Unavailable")},
+	{504, UE_SLICE_INIT("Gateway Timeout")},
+	{529, UE_SLICE_INIT("Overloaded")}, /* Anthropic's overloaded_error */
+};
+
+static UeSlice find_reason(int status);
 static UeOutcome find_outcome(const UeExchange *exchange);
 static void send_answer(UeExchange *exchange);
 static void send_frame(UeExchange *exchange);
@@ -132,12 +162,22 @@ find_outcome(const UeExchange *exchange)
 	return UE_OUTCOME_ABORTED;
 }
 
+static UeSlice
+find_reason(int status)
+{
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+	{
+		if (reasons[i].status == status)
+			return reasons[i].text;
+	}
+	return (UeSlice) {NULL, 0};
+}
+
 static void
 send_answer(UeExchange *exchange)
 {
 	const UeRendered *answer = &exchange->failure->decision.verdict.answer;
 	UeHeader headers[UE_LIMIT_ANSWER_HEADERS + MAX_KEPT_HEADERS];
-	UeSlice no_reason = {NULL, 0};
 	size_t n_headers = 0;
 
 	while (n_headers < answer->n_headers)
@@ -146,8 +186,8 @@ send_answer(UeExchange *exchange)
 		n_headers++;
 	}
 	n_headers = keep_headers(exchange, headers, n_headers);
-	ue_client_send_head(exchange->client, answer->status, no_reason, headers, n_headers,
-						(int64_t) answer->body.len);
+	ue_client_send_head(exchange->client, answer->status, find_reason(answer->status), headers,
+						n_headers, (int64_t) answer->body.len);
 	ue_client_send_body(exchange->client, answer->body);
 }
 

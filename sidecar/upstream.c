@@ -499,6 +499,7 @@ finish(UeTransfer *transfer, CURLcode result)
 		.first_byte_ms = transfer->first_byte_ms,
 	};
 
+	transfer->is_worn |= result != CURLE_OK;
 	remove_from_multi(transfer);
 	upstream->handler->on_end(transfer->context, &end);
 	release(transfer);
@@ -527,7 +528,7 @@ release(UeTransfer *transfer)
 		return;
 	}
 	upstream->n_transfers--;
-	if (upstream->n_idle >= UE_IDLE_TRANSFERS)
+	if (transfer->is_worn || upstream->n_idle >= UE_IDLE_TRANSFERS)
 	{
 		ue_transfer_free(transfer);
 		return;

@@ -51,7 +51,7 @@ typedef struct UeTransferHandler
 	/* Copies up to size bytes of request body; 0: none now (call ue_transfer_resume_send
 	 * later); *is_end when there will be no more.  Negative: abort. */
 	int64_t (*read_body)(void *context, char *buffer, size_t size, bool *is_end);
-	/* The final head (1xx passed over).  Slices valid during the call. */
+	/* The final head (1xx passed over).  Slices valid until on_end returns or the cancel. */
 	void (*on_head)(void *context, int status, UeSlice reason, const UeHeader *headers,
 					size_t n_headers, int64_t content_length);
 	/* Body bytes as they came (never decoded).  False: hold the rest back until

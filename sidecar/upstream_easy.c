@@ -323,6 +323,12 @@ handle_connected(void *context, char *primary_ip, char *local_ip, int primary_po
 	(void) local_port;
 	if (transfer->is_cancelled)
 		return CURL_PREREQFUNC_ABORT;
+	/*
+	 * A second time: a kept connection was dead and libcurl tries another.  7.88.1 counts
+	 * these over the handle's whole life and at the sixth gives up, so it had better be its
+	 * last transfer.
+	 */
+	transfer->is_worn = transfer->is_connected;
 	transfer->is_connected = true;
 	ue_loop_set_timer(transfer->upstream->loop, &transfer->timer,
 					  transfer->upstream->limits->first_byte_timeout_ms);

@@ -2,15 +2,16 @@
 /*
  * upstream_end.c: why libcurl ended a transfer, in our words.
  *
- * Written for libcurl 7.88.1.  Three codes mean several things and are told apart here by
- * facts, never by libcurl's sentences: a timeout can only be the connect timeout, for the
- * other deadlines are ours; a failed receive is a proxy's refusal when there was a CONNECT
- * answer other than 200, a reset when the system said so or nothing of a head came, else
- * broken framing (libcurl reports bad chunk sizes so).
+ * Written for libcurl 7.88.1.  Three codes mean several things.  A timeout can only be the
+ * connect timeout, for the other deadlines are ours.  A failed receive is a proxy's refusal
+ * when there was a CONNECT answer other than 200; it is also how broken chunk framing is
+ * reported, which only libcurl's sentence tells from a reset (the system's error number is
+ * left over from the handle's earlier use).
  */
 #include "upstream_private.h"
 
 #include <errno.h>
+#include <string.h>
 
 typedef struct UeResultName
 {
@@ -63,10 +64,7 @@ ue_transfer_find_network(const UeTransfer *transfer, CURLcode result)
 		return UE_NETWORK_PROXY;
 	if (result == CURLE_COULDNT_CONNECT && os_errno == ETIMEDOUT)
 		return UE_NETWORK_CONNECT_TIMEOUT;
-	if (result == CURLE_SEND_ERROR && (os_errno == ECONNRESET || os_errno == EPIPE))
-		return UE_NETWORK_RESET;
-	if (result == CURLE_RECV_ERROR && transfer->is_head_complete && os_errno == 0 &&
-		!transfer->base->is_tls)
+	if (result == CURLE_RECV_ERROR && strstr(transfer->error_text, "chunked-encoding") != NULL)
 		return UE_NETWORK_PROTOCOL;
 	for (size_t i = 0; i < sizeof(result_names) / sizeof(result_names[0]); i++)
 	{

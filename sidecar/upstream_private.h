@@ -98,6 +98,7 @@ struct UeTransfer
 	UeNetwork network;        /* why we ended it ourselves; NONE: curl says */
 	bool is_body_streamed;    /* by read_body */
 	bool is_connected;        /* from here on its socket is an established one */
+	bool is_worn;             /* not to be pooled: see handle_connected */
 	bool is_head_complete;    /* status, headers are set */
 	bool is_head_delivered;
 	bool is_receive_held;     /* the handler wants no more for now */

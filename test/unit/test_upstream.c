@@ -1,0 +1,616 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * test_upstream.c: transfers over real sockets, to a server that misbehaves as its path says.
+ *
+ * The server is a thread per connection with blocking reads; it knows nothing of libcurl.
+ */
+#include <netinet/in.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "loop.h"
+#include "tap.h"
+#include "upstream.h"
+
+#define LARGE_BYTES (3 * 1024 * 1024)
+
+/* One transfer as the handler sees it. */
+typedef struct Probe
+{
+	UeTransfer *transfer;
+	UeTimer resume;
+	int status;
+	size_t n_headers;
+	int64_t content_length;
+	char body[4096]; /* the beginning */
+	size_t n_body;
+	size_t n_data;	 /* calls of on_data */
+	size_t send_left; /* of a streamed body */
+	bool is_send_held;
+	bool must_hold;	  /* each on_data says stop, a timer resumes */
+	bool must_cancel; /* from inside on_head */
+	bool is_inside;	  /* of ue_upstream_start */
+	bool is_ended;
+	bool was_early; /* the handler was called from inside ue_upstream_start */
+	UeNetwork network;
+	int64_t first_byte_ms;
+} Probe;
+
+static UeLoop *loop;
+static UeUpstream *upstream;
+static UeBaseUrl *base;
+static UeTimer guard_timer;
+static atomic_int n_accepted, n_closed;
+static int listen_fd;
+
+/* The server */
+
+static void
+send_text(int fd, const char *text)
+{
+	(void) send(fd, text, strlen(text), MSG_NOSIGNAL);
+}
+
+/* The head into buffer; the length of what came behind it, -1 at the end. */
+static ssize_t
+read_head(int fd, char *buffer, size_t size)
+{
+	size_t len = 0;
+
+	while (len < size - 1)
+	{
+		ssize_t n_read = recv(fd, buffer + len, size - 1 - len, 0);
+		char *end;
+
+		if (n_read <= 0)
+			return -1;
+		len += (size_t) n_read;
+		buffer[len] = '\0';
+		end = strstr(buffer, "\r\n\r\n");
+		if (end != NULL)
+			return (ssize_t) (len - (size_t) (end + 4 - buffer));
+	}
+	return -1;
+}
+
+/* The rest of a small body, so that nothing unread makes the close a reset. */
+static bool
+read_rest(int fd, char *request, size_t size, size_t n_behind)
+{
+	const char *length = strstr(request, "Content-Length: ");
+	size_t wanted = length == NULL ? 0 : strtoul(length + 16, NULL, 10);
+	size_t len = strlen(request);
+
+	while (n_behind < wanted && len < size - 1)
+	{
+		ssize_t n_read = recv(fd, request + len, size - 1 - len, 0);
+
+		if (n_read <= 0)
+			return false;
+		len += (size_t) n_read;
+		n_behind += (size_t) n_read;
+		request[len] = '\0';
+	}
+	return true;
+}
+
+static void
+send_echo(int fd, const char *request)
+{
+	char head[128];
+
+	snprintf(head, sizeof(head), "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n",
+			 strlen(request));
+	send_text(fd, head);
+	if (strncmp(request, "HEAD ", 5) != 0)
+		send_text(fd, request);
+}
+
+static void
+send_large(int fd)
+{
+	static char block[65536];
+
+	send_text(fd, "HTTP/1.1 200 OK\r\nContent-Length: 3145728\r\n\r\n");
+	for (size_t sent = 0; sent < LARGE_BYTES; sent += sizeof(block))
+	{
+		if (send(fd, block, sizeof(block), MSG_NOSIGNAL) != (ssize_t) sizeof(block))
+			return;
+	}
+}
+
+static void
+reset(int fd)
+{
+	struct linger linger = {.l_onoff = 1, .l_linger = 0};
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+}
+
+static void
+count_body(int fd, const char *request, size_t n_bytes)
+{
+	const char *length = strstr(request, "Content-Length: ");
+	size_t wanted = length == NULL ? 0 : strtoul(length + 16, NULL, 10);
+	static _Thread_local char block[65536];
+	char answer[128];
+
+	while (length == NULL ? memcmp(block, "DONE", 4) != 0 : n_bytes < wanted)
+	{
+		ssize_t n_read = recv(fd, block, sizeof(block), 0);
+
+		if (n_read <= 0)
+			return;
+		n_bytes += (size_t) n_read;
+		/* chunked: the end is seen as such, which is enough here */
+		if (length == NULL && n_read >= 5 && memcmp(block + n_read - 5, "0\r\n\r\n", 5) == 0)
+			memcpy(block, "DONE", 4);
+	}
+	snprintf(answer, sizeof(answer), "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n%07zu",
+			 length == NULL ? 0 : n_bytes);
+	send_text(fd, answer);
+}
+
+/* True: the connection may be used again. */
+static bool
+answer(int fd, char *request, size_t n_behind)
+{
+	char waste[64];
+
+	if (strstr(request, " /echo") != NULL)
+		return send_echo(fd, request), true;
+	if (strstr(request, " /count") != NULL)
+		return count_body(fd, request, n_behind), true;
+	if (strstr(request, " /large") != NULL)
+		return send_large(fd), true;
+	if (strstr(request, " /once") != NULL)
+		return send_text(fd, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"), false;
+	if (strstr(request, " /interim") != NULL)
+		return send_text(fd, "HTTP/1.1 103 Early\r\nX: 1\r\n\r\nHTTP/1.1 404 Not Here\r\n"
+							 "A: b\r\n folded\r\nEmpty:\r\nContent-Length: 0\r\n\r\n"),
+			   true;
+	if (strstr(request, " /reset") != NULL)
+		return reset(fd), false;
+	if (strstr(request, " /cut") != NULL)
+		return send_text(fd, "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nhalf"), false;
+	if (strstr(request, " /chunkcut") != NULL)
+		return send_text(fd, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n"),
+			   false;
+	if (strstr(request, " /badchunk") != NULL)
+		return send_text(fd, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n"), false;
+	if (strstr(request, " /garbage") != NULL)
+		return send_text(fd, "hello\r\n\r\n"), false;
+	if (strstr(request, " /hugehead") != NULL)
+	{
+		send_text(fd, "HTTP/1.1 200 OK\r\n");
+		for (int i = 0; i < 1000; i++)
+			send_text(fd, "X-Filler: 0123456789012345678901234567890123456789\r\n");
+		return send_text(fd, "\r\n"), false;
+	}
+	if (strstr(request, " /stall") != NULL)
+		send_text(fd, "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nhalf");
+	/* "/silent" and the stall: until the other side goes */
+	if (strstr(request, " /silent") != NULL || strstr(request, " /stall") != NULL)
+		(void) recv(fd, waste, sizeof(waste), 0);
+	return false;
+}
+
+static void *
+serve(void *argument)
+{
+	int fd = (int) (intptr_t) argument;
+	char request[8192];
+	ssize_t n_behind;
+
+	while ((n_behind = read_head(fd, request, sizeof(request))) >= 0)
+	{
+		if (strstr(request, " /count") == NULL &&
+			!read_rest(fd, request, sizeof(request), (size_t) n_behind))
+			break;
+		if (!answer(fd, request, (size_t) n_behind))
+			break;
+	}
+	close(fd);
+	n_closed++;
+	return NULL;
+}
+
+static void *
+accept_all(void *argument)
+{
+	(void) argument;
+	for (;;)
+	{
+		int fd = accept(listen_fd, NULL, NULL);
+		pthread_t thread;
+
+		if (fd < 0)
+			return NULL;
+		n_accepted++;
+		if (pthread_create(&thread, NULL, serve, (void *) (intptr_t) fd) == 0)
+			pthread_detach(thread);
+	}
+}
+
+static void
+start_server(char *url, size_t size)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET};
+	socklen_t len = sizeof(address);
+	pthread_t thread;
+
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	listen_fd = socket(AF_INET, SOCK_STREAM, 0);
+	if (bind(listen_fd, (struct sockaddr *) &address, len) != 0 || listen(listen_fd, 1024) != 0 ||
+		getsockname(listen_fd, (struct sockaddr *) &address, &len) != 0 ||
+		pthread_create(&thread, NULL, accept_all, NULL) != 0)
+		abort();
+	pthread_detach(thread);
+	snprintf(url, size, "http://127.0.0.1:%d", ntohs(address.sin_port));
+}
+
+/* The handler */
+
+static int64_t
+on_read(void *context, char *buffer, size_t size, bool *is_end)
+{
+	Probe *probe = context;
+	size_t n_bytes = probe->send_left < size ? probe->send_left : size;
+
+	probe->was_early |= probe->is_inside;
+	probe->is_send_held = !probe->is_send_held;
+	if (probe->is_send_held && probe->send_left > 0)
+	{
+		/* every second time there is nothing: the transfer has to be resumed */
+		ue_loop_set_timer(loop, &probe->resume, 1);
+		return 0;
+	}
+	memset(buffer, 'b', n_bytes);
+	probe->send_left -= n_bytes;
+	*is_end = probe->send_left == 0;
+	return (int64_t) n_bytes;
+}
+
+static void
+on_head(void *context, int status, UeSlice reason, const UeHeader *headers, size_t n_headers,
+		int64_t content_length)
+{
+	Probe *probe = context;
+
+	(void) reason;
+	probe->was_early |= probe->is_inside;
+	probe->status = status;
+	probe->n_headers = n_headers;
+	probe->content_length = content_length;
+	if (status == 404)
+	{
+		is_text(headers[0].value, UE_SLICE("b   folded"), "upstream: a folded value is one line");
+		is_text(headers[1].value, UE_SLICE(""), "upstream: a header may be empty");
+	}
+	if (probe->must_cancel)
+	{
+		ue_transfer_cancel(probe->transfer);
+		probe->is_ended = true;
+		ue_loop_stop(loop);
+	}
+}
+
+static bool
+on_data(void *context, UeSlice bytes)
+{
+	Probe *probe = context;
+
+	probe->was_early |= probe->is_inside;
+	for (size_t i = 0; i < bytes.len && probe->n_body + i < sizeof(probe->body); i++)
+		probe->body[probe->n_body + i] = bytes.ptr[i];
+	probe->n_body += bytes.len;
+	probe->n_data++;
+	if (probe->must_hold)
+		ue_loop_set_timer(loop, &probe->resume, 1);
+	return !probe->must_hold;
+}
+
+static void
+on_end(void *context, const UeTransferEnd *end)
+{
+	Probe *probe = context;
+
+	probe->was_early |= probe->is_inside;
+	probe->is_ended = true;
+	probe->network = end->network;
+	probe->first_byte_ms = end->first_byte_ms;
+	ue_loop_stop(loop);
+}
+
+static const UeTransferHandler handler = {on_read, on_head, on_data, on_end};
+
+static void
+resume_probe(UeTimer *timer)
+{
+	Probe *probe = (Probe *) ((char *) timer - offsetof(Probe, resume));
+
+	if (probe->is_ended)
+		return;
+	if (probe->must_hold)
+		ue_transfer_resume_receive(probe->transfer);
+	else
+		ue_transfer_resume_send(probe->transfer);
+}
+
+static void
+give_up(UeTimer *timer)
+{
+	(void) timer;
+	ue_loop_stop(loop);
+}
+
+static void
+begin(Probe *probe, const UeBaseUrl *to, const char *method, const char *target,
+	  UeSlice whole_body, int64_t content_length)
+{
+	UeHeader headers[] = {
+		{UE_SLICE("X-One"), UE_SLICE("1")},
+		{UE_SLICE("X-Empty"), UE_SLICE("")},
+	};
+	UeTransferRequest request = {
+		.base = to,
+		.method = ue_slice_of(method),
+		.target = ue_slice_of(target),
+		.headers = headers,
+		.n_headers = 2,
+		.whole_body = whole_body,
+		.content_length = content_length,
+	};
+
+	probe->resume.on_due = resume_probe;
+	probe->is_inside = true;
+	probe->transfer = ue_upstream_start(upstream, &request, probe);
+	probe->is_inside = false;
+}
+
+/* Runs the loop until the transfer has ended, at most 5 s. */
+static void
+finish(Probe *probe)
+{
+	ue_loop_set_timer(loop, &guard_timer, 5000);
+	if (!probe->is_ended)
+		ue_loop_run(loop);
+	ue_loop_cancel_timer(loop, &guard_timer);
+	ue_loop_cancel_timer(loop, &probe->resume);
+}
+
+static void
+run(Probe *probe, const char *method, const char *target, UeSlice body)
+{
+	memset(probe, 0, sizeof(*probe));
+	begin(probe, base, method, target, body, (int64_t) body.len);
+	finish(probe);
+}
+
+static UeSlice
+body_of(const Probe *probe)
+{
+	size_t len = probe->n_body < sizeof(probe->body) ? probe->n_body : sizeof(probe->body);
+
+	return (UeSlice) {probe->body, len};
+}
+
+static void
+test_requests(void)
+{
+	char expected[512];
+	Probe probe;
+	size_t at;
+
+	run(&probe, "GET", "/echo?a=%20b", (UeSlice) {NULL, 0});
+	ok(probe.network == UE_NETWORK_NONE && probe.status == 200 && !probe.was_early &&
+		   probe.first_byte_ms >= 0,
+	   "upstream: a good answer, not from inside the start");
+	snprintf(expected, sizeof(expected), "GET /echo?a=%%20b HTTP/1.1\r\nHost: 127.0.0.1:");
+	ok(ue_slice_has_prefix(body_of(&probe), ue_slice_of(expected)),
+	   "upstream: target and host as they should be");
+	ok(ue_slice_find(body_of(&probe), UE_SLICE("\r\nX-One: 1\r\nX-Empty:\r\n\r\n"), &at),
+	   "upstream: no header is invented, an empty one is sent");
+
+	run(&probe, "POST", "/echo", UE_SLICE("hello"));
+	ok(ue_slice_find(body_of(&probe), UE_SLICE("X-Empty:\r\nContent-Length: 5\r\n\r\nhello"), &at),
+	   "upstream: a whole body has its length and no type");
+	run(&probe, "POST", "/echo", (UeSlice) {NULL, 0});
+	ok(ue_slice_find(body_of(&probe), UE_SLICE("Content-Length: 0\r\n"), &at),
+	   "upstream: an empty POST says so");
+	run(&probe, "DELETE", "/echo", (UeSlice) {NULL, 0});
+	ok(ue_slice_has_prefix(body_of(&probe), UE_SLICE("DELETE /echo HTTP/1.1\r\n")) &&
+		   !ue_slice_find_fold(body_of(&probe), UE_SLICE("content-length"), &at),
+	   "upstream: another method, without a body");
+	run(&probe, "HEAD", "/echo", (UeSlice) {NULL, 0});
+	ok(probe.network == UE_NETWORK_NONE && probe.n_body == 0 && probe.content_length > 0,
+	   "upstream: HEAD waits for no body and tells its length");
+	run(&probe, "PATCH", "/echo", UE_SLICE("{}"));
+	ok(ue_slice_has_prefix(body_of(&probe), UE_SLICE("PATCH /echo ")),
+	   "upstream: after HEAD a method with a body");
+	run(&probe, "GET", "/interim", (UeSlice) {NULL, 0});
+	ok(probe.status == 404 && probe.n_headers == 3 && probe.network == UE_NETWORK_NONE,
+	   "upstream: an interim answer is passed over");
+}
+
+static void
+test_streams(void)
+{
+	Probe probe;
+	UeSlice none = {NULL, 0};
+
+	memset(&probe, 0, sizeof(probe));
+	probe.send_left = LARGE_BYTES;
+	begin(&probe, base, "POST", "/count", none, LARGE_BYTES);
+	finish(&probe);
+	is_text(body_of(&probe), UE_SLICE("3145728"),
+			"upstream: a streamed body arrives whole, however often it pauses");
+	ok(!probe.was_early, "upstream: it is not asked for from inside the start");
+	memset(&probe, 0, sizeof(probe));
+	probe.send_left = 100000;
+	begin(&probe, base, "PUT", "/count", none, -1);
+	finish(&probe);
+	ok(probe.status == 200 && probe.network == UE_NETWORK_NONE,
+	   "upstream: a body of unknown length is sent in chunks");
+	memset(&probe, 0, sizeof(probe));
+	probe.must_hold = true;
+	begin(&probe, base, "GET", "/large", none, 0);
+	finish(&probe);
+	ok(probe.n_body == LARGE_BYTES && probe.network == UE_NETWORK_NONE && probe.n_data > 10,
+	   "upstream: an answer that is held back again and again arrives whole");
+}
+
+static void
+test_failures(void)
+{
+	static const struct
+	{
+		const char *target;
+		UeNetwork network;
+		int status;
+	} cases[] = {
+		{"/reset", UE_NETWORK_RESET, 0},
+		{"/close", UE_NETWORK_RESET, 0},
+		{"/cut", UE_NETWORK_TRUNCATED, 200},
+		{"/chunkcut", UE_NETWORK_TRUNCATED, 200},
+		{"/badchunk", UE_NETWORK_PROTOCOL, 200},
+		{"/garbage", UE_NETWORK_PROTOCOL, 0},
+		{"/hugehead", UE_NETWORK_PROTOCOL, 0},
+		{"/silent", UE_NETWORK_FIRST_BYTE_TIMEOUT, 0},
+		{"/stall", UE_NETWORK_IDLE_TIMEOUT, 200},
+	};
+	char error[256];
+	UeBaseUrl *dead = ue_base_url_parse("http://127.0.0.1:9", error, sizeof(error));
+	UeBaseUrl *nowhere = ue_base_url_parse("http://host.invalid", error, sizeof(error));
+	UeSlice none = {NULL, 0};
+	Probe probe;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+	{
+		run(&probe, "GET", cases[i].target, none);
+		ok(probe.is_ended && probe.network == cases[i].network &&
+			   probe.status == cases[i].status,
+		   "upstream: %s is %s (%s)", cases[i].target, ue_network_name(cases[i].network),
+		   ue_network_name(probe.network));
+	}
+	memset(&probe, 0, sizeof(probe));
+	begin(&probe, dead, "GET", "/", none, 0);
+	finish(&probe);
+	ok(probe.network == UE_NETWORK_CONNECT, "upstream: a refused connection is connect");
+	memset(&probe, 0, sizeof(probe));
+	begin(&probe, nowhere, "GET", "/", none, 0);
+	finish(&probe);
+	ok(probe.network == UE_NETWORK_DNS, "upstream: an unknown host is dns (%s)",
+	   ue_network_name(probe.network));
+	ue_base_url_free(dead);
+	ue_base_url_free(nowhere);
+}
+
+static void
+test_cancels(void)
+{
+	Probe probe;
+	int closed;
+
+	memset(&probe, 0, sizeof(probe));
+	closed = n_closed;
+	begin(&probe, base, "GET", "/silent", (UeSlice) {NULL, 0}, 0);
+	ue_loop_set_timer(loop, &guard_timer, 50);
+	ue_loop_run(loop);
+	ue_transfer_cancel(probe.transfer);
+	for (int i = 0; i < 300 && n_closed == closed; i++)
+		usleep(1000);
+	ok(n_closed == closed + 1 && !probe.is_ended,
+	   "upstream: a cancel closes the connection at once, without an end");
+	memset(&probe, 0, sizeof(probe));
+	probe.must_cancel = true;
+	begin(&probe, base, "GET", "/large", (UeSlice) {NULL, 0}, 0);
+	finish(&probe);
+	ue_loop_set_timer(loop, &guard_timer, 20);
+	ue_loop_run(loop);
+	ok(probe.status == 200 && probe.n_body == 0 && ue_upstream_count_transfers(upstream) == 0,
+	   "upstream: a cancel from inside the handler is the last that is heard");
+}
+
+/* Connections are kept; one that the server has closed meanwhile is no failure. */
+static void
+test_kept_connections(void)
+{
+	Probe probe;
+	int accepted;
+	int n_failed = 0;
+
+	run(&probe, "GET", "/echo", (UeSlice) {NULL, 0});
+	accepted = n_accepted;
+	for (int i = 0; i < 20; i++)
+		run(&probe, "POST", "/echo", UE_SLICE("x"));
+	ok(n_accepted == accepted, "upstream: a connection is used again");
+	for (int i = 0; i < 100; i++)
+	{
+		run(&probe, "POST", "/once", UE_SLICE("x"));
+		n_failed += probe.network != UE_NETWORK_NONE;
+	}
+	ok(n_failed == 0, "upstream: a connection closed while idle costs nothing");
+}
+
+static void
+test_many(void)
+{
+	enum
+	{
+		N_PROBES = 300 /* more than two multis */
+	};
+	Probe *probes = calloc(N_PROBES, sizeof(*probes));
+	int n_wrong = 0;
+
+	for (int i = 0; i < N_PROBES; i++)
+		begin(&probes[i], base, "POST", i % 3 == 0 ? "/cut" : "/echo", UE_SLICE("x"), 1);
+	for (int i = 0; i < N_PROBES; i++)
+	{
+		finish(&probes[i]);
+		while (!probes[i].is_ended)
+			finish(&probes[i]);
+		n_wrong += probes[i].network != (i % 3 == 0 ? UE_NETWORK_TRUNCATED : UE_NETWORK_NONE);
+	}
+	ok(n_wrong == 0 && ue_upstream_count_transfers(upstream) == 0,
+	   "upstream: 300 transfers at once");
+	free(probes);
+}
+
+int
+main(void)
+{
+	static const UeUpstreamLimits limits = {
+		.connect_timeout_ms = 1000,
+		.first_byte_timeout_ms = 300,
+		.idle_timeout_ms = 300,
+		.max_head_bytes = 32768,
+	};
+	char url[64];
+	char error[256];
+
+	signal(SIGPIPE, SIG_IGN);
+	start_server(url, sizeof(url));
+	guard_timer.on_due = give_up;
+	loop = ue_loop_new();
+	base = ue_base_url_parse(url, error, sizeof(error));
+	if (loop == NULL || base == NULL || !ue_upstream_global_init())
+		return 2;
+	upstream = ue_upstream_new(loop, &limits, &handler);
+	test_requests();
+	test_streams();
+	test_failures();
+	test_cancels();
+	test_kept_connections();
+	test_many();
+	ue_upstream_free(upstream);
+	ue_loop_free(loop);
+	ue_base_url_free(base);
+	return done_testing();
+}
