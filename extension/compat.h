@@ -10,6 +10,11 @@
 
 #include "utils/datetime.h"
 
+/* 16 takes the macros of variable-length values out of postgres.h. */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
 /* 18 replaces pg_attribute_noreturn() by pg_noreturn, at the other end. */
 #define UE_NORETURN __attribute__((noreturn))
 
