@@ -4,7 +4,8 @@
  *
  * So lines of several threads do not mix, and a line is in the pipe or file whole or not
  * at all.  Everything is masked, also what we wrote ourselves: a message may quote a
- * setting, and a setting may hold a password.
+ * setting, and a setting may hold a password.  Only the addresses that we listen on are
+ * shown as they are: whoever started us must find us.
  */
 #include "log.h"
 
@@ -37,6 +38,16 @@ static const char *const level_names[] = {
 
 static UeLogLevel least_level = UE_LOG_INFO;
 
+typedef struct Line
+{
+	UeArena arena;
+	UeBuf buf;
+	UeJsonOut out;
+} Line;
+
+static void begin_line(Line *line, UeLogLevel level, const char *event,
+					   const char *message);
+static void end_line(Line *line);
 static void append_pair(UeJsonOut *out, const char *name, const char *value);
 static void append_time(UeJsonOut *out);
 static void write_line(UeSlice line);
@@ -65,39 +76,63 @@ void
 ue_log_write(UeLogLevel level, const char *event, const char *message, ...)
 {
 	int saved_errno = errno;
-	UeArena arena;
-	UeBuf buf;
-	UeJsonOut out;
-	UeSlice line;
+	Line line;
 	const char *name;
 	va_list pairs;
 
 	if (level > least_level)
 		return;
-	ue_arena_init(&arena, &ue_heap_allocator, MAX_MEMORY);
-	ue_buf_init(&buf, &arena, MAX_LINE);
-	ue_jsonout_init(&out, &buf);
-
-	ue_jsonout_append_begin(&out, '{');
-	append_time(&out);
-	append_pair(&out, "level", level_names[level]);
-	append_pair(&out, "event", event);
-	append_pair(&out, "message", message);
+	begin_line(&line, level, event, message);
 	va_start(pairs, message);
 	while ((name = va_arg(pairs, const char *)) != NULL)
-		append_pair(&out, name, va_arg(pairs, const char *));
+		append_pair(&line.out, name, va_arg(pairs, const char *));
 	va_end(pairs);
-	ue_jsonout_append_end(&out, '}');
-	ue_buf_append_byte(&buf, '\n');
+	end_line(&line);
+	errno = saved_errno;
+}
 
-	if (ue_buf_finish(&buf, &line) == UE_OK)
-		write_line(line);
+void
+ue_log_write_listener(const char *event, const char *message, const char *address)
+{
+	int saved_errno = errno;
+	Line line;
+
+	if (UE_LOG_INFO > least_level)
+		return;
+	begin_line(&line, UE_LOG_INFO, event, message);
+	ue_jsonout_append_key(&line.out, UE_SLICE("address"));
+	ue_jsonout_append_string(&line.out, ue_slice_of(address));
+	end_line(&line);
+	errno = saved_errno;
+}
+
+static void
+begin_line(Line *line, UeLogLevel level, const char *event, const char *message)
+{
+	ue_arena_init(&line->arena, &ue_heap_allocator, MAX_MEMORY);
+	ue_buf_init(&line->buf, &line->arena, MAX_LINE);
+	ue_jsonout_init(&line->out, &line->buf);
+	ue_jsonout_append_begin(&line->out, '{');
+	append_time(&line->out);
+	append_pair(&line->out, "level", level_names[level]);
+	append_pair(&line->out, "event", event);
+	append_pair(&line->out, "message", message);
+}
+
+static void
+end_line(Line *line)
+{
+	UeSlice text;
+
+	ue_jsonout_append_end(&line->out, '}');
+	ue_buf_append_byte(&line->buf, '\n');
+	if (ue_buf_finish(&line->buf, &text) == UE_OK)
+		write_line(text);
 	else
 		write_line(
 			UE_SLICE("{\"level\":\"error\",\"event\":\"log_failed\",\"message\":"
 					 "\"a log line was too long or there was no memory for it\"}\n"));
-	ue_arena_free(&arena);
-	errno = saved_errno;
+	ue_arena_free(&line->arena);
 }
 
 /* A value that cannot be masked is not shown. */

@@ -27,4 +27,8 @@ extern bool ue_log_find_level(const char *name, UeLogLevel *out);
 extern void ue_log_write(UeLogLevel level, const char *event, const char *message, ...)
 	__attribute__((sentinel));
 
+/* At level info, with our own listening address as it is: the operator has to find it. */
+extern void ue_log_write_listener(const char *event, const char *message,
+								  const char *address);
+
 #endif
