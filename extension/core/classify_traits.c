@@ -30,8 +30,8 @@ static const StatusClass statuses[] = {
 	{429, UE_CLASS_RATE_LIMIT},
 	{431, UE_CLASS_REQUEST_TOO_LARGE},
 	{451, UE_CLASS_PERMISSION},
-	{498, UE_CLASS_AUTHENTICATION}, /* Cohere: invalid token; not Groq's, see classify.c */
-	{499, UE_CLASS_SERVER_ERROR}, /* Google's CANCELLED, Cohere: closed on their side */
+	{498, UE_CLASS_AUTHENTICATION}, /* Cohere; Groq means another, see classify.c */
+	{499, UE_CLASS_SERVER_ERROR},	/* Google's CANCELLED, Cohere: closed on their side */
 	{501, UE_CLASS_INVALID_REQUEST}, /* asks for what is not there */
 	{504, UE_CLASS_TIMEOUT},
 	{505, UE_CLASS_INVALID_REQUEST},

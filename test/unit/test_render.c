@@ -97,7 +97,7 @@ test_headers(void)
 {
 	UeAnswer answer = answer_of_rate_limit();
 	UeRendered out = {.status = 0};
-	UeSlice block;
+	UeSlice block = {NULL, 0};
 
 	ok(ue_render_answer(&arena, UE_FORMAT_OPENAI, &answer, &out) == UE_OK &&
 		   ue_render_header_block(&arena, out.headers, out.n_headers, &block) == UE_OK,
@@ -146,7 +146,7 @@ test_template(void)
 {
 	UeTemplateValue values[] = {{UE_SLICE("status"), UE_SLICE("500")},
 								{UE_SLICE("model"), UE_SLICE("{status}")}};
-	UeSlice out;
+	UeSlice out = {NULL, 0};
 
 	ok(ue_template_render(&arena, UE_SLICE("a {status}{model}{other} {status"), values, 2,
 						  &out) == UE_OK,
