@@ -517,7 +517,7 @@ BEGIN
 		USING today, wanted_end, oldest_wanted
 	LOOP
 		next_day := day + interval '1 day';
-		CONTINUE WHEN EXISTS (
+		CONTINUE WHEN next_day <= expired_before OR EXISTS (
 			SELECT FROM @extschema@.upstream_error_partitions() AS p
 			WHERE p.since < next_day AND p.until > day);
 		IF is_blocked THEN

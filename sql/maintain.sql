@@ -72,6 +72,11 @@ SET upstream_errors.retention = '1h';
 SELECT partitions_dropped IN (0, 1) AS ok FROM upstream_error_maintain();
 SELECT min(day) IN (-1, 0) AS ok FROM days;
 
+-- and a day that has expired is not made only to be dropped
+SET upstream_errors.retention = '1min';
+SELECT partitions_dropped IN (0, 1) AS ok FROM upstream_error_maintain();
+SELECT partitions_created, partitions_dropped FROM upstream_error_maintain();
+
 -- only partitions named as ours are dropped; a foreign one covers its days
 RESET upstream_errors.retention;
 SELECT drop_partitions();
