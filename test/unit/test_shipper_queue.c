@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * test_shipper_queue.c: when an event stops waiting for what became of it, and what the
+ * position may be.
+ */
+#include <string.h>
+
+#include "heap.h"
+#include "shipper_queue.h"
+#include "tap.h"
+
+#define SECOND 1000000
+
+static UeQueue queue;
+static UeArena arena;
+
+static UeSlice
+finish(UeBuf *buf, UeStatus status)
+{
+	UeSlice bytes = {NULL, 0};
+
+	if (status != UE_OK || ue_buf_finish(buf, &bytes) != UE_OK)
+		printf("# could not encode\n");
+	return bytes;
+}
+
+static void
+append_event(unsigned char id, int64_t appended_us, bool is_earlier_run)
+{
+	UeJournalEntry entry = {.position = {.seq = 1, .offset = id},
+							.is_earlier_run = is_earlier_run};
+	UeEvent event;
+	UeBuf buf;
+
+	ue_event_init(&event);
+	memset(event.event_id, id, 16);
+	ue_buf_init(&buf, &arena, 4096);
+	entry.record = (UeRecord){UE_RECORD_EVENT, appended_us,
+							  finish(&buf, ue_event_write(&buf, &event))};
+	ue_queue_append(&queue, &entry);
+}
+
+static void
+append_completion(unsigned char id, int64_t appended_us)
+{
+	UeJournalEntry entry = {.is_earlier_run = false};
+	UeCompletion completion = {.response_status = 429,
+							   .rule_id = 7,
+							   .rule_version = 2,
+							   .outcome = UE_SLICE_INIT("answered"),
+							   .sent_bytes = UE_EVENT_NULL,
+							   .total_ms = 5};
+	UeBuf buf;
+
+	memset(completion.event_id, id, 16);
+	ue_buf_init(&buf, &arena, 4096);
+	entry.record = (UeRecord){UE_RECORD_COMPLETION, appended_us,
+							  finish(&buf, ue_completion_write(&buf, &completion))};
+	ue_queue_append(&queue, &entry);
+}
+
+static size_t
+count_ready(int64_t now_us, bool is_caught_up, bool is_past_earlier_runs)
+{
+	UeQueueTime time = {.now_us = now_us,
+						.wait_us = SECOND,
+						.is_caught_up = is_caught_up,
+						.is_past_earlier_runs = is_past_earlier_runs};
+
+	ue_queue_advance(&queue, &time);
+	return queue.n_ready;
+}
+
+static void
+check_join(void)
+{
+	UePending *taken[4];
+
+	append_event(1, SECOND, false);
+	append_event(2, SECOND, false);
+	append_completion(2, SECOND + 10);
+	ok(count_ready(SECOND + 20, true, true) == 1, "a completed event is ready at once");
+	ok(ue_queue_take(&queue, taken, 4, 1 << 20) == 1 &&
+		   taken[0]->event.response_status == 429 && taken[0]->event.rule_id == 7 &&
+		   taken[0]->event.total_ms == 5 && taken[0]->event.sent_bytes == UE_EVENT_NULL &&
+		   ue_slice_is_equal(taken[0]->event.outcome, UE_SLICE("answered")),
+	   "with what its completion says");
+	append_completion(2, SECOND + 30);
+	append_completion(9, SECOND + 30);
+	ok(taken[0]->event.response_status == 429 && queue.n_ready == 0,
+	   "a second completion, or one of nobody's, changes nothing");
+	ue_queue_reset(&queue);
+}
+
+static void
+check_waiting(void)
+{
+	append_event(1, 10 * SECOND, false);
+	ok(count_ready(10 * SECOND + SECOND / 2, true, true) == 0, "half a second: it waits");
+	ok(count_ready(3600 * (int64_t) SECOND, false, true) == 0,
+	   "an hour by the wall clock, but the journal is not read yet: it waits");
+	append_event(2, 10 * SECOND + SECOND / 2, false);
+	ok(count_ready(3600 * (int64_t) SECOND, false, true) == 0,
+	   "half a second in the journal: it waits");
+	append_event(3, 11 * SECOND, false);
+	ok(count_ready(3600 * (int64_t) SECOND, false, true) == 1,
+	   "a second in the journal: it goes as it is");
+	ok(count_ready(3600 * (int64_t) SECOND, true, true) == 3,
+	   "the journal is read to its end: the wall clock counts");
+	ue_queue_reset(&queue);
+
+	append_event(1, 100 * SECOND, false);
+	ok(count_ready(50 * SECOND, true, true) == 1,
+	   "a clock that was set back holds nothing up");
+	ue_queue_reset(&queue);
+
+	append_event(1, 10 * SECOND, true);
+	ok(count_ready(3600 * (int64_t) SECOND, true, false) == 0,
+	   "of a dead process: its completion may be in what is left to read");
+	ok(count_ready(10 * SECOND, true, true) == 1,
+	   "all of it read: no completion can come any more");
+	ue_queue_reset(&queue);
+}
+
+static void
+check_position(void)
+{
+	UePending *taken[4];
+	UeJournalPosition position = {0, 0, 0};
+
+	append_event(1, SECOND, false);
+	append_event(2, SECOND, false);
+	append_event(3, SECOND, false);
+	append_completion(2, SECOND);
+	ue_queue_take(&queue, taken, 4, 1 << 20);
+	taken[0]->state = UE_PENDING_DONE;
+	ok(ue_queue_pop(&queue, &position) && position.offset == 1,
+	   "the position stays with the oldest that is not shipped");
+	append_completion(1, SECOND);
+	ue_queue_take(&queue, taken, 4, 1 << 20);
+	ue_queue_give_back(&queue, taken[0]);
+	ok(ue_queue_take(&queue, taken, 4, 1) == 1 && taken[0]->position.offset == 1,
+	   "what is given back is taken again, and one is taken however large");
+	taken[0]->state = UE_PENDING_DONE;
+	ok(ue_queue_pop(&queue, &position) && position.offset == 3,
+	   "and then passes all that are");
+	ue_queue_reset(&queue);
+}
+
+static void
+check_full(void)
+{
+	for (int i = 0; i < UE_QUEUE_MAX_EVENTS; i++)
+		append_event((unsigned char) (i % 200), SECOND, false);
+	ok(ue_queue_is_full(&queue) &&
+		   count_ready(SECOND, false, true) == UE_QUEUE_MAX_EVENTS,
+	   "a queue full of waiting ones waits no longer");
+	ue_queue_reset(&queue);
+}
+
+int
+main(void)
+{
+	ue_arena_init(&arena, &ue_heap_allocator, 256 << 20);
+	ue_queue_init(&queue);
+	check_join();
+	check_waiting();
+	check_position();
+	check_full();
+	ue_arena_free(&arena);
+	return done_testing();
+}
