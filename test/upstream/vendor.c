@@ -17,8 +17,8 @@ static const UeVendorError errors[] = {
 	 "RESOURCE_EXHAUSTED", 0,
 	 "Rate limit reached for the model in organization org-PLANTEDq8Zk2LmT5vXw on tokens per "
 	 "min (TPM): Limit 30000, Used 29500, Requested 1200. Please try again in 7s."},
-	{"529", 503, 0, "server_error", NULL, NULL, "overloaded_error", 529,
-	 "UNAVAILABLE", 0, "The engine is currently overloaded, please try again later"},
+	{"529", 503, 0, "server_error", NULL, NULL, "overloaded_error", 529, "UNAVAILABLE", 0,
+	 "The engine is currently overloaded, please try again later"},
 	{"500", 500, 0, "server_error", NULL, NULL, "api_error", 0, "INTERNAL", 0,
 	 "The server had an error while processing your request."},
 	{"401", 401, 0, "invalid_request_error", "invalid_api_key", NULL,
