@@ -40,10 +40,12 @@ my $acknowledged = 0;
 for my $round (1 .. $rounds)
 {
 	# a sidecar: batch after batch, each printed once it is committed
-	my ($in, $out, $err) = ('', '', '');
+	my ($out, $err) = ('', '');
 	my $first = $sent + 1;
-	$in = join('', map { "SELECT 'done', record_batch($_, $batch);\n" } $first .. $first + 5000);
-	my $sidecar = IPC::Run::start([ 'psql', '-X', '-A', '-t', '-q', '-d', $node->connstr('postgres') ], '<', \$in, '>', \$out, '2>', \$err,
+	# from a file: a pipe that breaks in the middle would take the last lines of $out along
+	my $script = $node->basedir . "/round$round.sql";
+	PostgreSQL::Test::Utils::append_to_file($script, join('', map { "SELECT 'done', record_batch($_, $batch);\n" } $first .. $first + 5000));
+	my $sidecar = IPC::Run::start([ 'psql', '-X', '-A', '-t', '-q', '-f', $script, '-d', $node->connstr('postgres') ], '>', \$out, '2>', \$err,
 		IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
 	# a different moment in each round
 	my $wanted = 5 + 11 * $round;
