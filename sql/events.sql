@@ -39,7 +39,7 @@ WHERE d.refclassid = 'pg_extension'::regclass AND x.extname = 'upstream_errors'
 	AND obj_description(d.objid, d.classid::regclass::text::name) IS NULL
 	-- row and array types come with their table or type
 	AND NOT (d.classid = 'pg_type'::regclass AND EXISTS (SELECT FROM pg_type AS t
-		JOIN pg_class AS c ON c.oid = t.typrelid WHERE t.oid = d.objid AND c.relkind <> 'c'))
+		LEFT JOIN pg_class AS c ON c.oid = t.typrelid WHERE t.oid = d.objid AND (t.typcategory = 'A' OR c.relkind <> 'c')))
 ORDER BY 1;
 SELECT attname AS "without a comment" FROM pg_attribute
 WHERE attrelid = 'upstream_error_events'::regclass AND attnum > 0

@@ -124,9 +124,11 @@ SET upstream_errors.retention = '2d';
 SELECT upstream_error_retention();
 SET upstream_errors.retention = 0;
 SELECT upstream_error_retention() IS NULL AS "kept for ever";
+\set VERBOSITY sqlstate
 SET upstream_errors.retention = -1;
 SET upstream_errors.retention = '1 fortnight';
 SET upstream_errors.retentoin = 1;
+\set VERBOSITY default
 -- whoever may call the function may not shorten the time for it
 CREATE ROLE somebody_else;
 SET ROLE somebody_else;
