@@ -167,9 +167,10 @@ is_port(UeSlice text)
 {
 	int64_t number;
 
-	return text.len > 1 && text.ptr[0] == ':' && text.ptr[1] >= '0' && text.ptr[1] <= '9' &&
-		   ue_slice_parse_int64(ue_slice_sub(text, 1, text.len), &number) && number >= 1 &&
-		   number <= 65535;
+	return text.len > 1 && text.ptr[0] == ':' && text.ptr[1] >= '0' &&
+		   text.ptr[1] <= '9' &&
+		   ue_slice_parse_int64(ue_slice_sub(text, 1, text.len), &number) &&
+		   number >= 1 && number <= 65535;
 }
 
 static bool
@@ -194,8 +195,8 @@ find_version(UeSlice prefix)
 
 	while (start > 0 && prefix.ptr[start - 1] != '/')
 		start--;
-	if (prefix.len - start < 2 || prefix.ptr[start] != 'v' || prefix.ptr[start + 1] < '0' ||
-		prefix.ptr[start + 1] > '9')
+	if (prefix.len - start < 2 || prefix.ptr[start] != 'v' ||
+		prefix.ptr[start + 1] < '0' || prefix.ptr[start + 1] > '9')
 		return none;
 	return ue_slice_sub(prefix, start, prefix.len - start);
 }

@@ -9,10 +9,11 @@
 
 struct UeBaseUrl
 {
-	char *origin;    /* "https://host:port/", owned */
-	char *host;      /* without port and brackets, owned */
-	char *prefix;    /* "" or "/path" without a slash at its end, owned */
-	UeSlice version; /* the prefix's last segment when it is a version ("v1"), else empty */
+	char *origin; /* "https://host:port/", owned */
+	char *host;	  /* without port and brackets, owned */
+	char *prefix; /* "" or "/path" without a slash at its end, owned */
+	UeSlice
+		version; /* the prefix's last segment when it is a version ("v1"), else empty */
 	bool is_tls;
 };
 

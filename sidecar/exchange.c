@@ -26,13 +26,15 @@
 #include "heap.h"
 #include "peek.h"
 
-static void handle_request(void *server_context, UeClient *client, const UeRequest *request);
+static void handle_request(void *server_context, UeClient *client,
+						   const UeRequest *request);
 static void handle_body(void *context, UeClient *client);
 static void handle_writable(void *context, UeClient *client);
 static void handle_gone(void *context, UeClient *client);
 static int64_t handle_read(void *context, char *buffer, size_t size, bool *is_end);
-static void handle_head(void *context, int status, UeSlice reason, const UeHeader *headers,
-						size_t n_headers, int64_t content_length);
+static void handle_head(void *context, int status, UeSlice reason,
+						const UeHeader *headers, size_t n_headers,
+						int64_t content_length);
 static bool handle_data(void *context, UeSlice bytes);
 static void handle_end(void *context, const UeTransferEnd *end);
 static UeExchange *new_exchange(UeExchanges *owner);
@@ -50,7 +52,8 @@ static bool hold_bytes(UeExchange *exchange, UeSlice bytes);
 static void end_peeking(UeExchange *exchange, UeNetwork network);
 static void end_streaming(UeExchange *exchange, UeNetwork network);
 static void end_good(UeExchange *exchange);
-static void fail_with_body(UeExchange *exchange, UeKind kind, UeNetwork network, UeSlice body);
+static void fail_with_body(UeExchange *exchange, UeKind kind, UeNetwork network,
+						   UeSlice body);
 
 const UeHandler ue_exchange_handler = {
 	.on_request = handle_request,
@@ -67,7 +70,8 @@ static const UeTransferHandler transfer_handler = {
 };
 
 UeExchanges *
-ue_exchanges_new(UeLoop *loop, const UeConfig *config, UeJournal *journal, UeMetrics *metrics)
+ue_exchanges_new(UeLoop *loop, const UeConfig *config, UeJournal *journal,
+				 UeMetrics *metrics)
 {
 	UeExchanges *exchanges = calloc(1, sizeof(*exchanges));
 	UeDeciderOptions options = {
@@ -101,9 +105,11 @@ ue_exchanges_update_metrics(UeExchanges *exchanges)
 						  ue_upstream_count_transfers(exchanges->upstream),
 						  memory_order_relaxed);
 	atomic_store_explicit(&metrics->database_connected,
-						  ue_decider_is_connected(exchanges->decider), memory_order_relaxed);
+						  ue_decider_is_connected(exchanges->decider),
+						  memory_order_relaxed);
 	atomic_store_explicit(&metrics->verdicts_late,
-						  ue_decider_count_late(exchanges->decider), memory_order_relaxed);
+						  ue_decider_count_late(exchanges->decider),
+						  memory_order_relaxed);
 }
 
 void
@@ -231,7 +237,7 @@ handle_gone(void *context, UeClient *client)
 			/* the upstream had failed before */
 			exchange->is_client_gone = true;
 			fail_with_body(exchange, UE_KIND_HTTP_ERROR, UE_NETWORK_NONE,
-						   (UeSlice) {exchange->held, exchange->held_len});
+						   (UeSlice){exchange->held, exchange->held_len});
 			return;
 		case UE_EXCHANGE_WAITING:
 		case UE_EXCHANGE_PEEKING:
@@ -332,7 +338,7 @@ handle_end(void *context, const UeTransferEnd *end)
 		case UE_EXCHANGE_COLLECTING:
 			/* what was seen of a failed answer counts, also when it was cut */
 			fail_with_body(exchange, UE_KIND_HTTP_ERROR, UE_NETWORK_NONE,
-						   (UeSlice) {exchange->held, exchange->held_len});
+						   (UeSlice){exchange->held, exchange->held_len});
 			break;
 		case UE_EXCHANGE_BODY:
 		case UE_EXCHANGE_DECIDING:
@@ -443,25 +449,24 @@ choose_state(UeExchange *exchange)
 {
 	const UeHeader *headers = exchange->headers;
 	size_t n_headers = exchange->n_headers;
-	UeSlice type =
-		ue_exchange_find_header(headers, n_headers, UE_SLICE("content-type"));
+	UeSlice type = ue_exchange_find_header(headers, n_headers, UE_SLICE("content-type"));
 	UeSlice encoding =
 		ue_exchange_find_header(headers, n_headers, UE_SLICE("content-encoding"));
-	bool is_readable = exchange->status >= 200 && exchange->status < 300 &&
-					   exchange->content_length != 0 &&
-					   (encoding.len == 0 ||
-						ue_slice_is_equal_fold(encoding, UE_SLICE("identity"))) &&
-					   !ue_slice_is_equal(exchange->request->method, UE_SLICE("HEAD"));
+	bool is_readable =
+		exchange->status >= 200 && exchange->status < 300 &&
+		exchange->content_length != 0 &&
+		(encoding.len == 0 || ue_slice_is_equal_fold(encoding, UE_SLICE("identity"))) &&
+		!ue_slice_is_equal(exchange->request->method, UE_SLICE("HEAD"));
 
 	if (exchange->status >= 400)
 		exchange->state = UE_EXCHANGE_COLLECTING;
-	else if (is_readable &&
-			 ue_slice_has_prefix_fold(type, UE_SLICE("text/event-stream")))
+	else if (is_readable && ue_slice_has_prefix_fold(type, UE_SLICE("text/event-stream")))
 	{
 		/* streams are long: the request's body is not kept meanwhile */
 		ue_exchange_peek_request(exchange);
 		if (ue_client_is_body_complete(exchange->client))
-			ue_client_consume_body(exchange->client, ue_client_body(exchange->client).len);
+			ue_client_consume_body(exchange->client,
+								   ue_client_body(exchange->client).len);
 		ue_stream_init(&exchange->stream, pass_stream, exchange);
 		exchange->state = UE_EXCHANGE_STREAMING;
 	}
@@ -497,7 +502,7 @@ peek_data(UeExchange *exchange, UeSlice bytes)
 	{
 		if (!hold_bytes(exchange, bytes))
 			return pass_held(exchange) && ue_client_send_body(exchange->client, bytes);
-		beginning = (UeSlice) {exchange->held, exchange->held_len};
+		beginning = (UeSlice){exchange->held, exchange->held_len};
 	}
 	peek = ue_peek_answer(ue_slice_sub(beginning, 0, UE_PEEK_BYTES), false);
 	if (peek == UE_PEEK_MORE && beginning.len >= UE_PEEK_BYTES)
@@ -529,7 +534,7 @@ pass_held(UeExchange *exchange)
 	exchange->state = UE_EXCHANGE_PASSING;
 	send_head(exchange, exchange->content_length);
 	may_go_on = ue_client_send_body(exchange->client,
-									(UeSlice) {exchange->held, exchange->held_len});
+									(UeSlice){exchange->held, exchange->held_len});
 	free(exchange->held);
 	exchange->held = NULL;
 	exchange->held_len = 0;
@@ -578,7 +583,7 @@ collect_data(UeExchange *exchange, UeSlice bytes)
 	if (bytes.len > room)
 		hold_bytes(exchange, ue_slice_sub(bytes, 0, room));
 	fail_with_body(exchange, UE_KIND_HTTP_ERROR, UE_NETWORK_NONE,
-				   (UeSlice) {exchange->held, exchange->held_len});
+				   (UeSlice){exchange->held, exchange->held_len});
 	return true;
 }
 

@@ -18,8 +18,8 @@ typedef struct UeExchanges UeExchanges;
 extern const UeHandler ue_exchange_handler;
 
 /* Nothing is owned; all must outlive it.  NULL on exhaustion. */
-extern UeExchanges *ue_exchanges_new(UeLoop *loop, const UeConfig *config, UeJournal *journal,
-									 UeMetrics *metrics);
+extern UeExchanges *ue_exchanges_new(UeLoop *loop, const UeConfig *config,
+									 UeJournal *journal, UeMetrics *metrics);
 
 /* Once per turn: open transfers and the database's state into the metrics. */
 extern void ue_exchanges_update_metrics(UeExchanges *exchanges);

@@ -170,7 +170,7 @@ find_reason(int status)
 		if (reasons[i].status == status)
 			return reasons[i].text;
 	}
-	return (UeSlice) {NULL, 0};
+	return (UeSlice){NULL, 0};
 }
 
 static void
@@ -186,8 +186,8 @@ send_answer(UeExchange *exchange)
 		n_headers++;
 	}
 	n_headers = keep_headers(exchange, headers, n_headers);
-	ue_client_send_head(exchange->client, answer->status, find_reason(answer->status), headers,
-						n_headers, (int64_t) answer->body.len);
+	ue_client_send_head(exchange->client, answer->status, find_reason(answer->status),
+						headers, n_headers, (int64_t) answer->body.len);
 	ue_client_send_body(exchange->client, answer->body);
 }
 
@@ -195,7 +195,8 @@ static void
 send_frame(UeExchange *exchange)
 {
 	ue_client_send_body(exchange->client, ue_stream_separator(&exchange->stream));
-	ue_client_send_body(exchange->client, exchange->failure->decision.verdict.answer.frame);
+	ue_client_send_body(exchange->client,
+						exchange->failure->decision.verdict.answer.frame);
 }
 
 static size_t

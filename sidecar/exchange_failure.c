@@ -22,8 +22,8 @@
 /* A header block in a row, when the operator asked for it. */
 #define HEADERS_BYTES (4 * UE_LIMIT_DETAIL)
 
-static UeStatus build_case(UeExchange *exchange, const UeFailureCause *cause, int64_t now_ms,
-						   UeCase *kase);
+static UeStatus build_case(UeExchange *exchange, const UeFailureCause *cause,
+						   int64_t now_ms, UeCase *kase);
 static UeStatus copy_headers(UeExchange *exchange, UeResponse *response);
 static UeSlice decode_body(UeExchange *exchange, UeSlice body);
 static UeStatus find_request_id(UeExchange *exchange, int64_t now_ms, UeSlice *out);
@@ -53,12 +53,13 @@ ue_exchange_fail(UeExchange *exchange, const UeFailureCause *cause)
 	exchange->transfer = NULL;
 	exchange->state = UE_EXCHANGE_DECIDING;
 	if (status == UE_OK)
-		status =
-			ue_decide_case(&exchange->arena, NULL, &failure->kase, &failure->decision.verdict);
+		status = ue_decide_case(&exchange->arena, NULL, &failure->kase,
+								&failure->decision.verdict);
 	if (status != UE_OK)
 	{
-		ue_log_write(UE_LOG_ERROR, "verdict_failed", "a failed request could not be decided",
-					 "reason", ue_status_name(status), NULL);
+		ue_log_write(UE_LOG_ERROR, "verdict_failed",
+					 "a failed request could not be decided", "reason",
+					 ue_status_name(status), NULL);
 		ue_exchange_answer_bare(exchange);
 		return;
 	}
@@ -78,7 +79,8 @@ ue_exchange_fail(UeExchange *exchange, const UeFailureCause *cause)
 }
 
 static UeStatus
-build_case(UeExchange *exchange, const UeFailureCause *cause, int64_t now_ms, UeCase *kase)
+build_case(UeExchange *exchange, const UeFailureCause *cause, int64_t now_ms,
+		   UeCase *kase)
 {
 	UeArena *arena = &exchange->arena;
 	UeSlice model = exchange->route.model;
@@ -90,18 +92,19 @@ build_case(UeExchange *exchange, const UeFailureCause *cause, int64_t now_ms, Ue
 		kase->response.platform = UE_SLICE("unknown");
 	kase->response.status = exchange->status;
 	kase->response.now_ms = now_ms;
-	kase->response.body =
-		cause->kind == UE_KIND_HTTP_ERROR ? decode_body(exchange, cause->body) : cause->body;
+	kase->response.body = cause->kind == UE_KIND_HTTP_ERROR
+							  ? decode_body(exchange, cause->body)
+							  : cause->body;
 	kase->kind = cause->kind;
 	kase->network = cause->network;
 	kase->format = exchange->route.format;
 	/* without channels there is no credential but the client's */
 	kase->credential = UE_CREDENTIAL_CLIENT;
-	kase->is_stream = exchange->is_stream || exchange->route.is_stream ||
-					  exchange->stream.pass != NULL;
+	kase->is_stream =
+		exchange->is_stream || exchange->route.is_stream || exchange->stream.pass != NULL;
 	kase->local_code = cause->local_code;
 	if (model.len == 0)
-		model = (UeSlice) {exchange->model, exchange->model_len};
+		model = (UeSlice){exchange->model, exchange->model_len};
 	status = copy_headers(exchange, &kase->response);
 	if (status == UE_OK)
 		status = find_request_id(exchange, now_ms, &kase->request_id);
@@ -136,11 +139,11 @@ copy_headers(UeExchange *exchange, UeResponse *response)
 		UeSlice value = exchange->headers[i].value;
 
 		memcpy(out, name.ptr, name.len);
-		headers[i].name = (UeSlice) {out, name.len};
+		headers[i].name = (UeSlice){out, name.len};
 		out += name.len;
 		if (value.len > 0)
 			memcpy(out, value.ptr, value.len);
-		headers[i].value = (UeSlice) {out, value.len};
+		headers[i].value = (UeSlice){out, value.len};
 		out += value.len;
 	}
 	/* the transfer's own go with it */
@@ -179,7 +182,7 @@ find_request_id(UeExchange *exchange, int64_t now_ms, UeSlice *out)
 	if (made == NULL)
 		return UE_NO_MEMORY;
 	ue_ident_build_request_id(&exchange->owner->ident, now_ms, made);
-	*out = (UeSlice) {made, UE_IDENT_REQUEST_ID};
+	*out = (UeSlice){made, UE_IDENT_REQUEST_ID};
 	return UE_OK;
 }
 
@@ -189,7 +192,7 @@ fit_text(UeArena *arena, UeSlice text, size_t limit, UeSlice *out)
 {
 	UeStatus status;
 
-	*out = (UeSlice) {NULL, 0};
+	*out = (UeSlice){NULL, 0};
 	if (text.len == 0)
 		return UE_OK;
 	status = ue_utf8_clean(arena, ue_slice_sub(text, 0, limit), out);
@@ -223,14 +226,16 @@ fill_event(UeExchange *exchange, UeEvent *event)
 
 	event->attempt = exchange->attempt;
 	event->upstream_model = event->model;
-	if (fit_text(&exchange->arena, exchange->route.path, ROUTE_BYTES, &event->route) != UE_OK)
-		event->route = (UeSlice) {NULL, 0};
+	if (fit_text(&exchange->arena, exchange->route.path, ROUTE_BYTES, &event->route) !=
+		UE_OK)
+		event->route = (UeSlice){NULL, 0};
 	if (exchange->first_byte_ms >= 0)
 		event->first_byte_ms = exchange->first_byte_ms;
 	event->total_ms = ue_loop_now_ms(exchange->owner->loop) - exchange->start_ms;
 	event->sent_bytes = ue_client_sent_bytes(exchange->client);
-	event->trace_id = ue_ident_find_trace_id(ue_exchange_find_header(
-		request->headers, request->n_headers, UE_SLICE("traceparent")));
+	event->trace_id = ue_ident_find_trace_id(
+		ue_exchange_find_header(request->headers, request->n_headers,
+								UE_SLICE("traceparent")));
 	event->region = ue_slice_of(config->region);
 	event->instance = ue_slice_of(config->instance);
 	if (config->record_client_address)
@@ -287,7 +292,8 @@ write_headers(UeExchange *exchange, const UeHeader *headers, size_t n_headers)
 		ue_jsonout_append_string(&out, headers[i].value);
 	}
 	ue_jsonout_append_end(&out, '}');
-	if (ue_buf_finish(&buf, &text) != UE_OK || ue_json_parse(arena, text, &root) != UE_OK ||
+	if (ue_buf_finish(&buf, &text) != UE_OK ||
+		ue_json_parse(arena, text, &root) != UE_OK ||
 		ue_mask_json(arena, root, &masked) != UE_OK)
 		return none;
 	return masked;

@@ -25,18 +25,19 @@ static const UeSlice hop_headers[] = {
 	UE_SLICE_INIT("upgrade"),
 };
 
-static const UeHeader *filter(UeExchanges *owner, const UeHeader *headers, size_t n_headers,
-							  UeSlice dropped, size_t *n_out);
+static const UeHeader *filter(UeExchanges *owner, const UeHeader *headers,
+							  size_t n_headers, UeSlice dropped, size_t *n_out);
 static bool is_hop_header(UeSlice name);
-static bool is_named_by_connection(const UeHeader *headers, size_t n_headers, UeSlice name);
+static bool is_named_by_connection(const UeHeader *headers, size_t n_headers,
+								   UeSlice name);
 static bool has_token(UeSlice list, UeSlice token);
 
 /* Host is the base URL's. */
 const UeHeader *
 ue_exchange_filter_request(UeExchange *exchange, size_t *n_out)
 {
-	return filter(exchange->owner, exchange->request->headers, exchange->request->n_headers,
-				  UE_SLICE("host"), n_out);
+	return filter(exchange->owner, exchange->request->headers,
+				  exchange->request->n_headers, UE_SLICE("host"), n_out);
 }
 
 const UeHeader *
@@ -55,14 +56,15 @@ ue_exchange_find_header(const UeHeader *headers, size_t n_headers, UeSlice name)
 		if (ue_slice_is_equal_fold(headers[i].name, name))
 			return headers[i].value;
 	}
-	return (UeSlice) {NULL, 0};
+	return (UeSlice){NULL, 0};
 }
 
 static const UeHeader *
 filter(UeExchanges *owner, const UeHeader *headers, size_t n_headers, UeSlice dropped,
 	   size_t *n_out)
 {
-	UeSlice connection = ue_exchange_find_header(headers, n_headers, UE_SLICE("connection"));
+	UeSlice connection =
+		ue_exchange_find_header(headers, n_headers, UE_SLICE("connection"));
 	/* nearly always it names nothing */
 	bool names_headers = connection.len > 0 &&
 						 !ue_slice_is_equal_fold(connection, UE_SLICE("keep-alive")) &&
@@ -96,7 +98,8 @@ is_hop_header(UeSlice name)
 {
 	for (size_t i = 0; i < sizeof(hop_headers) / sizeof(hop_headers[0]); i++)
 	{
-		if (name.len == hop_headers[i].len && ue_slice_is_equal_fold(name, hop_headers[i]))
+		if (name.len == hop_headers[i].len &&
+			ue_slice_is_equal_fold(name, hop_headers[i]))
 			return true;
 	}
 	return false;

@@ -24,13 +24,13 @@
 
 typedef enum UeExchangeState
 {
-	UE_EXCHANGE_BODY = 0,   /* the rest of a small request body is waited for */
-	UE_EXCHANGE_WAITING,    /* the upstream has the request, or is getting it */
-	UE_EXCHANGE_PEEKING,    /* a good head is here; it waits for the body's first bytes */
-	UE_EXCHANGE_PASSING,    /* the answer goes through as it comes */
-	UE_EXCHANGE_STREAMING,  /* an event stream goes through the scanner */
+	UE_EXCHANGE_BODY = 0,	/* the rest of a small request body is waited for */
+	UE_EXCHANGE_WAITING,	/* the upstream has the request, or is getting it */
+	UE_EXCHANGE_PEEKING,	/* a good head is here; it waits for the body's first bytes */
+	UE_EXCHANGE_PASSING,	/* the answer goes through as it comes */
+	UE_EXCHANGE_STREAMING,	/* an event stream goes through the scanner */
 	UE_EXCHANGE_COLLECTING, /* a failed answer is being kept */
-	UE_EXCHANGE_DECIDING,   /* the failure is in the journal, the verdict is to come */
+	UE_EXCHANGE_DECIDING,	/* the failure is in the journal, the verdict is to come */
 } UeExchangeState;
 
 /* A failed attempt; lives in the exchange's arena. */
@@ -55,7 +55,7 @@ struct UeExchange
 	UeRoute route;
 	int attempt; /* from 1 */
 	int64_t start_ms;
-	int64_t first_byte_ms; /* of the upstream's head; -1: none */
+	int64_t first_byte_ms;	/* of the upstream's head; -1: none */
 	int64_t received_bytes; /* of the request's body, sent on */
 
 	/* from the request's body, as far as it was looked at */
@@ -96,7 +96,8 @@ struct UeExchanges
 };
 
 /* exchange.c */
-extern void ue_exchange_end(UeExchange *exchange, UeOutcome outcome); /* counts, releases */
+extern void ue_exchange_end(UeExchange *exchange,
+							UeOutcome outcome); /* counts, releases */
 extern void ue_exchange_peek_request(UeExchange *exchange);
 
 /* exchange_head.c: end-to-end headers only, in the owner's scratch; NULL on exhaustion. */

@@ -9,8 +9,8 @@
 
 #include "core/slice.h"
 
-#define UE_IDENT_POOL 640       /* 64 ids a system call */
-#define UE_IDENT_REQUEST_ID 36  /* bytes of "req_" and 32 hex digits */
+#define UE_IDENT_POOL		640 /* 64 ids a system call */
+#define UE_IDENT_REQUEST_ID 36	/* bytes of "req_" and 32 hex digits */
 
 typedef struct UeIdent
 {

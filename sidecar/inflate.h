@@ -16,7 +16,7 @@
  * encoding is empty or identity; the empty slice, and false, for an encoding that is not
  * understood (br, zstd).  Damage and a cut are no failure: what was seen still counts.
  */
-extern bool ue_inflate_body(UeArena *arena, UeSlice encoding, UeSlice body, size_t ceiling,
-							UeSlice *out);
+extern bool ue_inflate_body(UeArena *arena, UeSlice encoding, UeSlice body,
+							size_t ceiling, UeSlice *out);
 
 #endif

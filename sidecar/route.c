@@ -13,16 +13,16 @@
 typedef struct UeRouteRow
 {
 	UeSlice path;
-	UeSlice header;   /* must be present; empty: none is asked for */
+	UeSlice header; /* must be present; empty: none is asked for */
 	UeSlice platform;
 	UeSlice fallback; /* when that platform has no base URL; empty: none */
 	UeFormat format;
 } UeRouteRow;
 
-#define ROW(path, header, platform, fallback, format)                                        \
-	{                                                                                        \
-		UE_SLICE_INIT(path), UE_SLICE_INIT(header), UE_SLICE_INIT(platform),                 \
-			UE_SLICE_INIT(fallback), format                                                  \
+#define ROW(path, header, platform, fallback, format)                                    \
+	{                                                                                    \
+		UE_SLICE_INIT(path), UE_SLICE_INIT(header), UE_SLICE_INIT(platform),             \
+			UE_SLICE_INIT(fallback), format                                              \
 	}
 
 static const UeRouteRow route_rows[] = {
@@ -107,7 +107,7 @@ ue_route_find(const UeConfig *config, const UeRequest *request, UeRoute *out)
 	UeSlice path;
 	bool is_named;
 
-	*out = (UeRoute) {.platform = -1, .target = target, .path = find_path(target)};
+	*out = (UeRoute){.platform = -1, .target = target, .path = find_path(target)};
 	is_named = find_platform(config, target, out);
 	path = find_path(out->target);
 	row = find_row(request, path);
@@ -267,7 +267,8 @@ is_stream_asked(const UeRequest *request, UeSlice path)
 	for (size_t i = 0; i < request->n_headers; i++)
 	{
 		if (ue_slice_is_equal_fold(request->headers[i].name, UE_SLICE("accept")) &&
-			ue_slice_find_fold(request->headers[i].value, UE_SLICE("text/event-stream"), &at))
+			ue_slice_find_fold(request->headers[i].value, UE_SLICE("text/event-stream"),
+							   &at))
 			return true;
 	}
 	return false;

@@ -10,12 +10,12 @@
 typedef struct UeRoute
 {
 	const UeConfigUpstream *upstream; /* NULL: nobody's; format is then a guess */
-	int platform;       /* its index in the configuration; -1 */
+	int platform;					  /* its index in the configuration; -1 */
 	UeFormat format;
-	UeSlice target;     /* what the upstream is asked for: path and query */
-	UeSlice path;       /* the client's, without query */
-	UeSlice model;      /* when the path names it; else empty */
-	bool is_stream;     /* the path or Accept asks for an event stream */
+	UeSlice target; /* what the upstream is asked for: path and query */
+	UeSlice path;	/* the client's, without query */
+	UeSlice model;	/* when the path names it; else empty */
+	bool is_stream; /* the path or Accept asks for an event stream */
 } UeRoute;
 
 /* Slices of *out point into the request. */

@@ -32,7 +32,8 @@ static void pass_text(UeStream *stream, UeSlice text);
 static void keep_rest(UeStream *stream, UeSlice text);
 
 void
-ue_stream_init(UeStream *stream, void (*pass)(void *context, UeSlice bytes), void *context)
+ue_stream_init(UeStream *stream, void (*pass)(void *context, UeSlice bytes),
+			   void *context)
 {
 	memset(stream, 0, sizeof(*stream));
 	stream->pass = pass;
@@ -61,7 +62,7 @@ ue_stream_feed(UeStream *stream, UeSlice bytes)
 		if (!hold(stream, bytes))
 		{
 			/* no memory: the held lines pass, and so do these bytes */
-			stream->pass(stream->context, (UeSlice) {stream->held, stream->held_len});
+			stream->pass(stream->context, (UeSlice){stream->held, stream->held_len});
 			stream->pass(stream->context, bytes);
 			ue_stream_reset(stream);
 			stream->state = UE_STREAM_GOOD;
@@ -71,7 +72,7 @@ ue_stream_feed(UeStream *stream, UeSlice bytes)
 			stream->is_line_open = true;
 			return stream->state;
 		}
-		text = (UeSlice) {stream->held, stream->held_len};
+		text = (UeSlice){stream->held, stream->held_len};
 	}
 	stream->pass_end = 0;
 	scan_lines(stream, text, scan);
@@ -104,7 +105,7 @@ ue_stream_end(UeStream *stream)
 UeSlice
 ue_stream_event(const UeStream *stream)
 {
-	return (UeSlice) {stream->held, stream->held_len};
+	return (UeSlice){stream->held, stream->held_len};
 }
 
 /* CRLF, for behind a CR a bare LF would only complete that line end. */
@@ -115,7 +116,7 @@ ue_stream_separator(const UeStream *stream)
 		return UE_SLICE("\r\n\r\n");
 	if (stream->is_event_open)
 		return UE_SLICE("\r\n");
-	return (UeSlice) {NULL, 0};
+	return (UeSlice){NULL, 0};
 }
 
 static bool
@@ -279,8 +280,9 @@ split_field(UeSlice line, UeSlice *name)
 static bool
 is_suspicious(UeSlice text)
 {
-	return text.ptr != NULL && (memmem(text.ptr, text.len, "error", 5) != NULL ||
-							memmem(text.ptr, text.len, "response.failed", 15) != NULL);
+	return text.ptr != NULL &&
+		   (memmem(text.ptr, text.len, "error", 5) != NULL ||
+			memmem(text.ptr, text.len, "response.failed", 15) != NULL);
 }
 
 /* The data lines joined, as a client would see them. */
@@ -312,7 +314,7 @@ is_error_over_lines(UeSlice lines)
 		}
 		at = end + 1;
 	}
-	is_error = ue_peek_is_error_event((UeSlice) {data, len});
+	is_error = ue_peek_is_error_event((UeSlice){data, len});
 	free(data);
 	return is_error;
 }

@@ -35,14 +35,14 @@ typedef struct UeStream
 	UeStreamState state;
 	char *held; /* owned; NULL while nothing is held */
 	size_t held_len, held_size;
-	size_t line_start;  /* in held and the bytes fed, where the current line begins */
-	size_t pass_end;    /* up to here all may pass */
-	size_t data_start;  /* of data that goes on over several lines; 0 with !is_data_open */
+	size_t line_start; /* in held and the bytes fed, where the current line begins */
+	size_t pass_end;   /* up to here all may pass */
+	size_t data_start; /* of data that goes on over several lines; 0 with !is_data_open */
 	bool is_data_open;
-	bool is_after_cr;   /* a LF now belongs to the line end before */
-	bool is_begun;      /* the byte order mark, if any, is behind */
-	bool is_overlong;   /* the current line was too long to hold: it passes as it comes */
-	bool is_line_open;  /* what has passed ends inside a line */
+	bool is_after_cr;	/* a LF now belongs to the line end before */
+	bool is_begun;		/* the byte order mark, if any, is behind */
+	bool is_overlong;	/* the current line was too long to hold: it passes as it comes */
+	bool is_line_open;	/* what has passed ends inside a line */
 	bool is_event_open; /* what has passed ends inside an event */
 } UeStream;
 

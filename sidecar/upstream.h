@@ -20,29 +20,29 @@ typedef struct UeUpstreamLimits
 {
 	int64_t connect_timeout_ms;
 	int64_t first_byte_timeout_ms; /* from the whole request sent to the answer's head */
-	int64_t idle_timeout_ms;       /* between two pieces of an answer, while not paused */
-	size_t max_head_bytes;         /* of the answer */
+	int64_t idle_timeout_ms;	   /* between two pieces of an answer, while not paused */
+	size_t max_head_bytes;		   /* of the answer */
 } UeUpstreamLimits;
 
 typedef struct UeTransferRequest
 {
 	const UeBaseUrl *base;
 	UeSlice method;
-	UeSlice target;          /* path and query, appended to the base's path */
+	UeSlice target;			 /* path and query, appended to the base's path */
 	const UeHeader *headers; /* end-to-end ones only; Host comes from the base */
 	size_t n_headers;
-	int64_t content_length;  /* -1: unknown, sent chunked; 0: no body */
-	UeSlice whole_body;      /* the body when it is complete already; else empty and read_body */
+	int64_t content_length; /* -1: unknown, sent chunked; 0: no body */
+	UeSlice whole_body; /* when it is complete already; else empty: read_body is asked */
 } UeTransferRequest;
 
 /* Why a transfer ended.  network is UE_NETWORK_NONE when the answer was whole. */
 typedef struct UeTransferEnd
 {
 	UeNetwork network;
-	int status;              /* 0: no head arrived */
-	const char *reason;      /* libcurl's words, may name hosts: mask before use */
+	int status;			/* 0: no head arrived */
+	const char *reason; /* libcurl's words, may name hosts: mask before use */
 	int64_t total_ms;
-	int64_t first_byte_ms;   /* -1: none */
+	int64_t first_byte_ms; /* -1: none */
 } UeTransferEnd;
 
 /* All are called from the loop, never from inside a call of this header. */
@@ -76,8 +76,8 @@ extern void ue_upstream_free(UeUpstream *upstream);
 extern int ue_upstream_count_transfers(const UeUpstream *upstream);
 
 /* NULL on exhaustion.  The request's slices must stay valid until on_end or cancel. */
-extern UeTransfer *ue_upstream_start(UeUpstream *upstream, const UeTransferRequest *request,
-									 void *context);
+extern UeTransfer *ue_upstream_start(UeUpstream *upstream,
+									 const UeTransferRequest *request, void *context);
 extern void ue_transfer_resume_send(UeTransfer *transfer);
 extern void ue_transfer_resume_receive(UeTransfer *transfer);
 

@@ -64,7 +64,8 @@ ue_transfer_find_network(const UeTransfer *transfer, CURLcode result)
 		return UE_NETWORK_PROXY;
 	if (result == CURLE_COULDNT_CONNECT && os_errno == ETIMEDOUT)
 		return UE_NETWORK_CONNECT_TIMEOUT;
-	if (result == CURLE_RECV_ERROR && strstr(transfer->error_text, "chunked-encoding") != NULL)
+	if (result == CURLE_RECV_ERROR &&
+		strstr(transfer->error_text, "chunked-encoding") != NULL)
 		return UE_NETWORK_PROTOCOL;
 	for (size_t i = 0; i < sizeof(result_names) / sizeof(result_names[0]); i++)
 	{

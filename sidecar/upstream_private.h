@@ -2,9 +2,10 @@
 /*
  * upstream_private.h: what the halves of the upstream share; the one include of curl.h.
  *
- * upstream.c       the multis, their sockets and timers on our loop, the order of things
- * upstream_easy.c  one transfer: its options, curl's callbacks, its answer's head
- * upstream_end.c   libcurl's result codes in our words
+ * upstream.c         the multis and their timers on our loop, the order of things
+ * upstream_socket.c  their sockets
+ * upstream_easy.c    one transfer: its options, curl's callbacks, its answer's head
+ * upstream_end.c     libcurl's result codes in our words
  *
  * libcurl must not be entered from its own callbacks, and our handler must not be called
  * from inside a call of upstream.h.  So every way in counts as busy; what arrives too early
@@ -50,9 +51,9 @@ typedef struct UeSocket
 {
 	UeWatch watch;
 	UeMulti *multi;
-	uint32_t wanted;   /* by curl now; watch.events may be more */
-	bool is_connection; /* established: its end is reported */
-	bool is_unwanted;   /* had an event that nobody wanted */
+	uint32_t wanted;	   /* by curl now; watch.events may be more */
+	bool is_connection;	   /* established: its end is reported */
+	bool is_unwanted;	   /* had an event that nobody wanted */
 	struct UeSocket *next; /* in graves */
 } UeSocket;
 
@@ -70,12 +71,12 @@ struct UeTransfer
 	UeMulti *multi; /* NULL: in the pool */
 	CURL *easy;
 	void *context;
-	UeTransfer *next;         /* in the pool */
+	UeTransfer *next;		  /* in the pool */
 	UeTransfer *next_pending; /* in the pending list */
 
 	/* the request; libcurl reads the lines until the transfer ends */
-	const UeBaseUrl *base;   /* CURLOPT_CURLU is this one's */
-	char method[24];         /* CURLOPT_CUSTOMREQUEST; empty: not set */
+	const UeBaseUrl *base; /* CURLOPT_CURLU is this one's */
+	char method[24];	   /* CURLOPT_CUSTOMREQUEST; empty: not set */
 	struct curl_slist *lines;
 	size_t lines_size;
 	char *text;
@@ -94,21 +95,21 @@ struct UeTransfer
 	size_t early_len, early_size;
 
 	int64_t start_ms, first_byte_ms;
-	CURLcode result;          /* when has_result */
-	UeNetwork network;        /* why we ended it ourselves; NONE: curl says */
-	bool is_body_streamed;    /* by read_body */
-	bool is_connected;        /* from here on its socket is an established one */
-	bool is_worn;             /* not to be pooled: see handle_connected */
-	bool is_head_complete;    /* status, headers are set */
+	CURLcode result;	   /* when has_result */
+	UeNetwork network;	   /* why we ended it ourselves; NONE: curl says */
+	bool is_body_streamed; /* by read_body */
+	bool is_connected;	   /* from here on its socket is an established one */
+	bool is_worn;		   /* not to be pooled: see handle_connected */
+	bool is_head_complete; /* status, headers are set */
 	bool is_head_delivered;
-	bool is_receive_held;     /* the handler wants no more for now */
-	bool is_receive_paused;   /* and curl was told so */
+	bool is_receive_held;	/* the handler wants no more for now */
+	bool is_receive_paused; /* and curl was told so */
 	bool is_send_paused;
 	bool must_unpause_send, must_unpause_receive;
-	bool must_start;          /* started from inside a callback */
+	bool must_start; /* started from inside a callback */
 	bool is_pending;
 	bool is_cancelled;
-	bool is_ended;            /* released once it is off the pending list */
+	bool is_ended; /* released once it is off the pending list */
 	bool has_result;
 	char error_text[CURL_ERROR_SIZE];
 };
@@ -122,7 +123,7 @@ struct UeUpstream
 	size_t n_multis;
 	UeSocket **sockets; /* by file descriptor */
 	size_t sockets_size;
-	UeSocket *graves;   /* closed in this turn */
+	UeSocket *graves; /* closed in this turn */
 	UeTransfer *idle;
 	int n_idle;
 	int n_transfers;
@@ -130,15 +131,23 @@ struct UeUpstream
 	size_t n_bases;
 	UeTransfer *pending, **pending_end;
 	UeDeferred deferred;
-	int busy;         /* ways in that we are inside of */
+	int busy;		  /* ways in that we are inside of */
 	bool is_starting; /* inside ue_upstream_start: the handler is not called */
 };
 
-/* upstream.c */
+/* upstream.c; leave is the end of what began with upstream->busy++ */
 extern void ue_upstream_add_pending(UeTransfer *transfer);
+extern void ue_upstream_drive(UeMulti *multi, curl_socket_t fd, int flags);
+extern void ue_upstream_leave(UeUpstream *upstream);
+
+/* upstream_socket.c: three callbacks of libcurl's, and the end of things */
 extern curl_socket_t ue_upstream_open_socket(void *upstream, curlsocktype purpose,
 											 struct curl_sockaddr *address);
 extern int ue_upstream_close_socket(void *upstream, curl_socket_t fd);
+extern int ue_upstream_handle_socket(CURL *easy, curl_socket_t fd, int what, void *multi,
+									 void *socket_context);
+extern void ue_upstream_free_sockets(UeUpstream *upstream);
+extern void ue_upstream_free_graves(UeUpstream *upstream); /* at the end of a turn */
 
 /* upstream_easy.c */
 extern UeTransfer *ue_transfer_new(UeUpstream *upstream); /* NULL on exhaustion */

@@ -35,7 +35,8 @@ struct UeWorker
 	pthread_t thread;
 };
 
-static int open_listener(const UeConfig *config, int index, char *error, size_t error_size);
+static int open_listener(const UeConfig *config, int index, char *error,
+						 size_t error_size);
 static bool start_thread(UeWorker *worker);
 static void *run(void *argument);
 static void handle_turn(UeTurn *turn);
@@ -150,7 +151,8 @@ handle_turn(UeTurn *turn)
 	UeWorker *worker = (UeWorker *) ((char *) turn - offsetof(UeWorker, turn));
 	int n_clients = ue_server_count_clients(worker->server);
 
-	atomic_store_explicit(&worker->metrics->open_clients, n_clients, memory_order_relaxed);
+	atomic_store_explicit(&worker->metrics->open_clients, n_clients,
+						  memory_order_relaxed);
 	ue_exchanges_update_metrics(worker->exchanges);
 	if (!atomic_load_explicit(&worker->must_drain, memory_order_relaxed))
 		return;

@@ -13,7 +13,7 @@
 typedef struct Case
 {
 	const char *target;
-	const char *header;   /* one header's name, or NULL */
+	const char *header;	  /* one header's name, or NULL */
 	const char *platform; /* NULL: nobody's */
 	UeFormat format;
 	const char *sent;
@@ -23,31 +23,44 @@ typedef struct Case
 
 static const Case cases[] = {
 	{"/v1/chat/completions", NULL, "openai", UE_FORMAT_OPENAI, NULL, "", false},
-	{"/v1/chat/completions?api-version=1", NULL, "openai", UE_FORMAT_OPENAI, NULL, "", false},
+	{"/v1/chat/completions?api-version=1", NULL, "openai", UE_FORMAT_OPENAI, NULL, "",
+	 false},
 	{"/v1/completions", NULL, "openai", UE_FORMAT_OPENAI, NULL, "", false},
 	{"/v1/responses", NULL, "openai", UE_FORMAT_OPENAI_RESPONSES, NULL, "", false},
-	{"/v1/responses/resp_1/cancel", NULL, "openai", UE_FORMAT_OPENAI_RESPONSES, NULL, "", false},
+	{"/v1/responses/resp_1/cancel", NULL, "openai", UE_FORMAT_OPENAI_RESPONSES, NULL, "",
+	 false},
 	{"/v1/responsesx", NULL, NULL, UE_FORMAT_OPENAI, NULL, "", false},
 	{"/v1/embeddings", NULL, "openai", UE_FORMAT_OPENAI, NULL, "", false},
 	{"/v1/models", NULL, "openai", UE_FORMAT_OPENAI, NULL, "", false},
-	{"/v1/models", "Anthropic-Version", "anthropic", UE_FORMAT_ANTHROPIC, NULL, "", false},
-	{"/v1/models/claude-x", "anthropic-version", "anthropic", UE_FORMAT_ANTHROPIC, NULL, "claude-x", false},
+	{"/v1/models", "Anthropic-Version", "anthropic", UE_FORMAT_ANTHROPIC, NULL, "",
+	 false},
+	{"/v1/models/claude-x", "anthropic-version", "anthropic", UE_FORMAT_ANTHROPIC, NULL,
+	 "claude-x", false},
 	{"/v1/models", "x-goog-api-key", "gemini", UE_FORMAT_GEMINI, NULL, "", false},
 	{"/v1/messages", NULL, "anthropic", UE_FORMAT_ANTHROPIC, NULL, "", false},
-	{"/v1/messages/count_tokens", NULL, "anthropic", UE_FORMAT_ANTHROPIC, NULL, "", false},
+	{"/v1/messages/count_tokens", NULL, "anthropic", UE_FORMAT_ANTHROPIC, NULL, "",
+	 false},
 	{"/v1/complete", NULL, "anthropic", UE_FORMAT_ANTHROPIC, NULL, "", false},
-	{"/v1beta/models/gemini-3-pro:generateContent", NULL, "gemini", UE_FORMAT_GEMINI, NULL, "gemini-3-pro", false},
-	{"/v1beta/models/g:streamGenerateContent?alt=sse", NULL, "gemini", UE_FORMAT_GEMINI, NULL, "g", true},
-	{"/v1beta/openai/chat/completions", NULL, "gemini", UE_FORMAT_OPENAI, NULL, "", false},
+	{"/v1beta/models/gemini-3-pro:generateContent", NULL, "gemini", UE_FORMAT_GEMINI,
+	 NULL, "gemini-3-pro", false},
+	{"/v1beta/models/g:streamGenerateContent?alt=sse", NULL, "gemini", UE_FORMAT_GEMINI,
+	 NULL, "g", true},
+	{"/v1beta/openai/chat/completions", NULL, "gemini", UE_FORMAT_OPENAI, NULL, "",
+	 false},
 	{"/v1alpha/models", NULL, "gemini", UE_FORMAT_GEMINI, NULL, "", false},
-	{"/v1/projects/p/locations/l/publishers/google/models/g2:countTokens", NULL, "gemini", UE_FORMAT_GEMINI, NULL, "g2", false},
-	{"/groq/v1/chat/completions?x=1", NULL, "groq", UE_FORMAT_OPENAI, "/v1/chat/completions?x=1", "", false},
+	{"/v1/projects/p/locations/l/publishers/google/models/g2:countTokens", NULL, "gemini",
+	 UE_FORMAT_GEMINI, NULL, "g2", false},
+	{"/groq/v1/chat/completions?x=1", NULL, "groq", UE_FORMAT_OPENAI,
+	 "/v1/chat/completions?x=1", "", false},
 	{"/GROQ/v1/messages", NULL, "groq", UE_FORMAT_ANTHROPIC, "/v1/messages", "", false},
-	{"/anthropic/anything", NULL, "anthropic", UE_FORMAT_ANTHROPIC, "/anything", "", false},
+	{"/anthropic/anything", NULL, "anthropic", UE_FORMAT_ANTHROPIC, "/anything", "",
+	 false},
 	{"/groq", NULL, "groq", UE_FORMAT_OPENAI, "/", "", false},
 	{"/groq?a=b", NULL, "groq", UE_FORMAT_OPENAI, "?a=b", "", false},
-	{"/groq/openai/deployments/d1/chat/completions", NULL, "groq", UE_FORMAT_OPENAI, "/openai/deployments/d1/chat/completions", "d1", false},
-	{"http://sidecar.test/v1/messages", NULL, "anthropic", UE_FORMAT_ANTHROPIC, "/v1/messages", "", false},
+	{"/groq/openai/deployments/d1/chat/completions", NULL, "groq", UE_FORMAT_OPENAI,
+	 "/openai/deployments/d1/chat/completions", "d1", false},
+	{"http://sidecar.test/v1/messages", NULL, "anthropic", UE_FORMAT_ANTHROPIC,
+	 "/v1/messages", "", false},
 	{"/nobody/v1/messages", NULL, NULL, UE_FORMAT_OPENAI, NULL, "", false},
 	{"/nobody", "anthropic-version", NULL, UE_FORMAT_ANTHROPIC, NULL, "", false},
 	{"/nobody", "x-goog-api-key", NULL, UE_FORMAT_GEMINI, NULL, "", false},
@@ -87,7 +100,8 @@ test_routes(void)
 		ok(is_right && route.format == expected->format &&
 			   route.is_stream == expected->is_stream &&
 			   ue_slice_is_equal(route.model, ue_slice_of(expected->model)),
-		   "route: %s %s", expected->target, expected->header == NULL ? "" : expected->header);
+		   "route: %s %s", expected->target,
+		   expected->header == NULL ? "" : expected->header);
 		is_text(route.target,
 				ue_slice_of(expected->sent == NULL ? expected->target : expected->sent),
 				"route: the upstream is asked for %s",
@@ -100,9 +114,11 @@ test_accept(void)
 {
 	UeConfigUpstream upstream = {.platform = (char *) "openai"};
 	UeConfig config = {.upstreams = &upstream, .n_upstreams = 1};
-	UeHeader header = {UE_SLICE("Accept"), UE_SLICE("application/json, Text/Event-Stream")};
-	UeRequest request = {
-		.target = UE_SLICE("/v1/chat/completions?x"), .headers = &header, .n_headers = 1};
+	UeHeader header = {UE_SLICE("Accept"),
+					   UE_SLICE("application/json, Text/Event-Stream")};
+	UeRequest request = {.target = UE_SLICE("/v1/chat/completions?x"),
+						 .headers = &header,
+						 .n_headers = 1};
 	UeRoute route;
 
 	ue_route_find(&config, &request, &route);
@@ -131,10 +147,22 @@ static void
 test_base_urls(void)
 {
 	static const char *const refused[] = {
-		"",					  "api.openai.com",		 "ftp://a",		"http://",
-		"https:///v1",		  "http://u:p@a",		 "http://a?b",	"http://a#b",
-		"http://a b",		  "http://a:0",			 "http://a:65536", "http://a:x",
-		"http://a:",		  "http://[::1",		 "http://a\tb", "http://a:+1",
+		"",
+		"api.openai.com",
+		"ftp://a",
+		"http://",
+		"https:///v1",
+		"http://u:p@a",
+		"http://a?b",
+		"http://a#b",
+		"http://a b",
+		"http://a:0",
+		"http://a:65536",
+		"http://a:x",
+		"http://a:",
+		"http://[::1",
+		"http://a\tb",
+		"http://a:+1",
 	};
 	char error[512];
 	UeBaseUrl *base;
@@ -160,7 +188,8 @@ test_base_urls(void)
 		ue_base_url_free(base);
 	}
 	base = ue_base_url_parse("HTTPS://[2001:db8::1]:8443", error, sizeof(error));
-	ok(base != NULL && base->is_tls && strcmp(base->origin, "https://[2001:db8::1]:8443/") == 0 &&
+	ok(base != NULL && base->is_tls &&
+		   strcmp(base->origin, "https://[2001:db8::1]:8443/") == 0 &&
 		   strcmp(ue_base_url_host(base), "2001:db8::1") == 0,
 	   "base url: an IPv6 address");
 	ue_base_url_free(base);
@@ -187,10 +216,12 @@ test_idents(void)
 	ok(n_wrong == 0, "ident: version 7, with the time in front, no two alike");
 	ue_ident_build_request_id(&ident, 1, request_id);
 	ok(memcmp(request_id, "req_000000000001", 16) == 0 &&
-		   ue_ident_is_request_id((UeSlice) {request_id, sizeof(request_id)}),
+		   ue_ident_is_request_id((UeSlice){request_id, sizeof(request_id)}),
 	   "ident: a request id is one that would be accepted");
-	ok(!ue_ident_is_request_id(UE_SLICE("")) && !ue_ident_is_request_id(UE_SLICE("a b")) &&
-		   !ue_ident_is_request_id(UE_SLICE("a\r")) && ue_ident_is_request_id(UE_SLICE("A.z:9-_")),
+	ok(!ue_ident_is_request_id(UE_SLICE("")) &&
+		   !ue_ident_is_request_id(UE_SLICE("a b")) &&
+		   !ue_ident_is_request_id(UE_SLICE("a\r")) &&
+		   ue_ident_is_request_id(UE_SLICE("A.z:9-_")),
 	   "ident: ids that could do harm are not taken");
 	is_text(ue_ident_find_trace_id(parent), UE_SLICE("4bf92f3577b34da6a3ce929d0e0e4736"),
 			"ident: the trace id of a traceparent");

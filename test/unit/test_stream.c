@@ -24,14 +24,14 @@ typedef struct Case
 	const char *name;
 	UeSlice input;
 	UeSlice passed; /* empty with is_good: all of it */
-	UeSlice event;  /* empty: no error in it */
+	UeSlice event;	/* empty: no error in it */
 	UeSlice separator;
 } Case;
 
 #define EVENT_ERROR                                                                      \
 	"event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\"}}\n\n"
 #define GOOD "data: {\"choices\":[{\"delta\":{\"content\":\"hi\"}}]}\n\n"
-#define S UE_SLICE_INIT
+#define S	 UE_SLICE_INIT
 
 /* clang-format off */
 static const Case cases[] = {
@@ -113,7 +113,7 @@ is_as_expected(const Case *expected, size_t first, size_t step)
 		at += step;
 	}
 	ue_stream_end(&stream);
-	passed = (UeSlice) {sink.bytes, sink.len};
+	passed = (UeSlice){sink.bytes, sink.len};
 	is_right = ue_slice_is_equal(passed, expected->passed) &&
 			   (stream.state == UE_STREAM_ERROR) == is_error &&
 			   /* cut between CR and LF, the last line end is CR */
@@ -121,8 +121,8 @@ is_as_expected(const Case *expected, size_t first, size_t step)
 											   ue_slice_trim(expected->event))) &&
 			   ue_slice_is_equal(ue_stream_separator(&stream), expected->separator);
 	if (!is_right)
-		printf("# first %zu step %zu state %d passed \"%.*s\" event \"%.*s\"\n", first, step,
-			   (int) stream.state, (int) passed.len, passed.ptr,
+		printf("# first %zu step %zu state %d passed \"%.*s\" event \"%.*s\"\n", first,
+			   step, (int) stream.state, (int) passed.len, passed.ptr,
 			   (int) ue_stream_event(&stream).len, ue_stream_event(&stream).ptr);
 	ue_stream_reset(&stream);
 	return is_right;
@@ -175,7 +175,7 @@ test_overlong(void)
 	sink.len = 0;
 	ue_stream_init(&stream, take, &sink);
 	ue_stream_feed(&stream, UE_SLICE("data: {\"image\":\""));
-	ue_stream_feed(&stream, (UeSlice) {text, sizeof(text)});
+	ue_stream_feed(&stream, (UeSlice){text, sizeof(text)});
 	ok(sink.len == 16 + sizeof(text) && stream.held == NULL,
 	   "stream: a line too long to hold passes");
 	ok(stream.state == UE_STREAM_GOOD, "stream: and is taken for good");
@@ -191,7 +191,7 @@ test_overlong(void)
 	sink.len = 0;
 	ue_stream_init(&stream, take, &sink);
 	ue_stream_feed(&stream, UE_SLICE("event: error\ndata: {\"message\":\""));
-	ue_stream_feed(&stream, (UeSlice) {text, sizeof(text)});
+	ue_stream_feed(&stream, (UeSlice){text, sizeof(text)});
 	ok(stream.state == UE_STREAM_ERROR && sink.len == 0,
 	   "stream: an error event too long to hold is an error all the same");
 	ue_stream_reset(&stream);

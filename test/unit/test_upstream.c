@@ -30,7 +30,7 @@ typedef struct Probe
 	int64_t content_length;
 	char body[4096]; /* the beginning */
 	size_t n_body;
-	size_t n_data;	 /* calls of on_data */
+	size_t n_data;	  /* calls of on_data */
 	size_t send_left; /* of a streamed body */
 	bool is_send_held;
 	bool must_hold;	  /* each on_data says stop, a timer resumes */
@@ -149,7 +149,8 @@ count_body(int fd, const char *request, size_t n_bytes)
 			return;
 		n_bytes += (size_t) n_read;
 		/* chunked: the end is seen as such, which is enough here */
-		if (length == NULL && n_read >= 5 && memcmp(block + n_read - 5, "0\r\n\r\n", 5) == 0)
+		if (length == NULL && n_read >= 5 &&
+			memcmp(block + n_read - 5, "0\r\n\r\n", 5) == 0)
 			memcpy(block, "DONE", 4);
 	}
 	snprintf(answer, sizeof(answer), "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n%07zu",
@@ -180,10 +181,14 @@ answer(int fd, char *request, size_t n_behind)
 	if (strstr(request, " /cut") != NULL)
 		return send_text(fd, "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nhalf"), false;
 	if (strstr(request, " /chunkcut") != NULL)
-		return send_text(fd, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n"),
+		return send_text(
+				   fd,
+				   "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n"),
 			   false;
 	if (strstr(request, " /badchunk") != NULL)
-		return send_text(fd, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n"), false;
+		return send_text(fd,
+						 "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n"),
+			   false;
 	if (strstr(request, " /garbage") != NULL)
 		return send_text(fd, "hello\r\n\r\n"), false;
 	if (strstr(request, " /hugehead") != NULL)
@@ -247,7 +252,8 @@ start_server(char *url, size_t size)
 
 	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	listen_fd = socket(AF_INET, SOCK_STREAM, 0);
-	if (bind(listen_fd, (struct sockaddr *) &address, len) != 0 || listen(listen_fd, 1024) != 0 ||
+	if (bind(listen_fd, (struct sockaddr *) &address, len) != 0 ||
+		listen(listen_fd, 1024) != 0 ||
 		getsockname(listen_fd, (struct sockaddr *) &address, &len) != 0 ||
 		pthread_create(&thread, NULL, accept_all, NULL) != 0)
 		abort();
@@ -278,8 +284,8 @@ on_read(void *context, char *buffer, size_t size, bool *is_end)
 }
 
 static void
-on_head(void *context, int status, UeSlice reason, const UeHeader *headers, size_t n_headers,
-		int64_t content_length)
+on_head(void *context, int status, UeSlice reason, const UeHeader *headers,
+		size_t n_headers, int64_t content_length)
 {
 	Probe *probe = context;
 
@@ -290,7 +296,8 @@ on_head(void *context, int status, UeSlice reason, const UeHeader *headers, size
 	probe->content_length = content_length;
 	if (status == 404)
 	{
-		is_text(headers[0].value, UE_SLICE("b   folded"), "upstream: a folded value is one line");
+		is_text(headers[0].value, UE_SLICE("b   folded"),
+				"upstream: a folded value is one line");
 		is_text(headers[1].value, UE_SLICE(""), "upstream: a header may be empty");
 	}
 	if (probe->must_cancel)
@@ -396,9 +403,10 @@ run(Probe *probe, const char *method, const char *target, UeSlice body)
 static UeSlice
 body_of(const Probe *probe)
 {
-	size_t len = probe->n_body < sizeof(probe->body) ? probe->n_body : sizeof(probe->body);
+	size_t len =
+		probe->n_body < sizeof(probe->body) ? probe->n_body : sizeof(probe->body);
 
-	return (UeSlice) {probe->body, len};
+	return (UeSlice){probe->body, len};
 }
 
 static void
@@ -408,33 +416,35 @@ test_requests(void)
 	Probe probe;
 	size_t at;
 
-	run(&probe, "GET", "/echo?a=%20b", (UeSlice) {NULL, 0});
+	run(&probe, "GET", "/echo?a=%20b", (UeSlice){NULL, 0});
 	ok(probe.network == UE_NETWORK_NONE && probe.status == 200 && !probe.was_early &&
 		   probe.first_byte_ms >= 0,
 	   "upstream: a good answer, not from inside the start");
-	snprintf(expected, sizeof(expected), "GET /echo?a=%%20b HTTP/1.1\r\nHost: 127.0.0.1:");
+	snprintf(expected, sizeof(expected),
+			 "GET /echo?a=%%20b HTTP/1.1\r\nHost: 127.0.0.1:");
 	ok(ue_slice_has_prefix(body_of(&probe), ue_slice_of(expected)),
 	   "upstream: target and host as they should be");
 	ok(ue_slice_find(body_of(&probe), UE_SLICE("\r\nX-One: 1\r\nX-Empty:\r\n\r\n"), &at),
 	   "upstream: no header is invented, an empty one is sent");
 
 	run(&probe, "POST", "/echo", UE_SLICE("hello"));
-	ok(ue_slice_find(body_of(&probe), UE_SLICE("X-Empty:\r\nContent-Length: 5\r\n\r\nhello"), &at),
+	ok(ue_slice_find(body_of(&probe),
+					 UE_SLICE("X-Empty:\r\nContent-Length: 5\r\n\r\nhello"), &at),
 	   "upstream: a whole body has its length and no type");
-	run(&probe, "POST", "/echo", (UeSlice) {NULL, 0});
+	run(&probe, "POST", "/echo", (UeSlice){NULL, 0});
 	ok(ue_slice_find(body_of(&probe), UE_SLICE("Content-Length: 0\r\n"), &at),
 	   "upstream: an empty POST says so");
-	run(&probe, "DELETE", "/echo", (UeSlice) {NULL, 0});
+	run(&probe, "DELETE", "/echo", (UeSlice){NULL, 0});
 	ok(ue_slice_has_prefix(body_of(&probe), UE_SLICE("DELETE /echo HTTP/1.1\r\n")) &&
 		   !ue_slice_find_fold(body_of(&probe), UE_SLICE("content-length"), &at),
 	   "upstream: another method, without a body");
-	run(&probe, "HEAD", "/echo", (UeSlice) {NULL, 0});
+	run(&probe, "HEAD", "/echo", (UeSlice){NULL, 0});
 	ok(probe.network == UE_NETWORK_NONE && probe.n_body == 0 && probe.content_length > 0,
 	   "upstream: HEAD waits for no body and tells its length");
 	run(&probe, "PATCH", "/echo", UE_SLICE("{}"));
 	ok(ue_slice_has_prefix(body_of(&probe), UE_SLICE("PATCH /echo ")),
 	   "upstream: after HEAD a method with a body");
-	run(&probe, "GET", "/interim", (UeSlice) {NULL, 0});
+	run(&probe, "GET", "/interim", (UeSlice){NULL, 0});
 	ok(probe.status == 404 && probe.n_headers == 3 && probe.network == UE_NETWORK_NONE,
 	   "upstream: an interim answer is passed over");
 }
@@ -462,7 +472,8 @@ test_streams(void)
 	probe.must_hold = true;
 	begin(&probe, base, "GET", "/large", none, 0);
 	finish(&probe);
-	ok(probe.n_body == LARGE_BYTES && probe.network == UE_NETWORK_NONE && probe.n_data > 10,
+	ok(probe.n_body == LARGE_BYTES && probe.network == UE_NETWORK_NONE &&
+		   probe.n_data > 10,
 	   "upstream: an answer that is held back again and again arrives whole");
 }
 
@@ -520,7 +531,7 @@ test_cancels(void)
 
 	memset(&probe, 0, sizeof(probe));
 	closed = n_closed;
-	begin(&probe, base, "GET", "/silent", (UeSlice) {NULL, 0}, 0);
+	begin(&probe, base, "GET", "/silent", (UeSlice){NULL, 0}, 0);
 	ue_loop_set_timer(loop, &guard_timer, 50);
 	ue_loop_run(loop);
 	ue_transfer_cancel(probe.transfer);
@@ -530,11 +541,12 @@ test_cancels(void)
 	   "upstream: a cancel closes the connection at once, without an end");
 	memset(&probe, 0, sizeof(probe));
 	probe.must_cancel = true;
-	begin(&probe, base, "GET", "/large", (UeSlice) {NULL, 0}, 0);
+	begin(&probe, base, "GET", "/large", (UeSlice){NULL, 0}, 0);
 	finish(&probe);
 	ue_loop_set_timer(loop, &guard_timer, 20);
 	ue_loop_run(loop);
-	ok(probe.status == 200 && probe.n_body == 0 && ue_upstream_count_transfers(upstream) == 0,
+	ok(probe.status == 200 && probe.n_body == 0 &&
+		   ue_upstream_count_transfers(upstream) == 0,
 	   "upstream: a cancel from inside the handler is the last that is heard");
 }
 
@@ -546,7 +558,7 @@ test_kept_connections(void)
 	int accepted;
 	int n_failed = 0;
 
-	run(&probe, "GET", "/echo", (UeSlice) {NULL, 0});
+	run(&probe, "GET", "/echo", (UeSlice){NULL, 0});
 	accepted = n_accepted;
 	for (int i = 0; i < 20; i++)
 		run(&probe, "POST", "/echo", UE_SLICE("x"));
@@ -576,7 +588,8 @@ test_many(void)
 		finish(&probes[i]);
 		while (!probes[i].is_ended)
 			finish(&probes[i]);
-		n_wrong += probes[i].network != (i % 3 == 0 ? UE_NETWORK_TRUNCATED : UE_NETWORK_NONE);
+		n_wrong +=
+			probes[i].network != (i % 3 == 0 ? UE_NETWORK_TRUNCATED : UE_NETWORK_NONE);
 	}
 	ok(n_wrong == 0 && ue_upstream_count_transfers(upstream) == 0,
 	   "upstream: 300 transfers at once");
