@@ -26,9 +26,10 @@
 #include "shipper_loss.h"
 #include "shipper_quarantine.h"
 
-#define GATHER_MS			 50	 /* so long a batch that is not full gathers */
-#define GATHER_EVENTS		 500 /* so many do not wait */
-#define POSITION_MS			 50
+#define GATHER_MS			 50	  /* so long a batch that is not full gathers */
+#define GATHER_EVENTS		 500  /* so many do not wait */
+#define POSITION_MS			 50	  /* between two writings of the position */
+#define POSITION_BACKLOG_MS	 1000 /* the same while there is more to ship */
 #define LOOK_MS				 1000 /* the journal is looked at without being woken */
 #define MAX_RETRY_MS		 5000
 #define ANSWER_MS			 60000 /* beyond: the server hangs */
@@ -314,10 +315,15 @@ is_batch_due(const UeShipper *shipper, int64_t now_ms)
 		   now_ms - shipper->ready_since_ms >= GATHER_MS;
 }
 
-/* What is shipped may go from the journal: at most every 50 ms, for each costs an fsync. */
+/*
+ * What is shipped may go from the journal.  Each time costs an fsync on what may be the
+ * database's own disk; while there is a backlog it is done more rarely, for all that a
+ * crash then costs is that more is sent twice.
+ */
 static void
 keep_position(UeShipper *shipper, int64_t now_ms)
 {
+	int64_t interval_ms = shipper->is_caught_up ? POSITION_MS : POSITION_BACKLOG_MS;
 	UeJournalPosition position;
 
 	if (!ue_queue_pop(&shipper->queue, &position))
@@ -329,7 +335,7 @@ keep_position(UeShipper *shipper, int64_t now_ms)
 	if (position.seq == shipper->released.seq &&
 		position.offset == shipper->released.offset)
 		return;
-	if (now_ms - shipper->released_ms < POSITION_MS && shipper->stop_due_ms == 0)
+	if (now_ms - shipper->released_ms < interval_ms && shipper->stop_due_ms == 0)
 		return;
 	shipper->released_ms = now_ms;
 	if (ue_journal_release(shipper->journal, position))
