@@ -98,11 +98,9 @@ main(int argc, char **argv)
 		return EXIT_START_FAILED;
 	}
 	notify("READY=1");
-	ue_log_write(UE_LOG_INFO, "listening", "clients may connect", "address",
-				 sidecar.config.listen, NULL);
-	ue_log_write(UE_LOG_INFO, "admin_listening",
-				 "health, readiness and metrics are served", "address",
-				 sidecar.config.admin_listen, NULL);
+	ue_log_write_listener("listening", "clients may connect", sidecar.config.listen);
+	ue_log_write_listener("admin_listening", "health, readiness and metrics are served",
+						  sidecar.config.admin_listen);
 
 	wait_for_end(&signals);
 	notify("STOPPING=1");
