@@ -100,8 +100,8 @@ const int ue_config_n_settings =
 	sizeof(ue_config_settings) / sizeof(ue_config_settings[0]);
 
 /*
- * As public client libraries and gateways name each API's base, November 2026.  A base may end in a version
- * ("/v1"); a target that begins with one has it only once.  Azure, Bedrock and Vertex have
+ * As public client libraries and gateways name each API's base, November 2026.  A base may
+ * end in a version ("/v1"); a target that begins with one has it only once.  Azure, Bedrock and Vertex have
  * a host for each customer, so they have no default.
  */
 const UeDefaultUpstream ue_config_upstreams[] = {
