@@ -101,8 +101,8 @@ const int ue_config_n_settings =
 
 /*
  * As public client libraries and gateways name each API's base, November 2026.  A base may
- * end in a version ("/v1"); a target that begins with one has it only once.  Azure, Bedrock and Vertex have
- * a host for each customer, so they have no default.
+ * end in a version ("/v1"); a target that begins with one has it only once.  Azure, Bedrock
+ * and Vertex have a host for each customer, so they have no default.
  */
 const UeDefaultUpstream ue_config_upstreams[] = {
 	{"openai", "https://api.openai.com"},
