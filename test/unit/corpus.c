@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "core/arena.h"
+#include "corpus_claims.h"
 
 static void give_up(const char *format, ...)
 	__attribute__((noreturn, format(printf, 1, 2)));
@@ -141,6 +142,23 @@ next_setting(UeSlice *rest, UeSlice *name, UeSlice *value)
 	return false;
 }
 
+/* Lines for people. */
+static bool
+is_remark(UeSlice name)
+{
+	static const UeSlice remarks[] = {
+		UE_SLICE_INIT("source"),
+		UE_SLICE_INIT("checked"),
+		UE_SLICE_INIT("why"),
+		UE_SLICE_INIT("note"),
+	};
+
+	for (size_t i = 0; i < sizeof(remarks) / sizeof(remarks[0]); i++)
+		if (ue_slice_is_equal(remarks[i], name))
+			return true;
+	return false;
+}
+
 static bool
 read_setting(UeCase *kase, UeSlice name, UeSlice value)
 {
@@ -169,8 +187,20 @@ read_setting(UeCase *kase, UeSlice name, UeSlice value)
 	else if (ue_slice_is_equal(name, UE_SLICE("local_message")))
 		kase->local_message = value;
 	else
-		return ue_slice_is_equal(name, UE_SLICE("source"));
+		return is_remark(name) || corpus_is_claim(name);
 	return true;
+}
+
+bool
+corpus_find_setting(const CorpusCase *one, UeSlice name, UeSlice *value)
+{
+	UeSlice rest = slice_of(one->settings);
+	UeSlice each;
+
+	while (next_setting(&rest, &each, value))
+		if (ue_slice_is_equal(each, name))
+			return true;
+	return false;
 }
 
 static void

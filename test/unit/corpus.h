@@ -44,6 +44,9 @@ typedef struct Corpus
 extern Corpus corpus_read(const char *directory);
 extern void corpus_free(Corpus *corpus);
 
+/* The value of a line of the file "case"; false when it has no such line. */
+extern bool corpus_find_setting(const CorpusCase *one, UeSlice name, UeSlice *value);
+
 /* What the files "fault" and "answer.<format>" hold; the caller frees ptr. */
 extern CorpusText corpus_print_fault(const UeVerdict *verdict);
 extern CorpusText corpus_print_answer(const UeRendered *answer);

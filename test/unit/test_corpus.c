@@ -7,6 +7,9 @@
  * The directory is test/bodies, or $UE_BODIES.  --update writes the expected files anew;
  * what it writes is a claim to be read, not a recording to be trusted.
  *
+ * The lines class and expect_* of a case are what a reader of the body expects; no update
+ * touches them, so a recording that contradicts them fails.
+ *
  * For each case also: rendered bodies and the JSON of frames are what jansson reads, no
  * line of "secrets" appears anywhere, every prefix of the body, placed before a page that
  * cannot be read, has a verdict, and an allocation that fails, whichever it is, gives
@@ -18,6 +21,7 @@
 #include <string.h>
 
 #include "corpus.h"
+#include "corpus_claims.h"
 #include "guard.h"
 #include "tap.h"
 
@@ -25,6 +29,7 @@
 #define PREFIXES 700
 
 static bool is_update;
+static size_t n_all_claims;
 
 /* Every line of text as a comment. */
 static void
@@ -138,6 +143,22 @@ has_secret(CorpusText text, const CorpusCase *one)
 	return false;
 }
 
+/* Returns the number of claims that the case makes. */
+static size_t
+check_claims(const CorpusCase *one, const UeVerdict *verdict)
+{
+	size_t n_claims = 0;
+	CorpusText text = corpus_find_contradictions(one, verdict, &n_claims);
+
+	if (n_claims > 0)
+		ok(text.len == 0, "%s: is what a reader expects, %zu claims", one->name,
+		   n_claims);
+	if (text.len > 0)
+		tell((UeSlice){text.ptr, text.len});
+	free(text.ptr);
+	return n_claims;
+}
+
 static void
 check_format(const CorpusCase *one, UeFormat format)
 {
@@ -159,6 +180,7 @@ check_format(const CorpusCase *one, UeFormat format)
 			check_file(one, "fault", text);
 			ok(!has_secret(text, one), "%s: the fault keeps no secret", one->name);
 			free(text.ptr);
+			n_all_claims += check_claims(one, &verdict);
 		}
 		text = corpus_print_answer(&verdict.answer);
 		check_file(one, corpus_answer_name(format), text);
