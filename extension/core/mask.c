@@ -6,11 +6,12 @@
  * entries passes over them.  The others call the rules that know them, in a fixed order.
  *
  * Idempotence.  Every replacement is made such that the rule which wrote it finds it again
- * and writes the same.  Whether that holds for two rules whose texts touch cannot be seen
- * from the rules one by one, so it is not believed but enforced: a text that was changed is
- * scanned again until a scan changes nothing.  The second scan nearly always is the last.
- * A text that is still not at rest after MAX_SCANS is replaced as a whole.  Thus whatever is
- * returned is a text that one scan leaves as it is.
+ * and writes the same, or that no rule finds it.  What remains is that a replacement may
+ * mean something else to its neighbours than what it replaced.  It cannot when it stands
+ * between bytes that belong to no word, when no rule that crosses such bytes has looked at
+ * it in vain (seen_end), and when it ends in a word: then the rules before it see what they
+ * saw, and those behind it never look back beyond such a byte.  After any other change the
+ * text is scanned again.  A text not at rest after MAX_SCANS is replaced as a whole.
  */
 #include "core/mask.h"
 
@@ -66,28 +67,28 @@ const unsigned char ue_mask_classes[256] = {
 static bool apply_trigger(UeMaskScan *scan, Trigger trigger, size_t at);
 static bool apply_colon(UeMaskScan *scan, size_t at);
 static bool apply_percent(UeMaskScan *scan, size_t at);
-static UeStatus scan_text(UeBuf *buf, UeSlice text, UeSlice *out, bool *is_changed);
+static UeStatus scan_text(UeBuf *buf, UeSlice text, UeSlice *out, bool *is_restless);
 static UeStatus write_node(UeArena *arena, UeJsonOut *out, const UeJson *node);
 
 UeStatus
 ue_mask_text(UeArena *arena, UeSlice text, UeSlice *out)
 {
 	UeBuf bufs[2];
-	bool is_changed = true;
+	bool is_restless = true;
 	UeSlice masked = text;
 
 	if (text.len > UE_LIMIT_MASK)
 		return UE_TOO_LARGE;
 	ue_buf_init(&bufs[0], arena, SIZE_MAX - 1);
 	ue_buf_init(&bufs[1], arena, SIZE_MAX - 1);
-	for (int i = 0; is_changed && i < MAX_SCANS; i++)
+	for (int i = 0; is_restless && i < MAX_SCANS; i++)
 	{
-		UeStatus status = scan_text(&bufs[i % 2], masked, &masked, &is_changed);
+		UeStatus status = scan_text(&bufs[i % 2], masked, &masked, &is_restless);
 
 		if (status != UE_OK)
 			return status;
 	}
-	*out = is_changed ? UE_SLICE("***") : masked;
+	*out = is_restless ? UE_SLICE("***") : masked;
 	return UE_OK;
 }
 
@@ -106,7 +107,7 @@ ue_mask_json(UeArena *arena, const UeJson *root, UeSlice *out)
 
 /* One scan; buf is overwritten.  *out is text itself when nothing changes. */
 static UeStatus
-scan_text(UeBuf *buf, UeSlice text, UeSlice *out, bool *is_changed)
+scan_text(UeBuf *buf, UeSlice text, UeSlice *out, bool *is_restless)
 {
 	UeMaskScan scan = {.text = text, .buf = buf};
 
@@ -124,7 +125,7 @@ scan_text(UeBuf *buf, UeSlice text, UeSlice *out, bool *is_changed)
 		if (!apply_trigger(&scan, (Trigger) trigger, at))
 			scan.next = at + 1;
 	}
-	*is_changed = scan.is_changed;
+	*is_restless = scan.is_restless;
 	if (!scan.is_changed)
 	{
 		*out = text;
@@ -208,6 +209,33 @@ ue_mask_write(UeMaskScan *scan, UeSlice text)
 	ue_buf_append(scan->buf, text);
 }
 
+/* Whether a byte before or after a region separates it from the rules of its neighbours. */
+static bool
+is_separator(char byte)
+{
+	return ue_mask_is_class(byte, UE_MASK_BLANK) || byte == '"';
+}
+
+/* Whether what was put between region_at and end may mean something else to other rules. */
+static bool
+is_region_restless(const UeMaskScan *scan, size_t end, UeSlice after)
+{
+	size_t start = scan->region_at;
+	char right = ue_mask_read(scan, end);
+
+	if (start < scan->seen_end || start < scan->arn_colon || after.len == 0 ||
+		!ue_mask_is_class(after.ptr[after.len - 1], UE_MASK_WORD))
+		return true;
+	if (start > 0 && !is_separator(scan->text.ptr[start - 1]) &&
+		scan->text.ptr[start - 1] != '(')
+		return true;
+	/* the full stop of a sentence */
+	if (right == '.')
+		right = ue_mask_read(scan, end + 1);
+	return end < scan->text.len && !is_separator(right) && right != '\\' &&
+		   right != ',' && right != ')' && right != ':';
+}
+
 void
 ue_mask_write_end(UeMaskScan *scan, size_t end)
 {
@@ -221,7 +249,11 @@ ue_mask_write_end(UeMaskScan *scan, size_t end)
 	{
 		after.ptr += scan->region_written;
 		after.len = scan->buf->len - scan->region_written;
-		scan->is_changed |= !ue_slice_is_equal(before, after);
+		if (!ue_slice_is_equal(before, after))
+		{
+			scan->is_changed = true;
+			scan->is_restless |= is_region_restless(scan, end, after);
+		}
 	}
 	scan->floor = end;
 	scan->next = end;

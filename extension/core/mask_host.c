@@ -27,140 +27,214 @@ typedef struct Tld
  * Chosen by hand out of IANA's root zone: those that LLM services, their relays and clouds
  * are seen under.  Private ones: RFC 6762 (local, lan, corp, intranet), RFC 2606 (test,
  * example), AWS and Google Cloud (internal), Kubernetes (svc).
+ *
+ * By their first letters; weak ones are also words, field names or file types.
  */
-static const Tld tlds[] = {
-	/* generic */
-	{UE_SLICE_INIT("com"), TLD_STRONG},
-	{UE_SLICE_INIT("net"), TLD_STRONG},
-	{UE_SLICE_INIT("org"), TLD_STRONG},
-	{UE_SLICE_INIT("edu"), TLD_STRONG},
-	{UE_SLICE_INIT("gov"), TLD_STRONG},
-	{UE_SLICE_INIT("mil"), TLD_STRONG},
-	{UE_SLICE_INIT("io"), TLD_STRONG},
-	{UE_SLICE_INIT("ai"), TLD_STRONG},
-	{UE_SLICE_INIT("co"), TLD_STRONG},
-	{UE_SLICE_INIT("dev"), TLD_STRONG},
-	{UE_SLICE_INIT("app"), TLD_STRONG},
-	{UE_SLICE_INIT("cloud"), TLD_STRONG},
-	{UE_SLICE_INIT("tech"), TLD_STRONG},
-	{UE_SLICE_INIT("xyz"), TLD_STRONG},
-	{UE_SLICE_INIT("top"), TLD_STRONG},
-	{UE_SLICE_INIT("site"), TLD_STRONG},
-	{UE_SLICE_INIT("online"), TLD_STRONG},
-	{UE_SLICE_INIT("store"), TLD_STRONG},
-	{UE_SLICE_INIT("shop"), TLD_STRONG},
-	{UE_SLICE_INIT("club"), TLD_STRONG},
-	{UE_SLICE_INIT("vip"), TLD_STRONG},
-	{UE_SLICE_INIT("biz"), TLD_STRONG},
-	{UE_SLICE_INIT("icu"), TLD_STRONG},
-	{UE_SLICE_INIT("ltd"), TLD_STRONG},
-	{UE_SLICE_INIT("inc"), TLD_STRONG},
-	{UE_SLICE_INIT("gg"), TLD_STRONG},
-	{UE_SLICE_INIT("tv"), TLD_STRONG},
-	{UE_SLICE_INIT("fm"), TLD_STRONG},
-	{UE_SLICE_INIT("eu"), TLD_STRONG},
-	/* countries */
-	{UE_SLICE_INIT("cn"), TLD_STRONG},
-	{UE_SLICE_INIT("jp"), TLD_STRONG},
-	{UE_SLICE_INIT("kr"), TLD_STRONG},
-	{UE_SLICE_INIT("tw"), TLD_STRONG},
-	{UE_SLICE_INIT("hk"), TLD_STRONG},
-	{UE_SLICE_INIT("sg"), TLD_STRONG},
-	{UE_SLICE_INIT("uk"), TLD_STRONG},
-	{UE_SLICE_INIT("de"), TLD_STRONG},
-	{UE_SLICE_INIT("fr"), TLD_STRONG},
-	{UE_SLICE_INIT("nl"), TLD_STRONG},
-	{UE_SLICE_INIT("es"), TLD_STRONG},
-	{UE_SLICE_INIT("ru"), TLD_STRONG},
-	{UE_SLICE_INIT("ch"), TLD_STRONG},
-	{UE_SLICE_INIT("se"), TLD_STRONG},
-	{UE_SLICE_INIT("ca"), TLD_STRONG},
-	{UE_SLICE_INIT("au"), TLD_STRONG},
-	{UE_SLICE_INIT("br"), TLD_STRONG},
-	{UE_SLICE_INIT("mx"), TLD_STRONG},
-	{UE_SLICE_INIT("nz"), TLD_STRONG},
-	{UE_SLICE_INIT("za"), TLD_STRONG},
-	{UE_SLICE_INIT("dk"), TLD_STRONG},
-	{UE_SLICE_INIT("fi"), TLD_STRONG},
-	{UE_SLICE_INIT("cz"), TLD_STRONG},
-	{UE_SLICE_INIT("hu"), TLD_STRONG},
-	{UE_SLICE_INIT("ro"), TLD_STRONG},
-	{UE_SLICE_INIT("gr"), TLD_STRONG},
-	{UE_SLICE_INIT("pt"), TLD_STRONG},
-	{UE_SLICE_INIT("tr"), TLD_STRONG},
-	{UE_SLICE_INIT("ua"), TLD_STRONG},
-	{UE_SLICE_INIT("il"), TLD_STRONG},
-	{UE_SLICE_INIT("ae"), TLD_STRONG},
-	{UE_SLICE_INIT("th"), TLD_STRONG},
-	{UE_SLICE_INIT("vn"), TLD_STRONG},
-	{UE_SLICE_INIT("cl"), TLD_STRONG},
-	{UE_SLICE_INIT("ar"), TLD_STRONG},
-	{UE_SLICE_INIT("ie"), TLD_STRONG},
-	{UE_SLICE_INIT("lu"), TLD_STRONG},
-	{UE_SLICE_INIT("lt"), TLD_STRONG},
-	{UE_SLICE_INIT("lv"), TLD_STRONG},
-	{UE_SLICE_INIT("sk"), TLD_STRONG},
-	{UE_SLICE_INIT("bg"), TLD_STRONG},
-	{UE_SLICE_INIT("kz"), TLD_STRONG},
-	{UE_SLICE_INIT("ir"), TLD_STRONG},
-	{UE_SLICE_INIT("pk"), TLD_STRONG},
-	{UE_SLICE_INIT("ng"), TLD_STRONG},
-	{UE_SLICE_INIT("ke"), TLD_STRONG},
-	/* also words, field names or file types */
-	{UE_SLICE_INIT("id"), TLD_WEAK},
-	{UE_SLICE_INIT("in"), TLD_WEAK},
-	{UE_SLICE_INIT("is"), TLD_WEAK},
-	{UE_SLICE_INIT("it"), TLD_WEAK},
-	{UE_SLICE_INIT("at"), TLD_WEAK},
-	{UE_SLICE_INIT("be"), TLD_WEAK},
-	{UE_SLICE_INIT("by"), TLD_WEAK},
-	{UE_SLICE_INIT("me"), TLD_WEAK},
-	{UE_SLICE_INIT("my"), TLD_WEAK},
-	{UE_SLICE_INIT("no"), TLD_WEAK},
-	{UE_SLICE_INIT("so"), TLD_WEAK},
-	{UE_SLICE_INIT("to"), TLD_WEAK},
-	{UE_SLICE_INIT("us"), TLD_WEAK},
-	{UE_SLICE_INIT("cc"), TLD_WEAK},
-	{UE_SLICE_INIT("im"), TLD_WEAK},
-	{UE_SLICE_INIT("ink"), TLD_WEAK},
-	{UE_SLICE_INIT("pl"), TLD_WEAK},
-	{UE_SLICE_INIT("ph"), TLD_WEAK},
-	{UE_SLICE_INIT("sh"), TLD_WEAK},
-	{UE_SLICE_INIT("info"), TLD_WEAK},
-	{UE_SLICE_INIT("name"), TLD_WEAK},
-	{UE_SLICE_INIT("pro"), TLD_WEAK},
-	{UE_SLICE_INIT("chat"), TLD_WEAK},
-	{UE_SLICE_INIT("run"), TLD_WEAK},
-	{UE_SLICE_INIT("host"), TLD_WEAK},
-	{UE_SLICE_INIT("space"), TLD_WEAK},
-	{UE_SLICE_INIT("live"), TLD_WEAK},
-	{UE_SLICE_INIT("world"), TLD_WEAK},
-	{UE_SLICE_INIT("group"), TLD_WEAK},
-	{UE_SLICE_INIT("network"), TLD_WEAK},
-	{UE_SLICE_INIT("services"), TLD_WEAK},
-	{UE_SLICE_INIT("tools"), TLD_WEAK},
-	{UE_SLICE_INIT("email"), TLD_WEAK},
-	{UE_SLICE_INIT("link"), TLD_WEAK},
-	{UE_SLICE_INIT("page"), TLD_WEAK},
-	{UE_SLICE_INIT("one"), TLD_WEAK},
-	{UE_SLICE_INIT("plus"), TLD_WEAK},
-	{UE_SLICE_INIT("team"), TLD_WEAK},
-	{UE_SLICE_INIT("work"), TLD_WEAK},
-	{UE_SLICE_INIT("art"), TLD_WEAK},
-	{UE_SLICE_INIT("fun"), TLD_WEAK},
-	{UE_SLICE_INIT("codes"), TLD_WEAK},
-	{UE_SLICE_INIT("systems"), TLD_WEAK},
-	{UE_SLICE_INIT("zone"), TLD_WEAK},
-	/* names that resolve only at home */
-	{UE_SLICE_INIT("internal"), TLD_PRIVATE},
-	{UE_SLICE_INIT("local"), TLD_PRIVATE},
-	{UE_SLICE_INIT("lan"), TLD_PRIVATE},
-	{UE_SLICE_INIT("corp"), TLD_PRIVATE},
-	{UE_SLICE_INIT("intranet"), TLD_PRIVATE},
-	{UE_SLICE_INIT("localdomain"), TLD_PRIVATE},
-	{UE_SLICE_INIT("svc"), TLD_PRIVATE},
-	{UE_SLICE_INIT("test"), TLD_PRIVATE},
-	{UE_SLICE_INIT("example"), TLD_PRIVATE},
+#define N_LETTERS 26
+#define MAX_TLDS  15
+
+static const Tld tlds[N_LETTERS][MAX_TLDS] =
+	{
+		['a' - 'a'] =
+			{
+				{UE_SLICE_INIT("ai"), TLD_STRONG},
+				{UE_SLICE_INIT("app"), TLD_STRONG},
+				{UE_SLICE_INIT("au"), TLD_STRONG},
+				{UE_SLICE_INIT("ae"), TLD_STRONG},
+				{UE_SLICE_INIT("ar"), TLD_STRONG},
+				{UE_SLICE_INIT("at"), TLD_WEAK},
+				{UE_SLICE_INIT("art"), TLD_WEAK},
+			},
+		['b' - 'a'] =
+			{
+				{UE_SLICE_INIT("biz"), TLD_STRONG},
+				{UE_SLICE_INIT("br"), TLD_STRONG},
+				{UE_SLICE_INIT("bg"), TLD_STRONG},
+				{UE_SLICE_INIT("be"), TLD_WEAK},
+				{UE_SLICE_INIT("by"), TLD_WEAK},
+			},
+		['c' - 'a'] =
+			{
+				{UE_SLICE_INIT("com"), TLD_STRONG},
+				{UE_SLICE_INIT("co"), TLD_STRONG},
+				{UE_SLICE_INIT("cloud"), TLD_STRONG},
+				{UE_SLICE_INIT("club"), TLD_STRONG},
+				{UE_SLICE_INIT("cn"), TLD_STRONG},
+				{UE_SLICE_INIT("ch"), TLD_STRONG},
+				{UE_SLICE_INIT("ca"), TLD_STRONG},
+				{UE_SLICE_INIT("cz"), TLD_STRONG},
+				{UE_SLICE_INIT("cl"), TLD_STRONG},
+				{UE_SLICE_INIT("cc"), TLD_WEAK},
+				{UE_SLICE_INIT("chat"), TLD_WEAK},
+				{UE_SLICE_INIT("codes"), TLD_WEAK},
+				{UE_SLICE_INIT("corp"), TLD_PRIVATE},
+			},
+		['d' - 'a'] =
+			{
+				{UE_SLICE_INIT("dev"), TLD_STRONG},
+				{UE_SLICE_INIT("de"), TLD_STRONG},
+				{UE_SLICE_INIT("dk"), TLD_STRONG},
+			},
+		['e' - 'a'] =
+			{
+				{UE_SLICE_INIT("edu"), TLD_STRONG},
+				{UE_SLICE_INIT("eu"), TLD_STRONG},
+				{UE_SLICE_INIT("es"), TLD_STRONG},
+				{UE_SLICE_INIT("email"), TLD_WEAK},
+				{UE_SLICE_INIT("example"), TLD_PRIVATE},
+			},
+		['f' - 'a'] =
+			{
+				{UE_SLICE_INIT("fm"), TLD_STRONG},
+				{UE_SLICE_INIT("fr"), TLD_STRONG},
+				{UE_SLICE_INIT("fi"), TLD_STRONG},
+				{UE_SLICE_INIT("fun"), TLD_WEAK},
+			},
+		['g' - 'a'] =
+			{
+				{UE_SLICE_INIT("gov"), TLD_STRONG},
+				{UE_SLICE_INIT("gg"), TLD_STRONG},
+				{UE_SLICE_INIT("gr"), TLD_STRONG},
+				{UE_SLICE_INIT("group"), TLD_WEAK},
+			},
+		['h' - 'a'] =
+			{
+				{UE_SLICE_INIT("hk"), TLD_STRONG},
+				{UE_SLICE_INIT("hu"), TLD_STRONG},
+				{UE_SLICE_INIT("host"), TLD_WEAK},
+			},
+		['i' - 'a'] =
+			{
+				{UE_SLICE_INIT("io"), TLD_STRONG},
+				{UE_SLICE_INIT("icu"), TLD_STRONG},
+				{UE_SLICE_INIT("inc"), TLD_STRONG},
+				{UE_SLICE_INIT("il"), TLD_STRONG},
+				{UE_SLICE_INIT("ie"), TLD_STRONG},
+				{UE_SLICE_INIT("ir"), TLD_STRONG},
+				{UE_SLICE_INIT("id"), TLD_WEAK},
+				{UE_SLICE_INIT("in"), TLD_WEAK},
+				{UE_SLICE_INIT("is"), TLD_WEAK},
+				{UE_SLICE_INIT("it"), TLD_WEAK},
+				{UE_SLICE_INIT("im"), TLD_WEAK},
+				{UE_SLICE_INIT("ink"), TLD_WEAK},
+				{UE_SLICE_INIT("info"), TLD_WEAK},
+				{UE_SLICE_INIT("internal"), TLD_PRIVATE},
+				{UE_SLICE_INIT("intranet"), TLD_PRIVATE},
+			},
+		['j' - 'a'] =
+			{
+				{UE_SLICE_INIT("jp"), TLD_STRONG},
+			},
+		['k' - 'a'] =
+			{
+				{UE_SLICE_INIT("kr"), TLD_STRONG},
+				{UE_SLICE_INIT("kz"), TLD_STRONG},
+				{UE_SLICE_INIT("ke"), TLD_STRONG},
+			},
+		['l' - 'a'] =
+			{
+				{UE_SLICE_INIT("ltd"), TLD_STRONG},
+				{UE_SLICE_INIT("lu"), TLD_STRONG},
+				{UE_SLICE_INIT("lt"), TLD_STRONG},
+				{UE_SLICE_INIT("lv"), TLD_STRONG},
+				{UE_SLICE_INIT("live"), TLD_WEAK},
+				{UE_SLICE_INIT("link"), TLD_WEAK},
+				{UE_SLICE_INIT("local"), TLD_PRIVATE},
+				{UE_SLICE_INIT("lan"), TLD_PRIVATE},
+				{UE_SLICE_INIT("localdomain"), TLD_PRIVATE},
+			},
+		['m' - 'a'] =
+			{
+				{UE_SLICE_INIT("mil"), TLD_STRONG},
+				{UE_SLICE_INIT("mx"), TLD_STRONG},
+				{UE_SLICE_INIT("me"), TLD_WEAK},
+				{UE_SLICE_INIT("my"), TLD_WEAK},
+			},
+		['n' - 'a'] =
+			{
+				{UE_SLICE_INIT("net"), TLD_STRONG},
+				{UE_SLICE_INIT("nl"), TLD_STRONG},
+				{UE_SLICE_INIT("nz"), TLD_STRONG},
+				{UE_SLICE_INIT("ng"), TLD_STRONG},
+				{UE_SLICE_INIT("no"), TLD_WEAK},
+				{UE_SLICE_INIT("name"), TLD_WEAK},
+				{UE_SLICE_INIT("network"), TLD_WEAK},
+			},
+		['o' - 'a'] =
+			{
+				{UE_SLICE_INIT("org"), TLD_STRONG},
+				{UE_SLICE_INIT("online"), TLD_STRONG},
+				{UE_SLICE_INIT("one"), TLD_WEAK},
+			},
+		['p' - 'a'] =
+			{
+				{UE_SLICE_INIT("pt"), TLD_STRONG},
+				{UE_SLICE_INIT("pk"), TLD_STRONG},
+				{UE_SLICE_INIT("pl"), TLD_WEAK},
+				{UE_SLICE_INIT("ph"), TLD_WEAK},
+				{UE_SLICE_INIT("pro"), TLD_WEAK},
+				{UE_SLICE_INIT("page"), TLD_WEAK},
+				{UE_SLICE_INIT("plus"), TLD_WEAK},
+			},
+		['r' - 'a'] =
+			{
+				{UE_SLICE_INIT("ru"), TLD_STRONG},
+				{UE_SLICE_INIT("ro"), TLD_STRONG},
+				{UE_SLICE_INIT("run"), TLD_WEAK},
+			},
+		['s' - 'a'] =
+			{
+				{UE_SLICE_INIT("site"), TLD_STRONG},
+				{UE_SLICE_INIT("store"), TLD_STRONG},
+				{UE_SLICE_INIT("shop"), TLD_STRONG},
+				{UE_SLICE_INIT("sg"), TLD_STRONG},
+				{UE_SLICE_INIT("se"), TLD_STRONG},
+				{UE_SLICE_INIT("sk"), TLD_STRONG},
+				{UE_SLICE_INIT("so"), TLD_WEAK},
+				{UE_SLICE_INIT("sh"), TLD_WEAK},
+				{UE_SLICE_INIT("space"), TLD_WEAK},
+				{UE_SLICE_INIT("services"), TLD_WEAK},
+				{UE_SLICE_INIT("systems"), TLD_WEAK},
+				{UE_SLICE_INIT("svc"), TLD_PRIVATE},
+			},
+		['t' - 'a'] =
+			{
+				{UE_SLICE_INIT("tech"), TLD_STRONG},
+				{UE_SLICE_INIT("top"), TLD_STRONG},
+				{UE_SLICE_INIT("tv"), TLD_STRONG},
+				{UE_SLICE_INIT("tw"), TLD_STRONG},
+				{UE_SLICE_INIT("tr"), TLD_STRONG},
+				{UE_SLICE_INIT("th"), TLD_STRONG},
+				{UE_SLICE_INIT("to"), TLD_WEAK},
+				{UE_SLICE_INIT("tools"), TLD_WEAK},
+				{UE_SLICE_INIT("team"), TLD_WEAK},
+				{UE_SLICE_INIT("test"), TLD_PRIVATE},
+			},
+		['u' - 'a'] =
+			{
+				{UE_SLICE_INIT("uk"), TLD_STRONG},
+				{UE_SLICE_INIT("ua"), TLD_STRONG},
+				{UE_SLICE_INIT("us"), TLD_WEAK},
+			},
+		['v' - 'a'] =
+			{
+				{UE_SLICE_INIT("vip"), TLD_STRONG},
+				{UE_SLICE_INIT("vn"), TLD_STRONG},
+			},
+		['w' - 'a'] =
+			{
+				{UE_SLICE_INIT("world"), TLD_WEAK},
+				{UE_SLICE_INIT("work"), TLD_WEAK},
+			},
+		['x' - 'a'] =
+			{
+				{UE_SLICE_INIT("xyz"), TLD_STRONG},
+			},
+		['z' - 'a'] =
+			{
+				{UE_SLICE_INIT("za"), TLD_STRONG},
+				{UE_SLICE_INIT("zone"), TLD_WEAK},
+			},
 };
 
 /* Registries that sell below these under a two-letter TLD: example.co.uk, example.com.cn. */
@@ -217,10 +291,19 @@ static bool is_ipv6(UeSlice text);
 static const Tld *
 find_tld(UeSlice label)
 {
-	for (size_t i = 0; i < N_ROWS(tlds); i++)
+	const Tld *row;
+	unsigned letter;
+
+	/* no letter becomes one of the others by setting this bit */
+	letter = label.len > 1 ? (unsigned) (label.ptr[0] | 0x20) - 'a' : N_LETTERS;
+	if (letter >= N_LETTERS)
+		return NULL;
+	row = tlds[letter];
+	for (size_t i = 0; i < MAX_TLDS && row[i].name.len > 0; i++)
 	{
-		if (ue_slice_is_equal_fold(label, tlds[i].name))
-			return &tlds[i];
+		if (row[i].name.len == label.len && (label.ptr[1] | 0x20) == row[i].name.ptr[1] &&
+			ue_slice_is_equal_fold(label, row[i].name))
+			return &row[i];
 	}
 	return NULL;
 }

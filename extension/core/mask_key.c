@@ -184,6 +184,23 @@ static const UeSlice bearer_words[] = {
 static bool has_key_body(const UeMaskScan *scan, const KeyPrefix *row, size_t start);
 static bool apply_pem(UeMaskScan *scan, size_t at);
 
+/* Byte by byte: most differ in the first or the last one, and a call costs more than that. */
+static bool
+is_prefix_at(const UeMaskScan *scan, const KeyPrefix *row, size_t start)
+{
+	const char *text = scan->text.ptr + start;
+	size_t last = row->prefix.len - 1;
+
+	if (scan->text.len - start <= last || text[last] != row->prefix.ptr[last])
+		return false;
+	for (size_t i = 0; i < last; i++)
+	{
+		if (text[i] != row->prefix.ptr[i])
+			return false;
+	}
+	return true;
+}
+
 bool
 ue_mask_apply_key(UeMaskScan *scan, size_t at)
 {
@@ -203,7 +220,7 @@ ue_mask_apply_key(UeMaskScan *scan, size_t at)
 
 		if (row->prefix.len == 0)
 			break;
-		if (at - scan->floor < row->trigger || !ue_mask_has(scan, start, row->prefix) ||
+		if (at - scan->floor < row->trigger || !is_prefix_at(scan, row, start) ||
 			!has_key_body(scan, row, start))
 			continue;
 		ue_mask_write_stars(scan, start, row->prefix.len,
@@ -368,12 +385,14 @@ ue_mask_apply_scheme(UeMaskScan *scan, size_t at)
 		end--;
 	word = ue_slice_sub(scan->text, start, end - start);
 	if (word.len == 0 || is_bearer_word(word) ||
-		(!ue_mask_is_word_start(scan, at) && !is_glued_key(word)))
+		(!ue_mask_is_word_start(scan, at) && !is_glued_key(word)) ||
+		/* "Basic plan" is a plan */
+		(!is_bearer && !ue_mask_is_random(word) &&
+		 (word.len < 8 || word.ptr[word.len - 1] != '=')))
+	{
+		ue_mask_note_seen(scan, end);
 		return false;
-	/* "Basic plan" is a plan */
-	if (!is_bearer && !ue_mask_is_random(word) &&
-		(word.len < 8 || word.ptr[word.len - 1] != '='))
-		return false;
+	}
 	ue_mask_write_stars(scan, start, 0, end);
 	return true;
 }

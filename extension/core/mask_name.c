@@ -158,6 +158,8 @@ static const UeSlice empty_values[] = {
 /* No name in the table, with what vendors put before it, is longer. */
 #define LONGEST_NAME 64
 
+#define SHORTEST_FRAGMENT 3
+
 /* A value this long is no word of a sentence. */
 #define LONG_VALUE 16
 
@@ -208,19 +210,17 @@ ue_mask_find_name(UeSlice name)
 static UeSlice
 copy_folded(UeSlice name, char *copy)
 {
-	UeSlice folded = {copy, 0};
-
 	if (name.len > LONGEST_NAME)
 		name = ue_slice_sub(name, name.len - LONGEST_NAME, LONGEST_NAME);
 	for (size_t i = 0; i < name.len; i++)
 	{
 		char byte = name.ptr[i];
 
-		if (byte >= 'A' && byte <= 'Z')
-			byte = (char) (byte + ('a' - 'A'));
-		copy[folded.len++] = byte == '-' ? '_' : byte;
+		/* without a branch, so that it is done to many bytes at a time */
+		byte = (char) (byte + (byte >= 'A' && byte <= 'Z') * ('a' - 'A'));
+		copy[i] = (char) (byte == '-' ? '_' : byte);
 	}
-	return folded;
+	return (UeSlice){copy, name.len};
 }
 
 static bool
@@ -243,19 +243,31 @@ is_at_place(UeSlice name, size_t at, size_t len, Place place)
 	return false;
 }
 
+static bool
+is_fragment_at(UeSlice name, size_t at, UeSlice text)
+{
+	if (text.len > name.len - at)
+		return false;
+	/* the table says that the first byte is the same */
+	for (size_t i = 1; i < text.len; i++)
+	{
+		if (name.ptr[at + i] != text.ptr[i])
+			return false;
+	}
+	return true;
+}
+
 static const Fragment *
 find_fragment_at(UeSlice name, size_t at)
 {
 	const Fragment *row;
-	size_t room = name.len - at;
 
-	if (name.ptr[at] < 'a' || name.ptr[at] > 'z' || room < 3)
+	if (name.ptr[at] < 'a' || name.ptr[at] > 'z')
 		return NULL;
 	row = fragments[name.ptr[at] - 'a'];
 	for (size_t i = 0; i < MAX_FRAGMENTS && row[i].text.len > 0; i++)
 	{
-		if (row[i].text.ptr[1] == name.ptr[at + 1] && row[i].text.len <= room &&
-			memcmp(row[i].text.ptr, name.ptr + at, row[i].text.len) == 0 &&
+		if (is_fragment_at(name, at, row[i].text) &&
 			is_at_place(name, at, row[i].text.len, row[i].place))
 			return &row[i];
 	}
@@ -271,7 +283,7 @@ find_fragment(UeSlice name)
 	const Fragment *found = NULL;
 	size_t n;
 
-	for (size_t i = 0; i < folded.len && found == NULL; i++)
+	for (size_t i = 0; i + SHORTEST_FRAGMENT <= folded.len && found == NULL; i++)
 		found = find_fragment_at(folded, i);
 	if (found == NULL || is_listed(folded, harmless_names, N_ROWS(harmless_names)))
 		return NULL;
@@ -302,7 +314,11 @@ ue_mask_apply_name(UeMaskScan *scan, size_t at, size_t at_len)
 		return false;
 	if (value.fragment->prose == PROSE_LINE && !value.is_quoted && !value.is_equals)
 		return apply_line(scan, &value);
-	return apply_quoted(scan, &value) || apply_word(scan, &value);
+	if (apply_quoted(scan, &value) || apply_word(scan, &value))
+		return true;
+	/* a quote, and what makes it one that ends a sentence, at least */
+	ue_mask_note_seen(scan, value.at + 2);
+	return false;
 }
 
 static bool
@@ -467,7 +483,10 @@ apply_quoted(UeMaskScan *scan, const NamedValue *value)
 			UeSlice text = ue_slice_sub(scan->text, at + 1, end - (at + 1));
 
 			if (!value->is_certain && !ue_mask_is_random(text) && text.len < LONG_VALUE)
+			{
+				ue_mask_note_seen(scan, end);
 				return is_applied;
+			}
 			ue_mask_write_stars(scan, at + 1, 0, end);
 			is_applied = true;
 		}
@@ -529,6 +548,17 @@ is_number(UeSlice text)
 	return true;
 }
 
+/* Whether the word is the value's secret, and not a sentence going on, a number, a null. */
+static bool
+is_secret_word(const NamedValue *value, UeSlice word)
+{
+	if (word.len == 0 || is_listed(word, empty_values, N_ROWS(empty_values)))
+		return false;
+	if (is_number(word) && value->fragment->secrecy != UE_MASK_SECRECY_ALL)
+		return false;
+	return value->is_certain || ue_mask_is_random(word) || word.len >= LONG_VALUE;
+}
+
 static bool
 apply_word(UeMaskScan *scan, const NamedValue *value)
 {
@@ -546,22 +576,20 @@ apply_word(UeMaskScan *scan, const NamedValue *value)
 	word = ue_slice_sub(scan->text, start, end - start);
 	if (is_listed(word, auth_schemes, N_ROWS(auth_schemes)))
 	{
-		size_t second = end;
-
-		while (ue_mask_read(scan, second) == ' ' || ue_mask_read(scan, second) == '+')
-			second++;
-		end = find_word_end(scan, second);
-		if (second == start + word.len || end == second)
+		start = end;
+		while (ue_mask_read(scan, start) == ' ' || ue_mask_read(scan, start) == '+')
+			start++;
+		/* the scheme alone */
+		if (start == end)
 			return false;
-		start = second;
+		end = find_word_end(scan, start);
 		word = ue_slice_sub(scan->text, start, end - start);
 	}
-	if (word.len == 0 || is_listed(word, empty_values, N_ROWS(empty_values)))
+	if (!is_secret_word(value, word))
+	{
+		ue_mask_note_seen(scan, end);
 		return false;
-	if (is_number(word) && value->fragment->secrecy != UE_MASK_SECRECY_ALL)
-		return false;
-	if (!value->is_certain && !ue_mask_is_random(word) && word.len < LONG_VALUE)
-		return false;
+	}
 	ue_mask_write_stars(scan, start, 0, end);
 	return true;
 }

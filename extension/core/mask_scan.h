@@ -29,7 +29,9 @@ typedef struct UeMaskScan
 	size_t star_end;	   /* and stars as parts of a key half hidden by others; */
 	size_t at_end;		   /* no local part of an address begins before this */
 	size_t arn_colon;	   /* the colon before the account of an ARN; 0: none is ahead */
-	bool is_changed;	   /* a replacement differed from what it replaced */
+	size_t seen_end;	   /* up to here a value was looked at and let be */
+	bool is_changed;	   /* a replacement differed from what it replaced, */
+	bool is_restless;	   /* and may change what a rule beside it finds */
 } UeMaskScan;
 
 /* Classes of bytes, to be combined. */
@@ -57,6 +59,14 @@ static inline char
 ue_mask_read(const UeMaskScan *scan, size_t at)
 {
 	return at < scan->text.len ? scan->text.ptr[at] : '\0';
+}
+
+/* A rule has looked at the text up to an offset, across blanks or quotes. */
+static inline void
+ue_mask_note_seen(UeMaskScan *scan, size_t end)
+{
+	if (end > scan->seen_end)
+		scan->seen_end = end;
 }
 
 /* Regions; start must not be below floor. */
