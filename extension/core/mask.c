@@ -49,9 +49,9 @@ static const unsigned char triggers[256] = {
 	['b'] = TRIGGER_SCHEME,	 ['j'] = TRIGGER_LETTER,
 };
 
-const unsigned char ue_mask_classes[256] = {
-	[0 ... ' '] = UE_MASK_BLANK,
-	[0x7F] = UE_MASK_BLANK,
+const unsigned short ue_mask_classes[256] = {
+	[0 ... ' '] = UE_MASK_BLANK | UE_MASK_RARE,
+	[0x7F] = UE_MASK_BLANK | UE_MASK_RARE,
 	['0' ... '9'] = UE_MASK_DIGIT | UE_MASK_HEX | UE_MASK_PLAIN,
 	['a' ... 'f'] = UE_MASK_LOWER | UE_MASK_HEX | UE_MASK_PLAIN,
 	['g' ... 'z'] = UE_MASK_LOWER | UE_MASK_PLAIN,
@@ -62,6 +62,18 @@ const unsigned char ue_mask_classes[256] = {
 	['*'] = UE_MASK_STAR | UE_MASK_PLAIN,
 	['.'] = UE_MASK_PLAIN,
 	['%'] = UE_MASK_PLAIN,
+	['/'] = UE_MASK_URL,
+	['?'] = UE_MASK_URL,
+	['#'] = UE_MASK_URL,
+	['&'] = UE_MASK_URL,
+	[';'] = UE_MASK_URL,
+	['='] = UE_MASK_URL,
+	['"'] = UE_MASK_RARE,
+	['<'] = UE_MASK_RARE,
+	['>'] = UE_MASK_RARE,
+	['`'] = UE_MASK_RARE,
+	['\\'] = UE_MASK_RARE,
+	[0xC0 ... 0xFF] = UE_MASK_RARE,
 };
 
 static bool apply_trigger(UeMaskScan *scan, Trigger trigger, size_t at);
@@ -213,7 +225,7 @@ ue_mask_write(UeMaskScan *scan, UeSlice text)
 static bool
 is_separator(char byte)
 {
-	return ue_mask_is_class(byte, UE_MASK_BLANK) || byte == '"';
+	return ue_mask_is_class(byte, UE_MASK_BLANK) || byte == '"' || byte == '/';
 }
 
 /* Whether what was put between region_at and end may mean something else to other rules. */
@@ -221,19 +233,22 @@ static bool
 is_region_restless(const UeMaskScan *scan, size_t end, UeSlice after)
 {
 	size_t start = scan->region_at;
+	char left = start > 0 ? scan->text.ptr[start - 1] : ' ';
 	char right = ue_mask_read(scan, end);
 
-	if (start < scan->seen_end || start < scan->arn_colon || after.len == 0 ||
-		!ue_mask_is_class(after.ptr[after.len - 1], UE_MASK_WORD))
+	/* right behind another region what stood on the left is gone */
+	if ((start == scan->floor && start > 0) || start < scan->seen_end ||
+		start < scan->arn_colon)
 		return true;
-	if (start > 0 && !is_separator(scan->text.ptr[start - 1]) &&
-		scan->text.ptr[start - 1] != '(')
+	if (after.len == 0 || !ue_mask_is_class(after.ptr[after.len - 1], UE_MASK_WORD))
+		return true;
+	if (!is_separator(left) && left != '(')
 		return true;
 	/* the full stop of a sentence */
-	if (right == '.')
+	if (right == '.' && ue_mask_read(scan, end + 1) != ':')
 		right = ue_mask_read(scan, end + 1);
-	return end < scan->text.len && !is_separator(right) && right != '\\' &&
-		   right != ',' && right != ')' && right != ':';
+	/* NUL too: the text's end */
+	return !is_separator(right) && memchr("\\,):", right, 4) == NULL;
 }
 
 void
@@ -360,8 +375,19 @@ is_wide_punctuation(const UeMaskScan *scan, size_t at)
 		   ue_mask_has(scan, at, UE_SLICE("\xC2\xA0"));
 }
 
+bool
+ue_mask_is_listed(UeSlice word, const UeSlice *list, size_t n_words)
+{
+	for (size_t i = 0; i < n_words; i++)
+	{
+		if (word.len == list[i].len && ue_slice_is_equal_fold(word, list[i]))
+			return true;
+	}
+	return false;
+}
+
 char
-ue_mask_read_unit(const UeMaskScan *scan, size_t at, size_t *len)
+ue_mask_read_rare_unit(const UeMaskScan *scan, size_t at, size_t *len)
 {
 	/* what Go, PHP and others escape although they need not; the rest ends the text */
 	static const char hex[] = "262f3d3f23402b253a7e2c3b";

@@ -309,17 +309,6 @@ find_tld(UeSlice label)
 }
 
 static bool
-is_listed(UeSlice word, const UeSlice *list, size_t n_words)
-{
-	for (size_t i = 0; i < n_words; i++)
-	{
-		if (ue_slice_is_equal_fold(word, list[i]))
-			return true;
-	}
-	return false;
-}
-
-static bool
 is_of_class(UeSlice text, int classes)
 {
 	for (size_t i = 0; i < text.len; i++)
@@ -410,7 +399,7 @@ is_domain(UeSlice name, size_t n_labels)
 
 	(void) read_last_label(&rest, &label);
 	tld = find_tld(label);
-	if (tld == NULL || is_listed(name, public_names, N_ROWS(public_names)))
+	if (tld == NULL || ue_mask_is_listed(name, public_names, N_ROWS(public_names)))
 		return false;
 	/* a_b.com is no host name, but my_bucket.s3.example.com exists */
 	if (n_labels == 2 && memchr(rest.ptr, '_', rest.len) != NULL)
@@ -421,8 +410,8 @@ is_domain(UeSlice name, size_t n_labels)
 			return true;
 		case TLD_WEAK:
 			return ue_slice_find(name, UE_SLICE("."), &first_dot) &&
-				   is_listed(ue_slice_sub(name, 0, first_dot), host_labels,
-							 N_ROWS(host_labels));
+				   ue_mask_is_listed(ue_slice_sub(name, 0, first_dot), host_labels,
+									 N_ROWS(host_labels));
 		case TLD_PRIVATE:
 			return n_labels >= 3 || ue_slice_has_prefix(name, UE_SLICE("***."));
 	}
@@ -447,7 +436,7 @@ ue_mask_write_host(UeMaskScan *scan, UeSlice host)
 		return;
 	ue_mask_write(scan, UE_SLICE("."));
 	if (last.len == 2 && read_last_label(&rest, &second) && rest.len > 0 &&
-		is_listed(second, second_levels, N_ROWS(second_levels)))
+		ue_mask_is_listed(second, second_levels, N_ROWS(second_levels)))
 	{
 		ue_mask_write(scan, second);
 		ue_mask_write(scan, UE_SLICE("."));
@@ -459,12 +448,19 @@ ue_mask_write_host(UeMaskScan *scan, UeSlice host)
 static bool
 is_octet(UeSlice text)
 {
-	int64_t value;
+	int value = 0;
 
 	if (ue_slice_has_prefix(text, UE_SLICE("***")))
 		return is_of_class(text, UE_MASK_STAR);
-	return text.len <= 3 && is_of_class(text, UE_MASK_DIGIT) &&
-		   ue_slice_parse_int64(text, &value) && value <= 255;
+	if (text.len == 0 || text.len > 3)
+		return false;
+	for (size_t i = 0; i < text.len; i++)
+	{
+		if (!ue_mask_is_class(text.ptr[i], UE_MASK_DIGIT))
+			return false;
+		value = 10 * value + (text.ptr[i] - '0');
+	}
+	return value <= 255;
 }
 
 /*
@@ -506,11 +502,6 @@ find_ipv4(const UeMaskScan *scan, size_t *start, size_t *end)
 		if (ue_mask_is_class(text[i - 1], UE_MASK_DASH))
 			to = i - 1;
 	}
-	for (size_t i = 0; i < N_ROWS(version_words); i++)
-	{
-		if (ue_mask_has_before(scan, from, version_words[i]))
-			return false;
-	}
 	rest = ue_slice_sub(scan->text, from, to - from);
 	while (is_more)
 	{
@@ -522,6 +513,11 @@ find_ipv4(const UeMaskScan *scan, size_t *start, size_t *end)
 	/* python3.10.0.1 */
 	if (is_glued && n_digits < MIN_GLUED_DIGITS)
 		return false;
+	for (size_t i = 0; i < N_ROWS(version_words); i++)
+	{
+		if (ue_mask_has_before(scan, from, version_words[i]))
+			return false;
+	}
 	*start = from;
 	*end = to;
 	return true;
@@ -538,6 +534,13 @@ is_dotted_key(UeSlice name)
 		   is_of_class(id, UE_MASK_HEX) && is_of_class(secret, UE_MASK_ALNUM);
 }
 
+static bool
+is_local_part(char byte)
+{
+	return ue_mask_is_class(byte, UE_MASK_WORD) || byte == '.' || byte == '+' ||
+		   byte == '%' || byte == '\'';
+}
+
 bool
 ue_mask_apply_email(UeMaskScan *scan, size_t at, size_t at_len)
 {
@@ -550,8 +553,7 @@ ue_mask_apply_email(UeMaskScan *scan, size_t at, size_t at_len)
 	UeSlice rest;
 	UeSlice last;
 
-	while (start > lowest && (ue_mask_is_class(scan->text.ptr[start - 1], UE_MASK_WORD) ||
-							  memchr(".+%'", scan->text.ptr[start - 1], 4) != NULL))
+	while (start > lowest && is_local_part(scan->text.ptr[start - 1]))
 		start--;
 	scan->at_end = domain;
 	start = ue_mask_skip_escape(scan, start);
@@ -590,6 +592,7 @@ ue_mask_apply_ipv6(UeMaskScan *scan, size_t at)
 {
 	size_t start;
 	size_t end = at;
+	bool has_gap = false;
 
 	if (at < scan->colon_end || !has_second_colon(scan, at))
 		return false;
@@ -597,8 +600,14 @@ ue_mask_apply_ipv6(UeMaskScan *scan, size_t at)
 	while (end < scan->text.len &&
 		   (ue_mask_is_class(scan->text.ptr[end], UE_MASK_HEX) ||
 			scan->text.ptr[end] == ':' || scan->text.ptr[end] == '.'))
+	{
+		has_gap |= scan->text.ptr[end] == ':' && ue_mask_read(scan, end + 1) == ':';
 		end++;
+	}
 	scan->colon_end = end;
+	/* without "::" there are eight groups */
+	if (!has_gap && end - start < 15)
+		return false;
 	if (start > at || end - start > LONGEST_IPV6 || !ue_mask_is_word_start(scan, start) ||
 		(start > scan->floor && memchr("-_.:", scan->text.ptr[start - 1], 4) != NULL) ||
 		ue_mask_is_class(ue_mask_read(scan, end), UE_MASK_WORD))

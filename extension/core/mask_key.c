@@ -33,52 +33,60 @@ typedef struct KeyPrefix
  * Hugging Face, Replicate, Perplexity, GitHub, Slack, Stripe (several other rule sets).  The
  * remaining rows are as their vendors show keys to users, not compared with anything.
  */
-#define MAX_PREFIXES 15
+#define BEFORE_DASH		  0
+#define BEFORE_UNDERSCORE 1
+#define MAX_PREFIXES	  8
 
-static const KeyPrefix key_prefixes[128][MAX_PREFIXES] = {
-	['8'] =
+static const KeyPrefix key_prefixes[128][2][MAX_PREFIXES] = {
+	['8'][BEFORE_UNDERSCORE] =
 		{
 			{UE_SLICE_INIT("r8_"), 2, 8, BODY_RANDOM, false}, /* Replicate */
 		},
-	['X'] =
+	['X'][BEFORE_DASH] =
 		{
 			{UE_SLICE_INIT("GOCSPX-"), 6, 8, BODY_ANY,
 			 true}, /* Google, OAuth client secret */
 		},
-	['a'] =
+	['a'][BEFORE_UNDERSCORE] =
 		{
 			{UE_SLICE_INIT("jina_"), 4, 16, BODY_RANDOM, false}, /* Jina */
 		},
-	['b'] =
+	['b'][BEFORE_DASH] =
+		{
+			{UE_SLICE_INIT("xoxb-"), 4, 8, BODY_ANY, true}, /* Slack */
+		},
+	['b'][BEFORE_UNDERSCORE] =
 		{
 			{UE_SLICE_INIT("github_pat_"), 6, 4, BODY_ANY, true}, /* GitHub */
-			{UE_SLICE_INIT("xoxb-"), 4, 8, BODY_ANY, true},		  /* Slack */
 		},
-	['c'] =
+	['c'][BEFORE_UNDERSCORE] =
 		{
 			{UE_SLICE_INIT("wrkspc_"), 6, 6, BODY_RANDOM,
 			 false}, /* Anthropic, workspace id */
 		},
-	['f'] =
+	['f'][BEFORE_UNDERSCORE] =
 		{
 			{UE_SLICE_INIT("hf_"), 2, 8, BODY_RANDOM, false}, /* Hugging Face */
 		},
-	['g'] =
+	['g'][BEFORE_DASH] =
 		{
-			{UE_SLICE_INIT("org_"), 3, 6, BODY_RANDOM, false}, /* Groq, organisation id */
 			{UE_SLICE_INIT("org-"), 3, 6, BODY_RANDOM,
 			 false}, /* OpenAI, organisation id */
 		},
-	['i'] =
+	['g'][BEFORE_UNDERSCORE] =
+		{
+			{UE_SLICE_INIT("org_"), 3, 6, BODY_RANDOM, false}, /* Groq, organisation id */
+		},
+	['i'][BEFORE_DASH] =
 		{
 			{UE_SLICE_INIT("xai-"), 3, 12, BODY_RANDOM, true}, /* xAI */
 			{UE_SLICE_INIT("nvapi-"), 5, 8, BODY_ANY, true},   /* NVIDIA */
 		},
-	['j'] =
+	['j'][BEFORE_UNDERSCORE] =
 		{
 			{UE_SLICE_INIT("proj_"), 4, 6, BODY_RANDOM, false}, /* OpenAI, project id */
 		},
-	['k'] =
+	['k'][BEFORE_DASH] =
 		{
 			{UE_SLICE_INIT("sk-ant-"), 2, 1, BODY_ANY, true},  /* Anthropic */
 			{UE_SLICE_INIT("sk-proj-"), 2, 1, BODY_ANY, true}, /* OpenAI, project */
@@ -90,57 +98,66 @@ static const KeyPrefix key_prefixes[128][MAX_PREFIXES] = {
 			{UE_SLICE_INIT("sk-lf-"), 2, 8, BODY_ANY, true},	/* Langfuse */
 			{UE_SLICE_INIT("sk-"), 2, 3, BODY_ANY,
 			 false}, /* OpenAI, DeepSeek, Moonshot, relays */
+			{UE_SLICE_INIT("csk-"), 3, 16, BODY_RANDOM, true}, /* Cerebras */
+		},
+	['k'][BEFORE_UNDERSCORE] =
+		{
 			{UE_SLICE_INIT("sk_live_"), 2, 3, BODY_ANY, true}, /* Stripe */
 			{UE_SLICE_INIT("sk_test_"), 2, 3, BODY_ANY, true}, /* Stripe */
 			{UE_SLICE_INIT("rk_live_"), 2, 3, BODY_ANY, true}, /* Stripe, restricted */
 			{UE_SLICE_INIT("sk_"), 2, 20, BODY_RANDOM, false}, /* ElevenLabs */
-			{UE_SLICE_INIT("csk-"), 3, 16, BODY_RANDOM, true}, /* Cerebras */
 			{UE_SLICE_INIT("ek_"), 2, 16, BODY_RANDOM,
 			 false}, /* OpenAI, realtime client secret */
 			{UE_SLICE_INIT("gsk_"), 3, 8, BODY_RANDOM, true},	/* Groq */
 			{UE_SLICE_INIT("vck_"), 3, 16, BODY_RANDOM, false}, /* Vercel */
 		},
-	['m'] =
+	['m'][BEFORE_UNDERSCORE] =
 		{
 			{UE_SLICE_INIT("npm_"), 3, 30, BODY_RANDOM, false}, /* npm */
 		},
-	['o'] =
+	['o'][BEFORE_UNDERSCORE] =
 		{
 			{UE_SLICE_INIT("gho_"), 3, 8, BODY_RANDOM, true}, /* GitHub, OAuth */
 		},
-	['p'] =
+	['p'][BEFORE_DASH] =
+		{
+			{UE_SLICE_INIT("xoxp-"), 4, 8, BODY_ANY, true}, /* Slack */
+		},
+	['p'][BEFORE_UNDERSCORE] =
 		{
 			{UE_SLICE_INIT("tgp_v1_"), 3, 8, BODY_ANY, true}, /* Together */
 			{UE_SLICE_INIT("ghp_"), 3, 8, BODY_RANDOM, true}, /* GitHub, personal */
-			{UE_SLICE_INIT("xoxp-"), 4, 8, BODY_ANY, true},	  /* Slack */
 		},
-	['r'] =
+	['r'][BEFORE_UNDERSCORE] =
 		{
 			{UE_SLICE_INIT("ghr_"), 3, 8, BODY_RANDOM, true}, /* GitHub, refresh */
 		},
-	['s'] =
+	['s'][BEFORE_DASH] =
 		{
 			{UE_SLICE_INIT("sess-"), 4, 16, BODY_RANDOM, false}, /* OpenAI, session */
+		},
+	['s'][BEFORE_UNDERSCORE] =
+		{
 			{UE_SLICE_INIT("ghs_"), 3, 8, BODY_RANDOM,
 			 true}, /* GitHub, server to server */
 		},
-	['t'] =
+	['t'][BEFORE_DASH] =
 		{
 			{UE_SLICE_INIT("glpat-"), 5, 8, BODY_ANY, true}, /* GitLab */
 		},
-	['u'] =
+	['u'][BEFORE_UNDERSCORE] =
 		{
 			{UE_SLICE_INIT("ghu_"), 3, 8, BODY_RANDOM, true}, /* GitHub, user to server */
 		},
-	['w'] =
+	['w'][BEFORE_UNDERSCORE] =
 		{
 			{UE_SLICE_INIT("fw_"), 2, 16, BODY_RANDOM, false}, /* Fireworks */
 		},
-	['x'] =
+	['x'][BEFORE_DASH] =
 		{
 			{UE_SLICE_INIT("pplx-"), 4, 16, BODY_RANDOM, true}, /* Perplexity */
 		},
-	['y'] =
+	['y'][BEFORE_DASH] =
 		{
 			{UE_SLICE_INIT("tvly-"), 4, 8, BODY_ANY, false}, /* Tavily */
 		},
@@ -205,17 +222,20 @@ bool
 ue_mask_apply_key(UeMaskScan *scan, size_t at)
 {
 	unsigned char before;
+	bool is_dash = scan->text.ptr[at] == '-';
+	const KeyPrefix *rows;
 
-	if (ue_mask_has(scan, at, UE_SLICE("--")))
+	if (is_dash && ue_mask_read(scan, at + 1) == '-')
 		return apply_pem(scan, at);
 	if (at == scan->floor)
 		return false;
 	before = (unsigned char) scan->text.ptr[at - 1];
 	if (before >= N_ROWS(key_prefixes))
 		return false;
+	rows = key_prefixes[before][is_dash ? BEFORE_DASH : BEFORE_UNDERSCORE];
 	for (size_t i = 0; i < MAX_PREFIXES; i++)
 	{
-		const KeyPrefix *row = &key_prefixes[before][i];
+		const KeyPrefix *row = &rows[i];
 		size_t start = at - row->trigger;
 
 		if (row->prefix.len == 0)
@@ -345,17 +365,6 @@ ue_mask_apply_dotted_key(UeMaskScan *scan, size_t at)
 	return true;
 }
 
-static bool
-is_bearer_word(UeSlice word)
-{
-	for (size_t i = 0; i < N_ROWS(bearer_words); i++)
-	{
-		if (ue_slice_is_equal_fold(word, bearer_words[i]))
-			return true;
-	}
-	return false;
-}
-
 /* "Bearer " and "Basic " with a token behind them (RFC 6750, RFC 7617). */
 bool
 ue_mask_apply_scheme(UeMaskScan *scan, size_t at)
@@ -384,13 +393,13 @@ ue_mask_apply_scheme(UeMaskScan *scan, size_t at)
 	while (end > start && scan->text.ptr[end - 1] == '.')
 		end--;
 	word = ue_slice_sub(scan->text, start, end - start);
-	if (word.len == 0 || is_bearer_word(word) ||
+	if (word.len == 0 || ue_mask_is_listed(word, bearer_words, N_ROWS(bearer_words)) ||
 		(!ue_mask_is_word_start(scan, at) && !is_glued_key(word)) ||
 		/* "Basic plan" is a plan */
 		(!is_bearer && !ue_mask_is_random(word) &&
 		 (word.len < 8 || word.ptr[word.len - 1] != '=')))
 	{
-		ue_mask_note_seen(scan, end);
+		ue_mask_note_seen(scan, end + 1);
 		return false;
 	}
 	ue_mask_write_stars(scan, start, 0, end);
@@ -443,7 +452,10 @@ ue_mask_apply_slash(UeMaskScan *scan, size_t at)
 	{
 		end = ue_mask_find_key_end(scan, at + 3);
 		if (end - at < 20 && !ue_mask_has(scan, at + 3, UE_SLICE("***")))
+		{
+			ue_mask_note_seen(scan, end + 1);
 			return false;
+		}
 		ue_mask_write_stars(scan, at - 1, 4, end);
 		return true;
 	}
@@ -454,7 +466,10 @@ ue_mask_apply_slash(UeMaskScan *scan, size_t at)
 	/* a number, or a name that a resource's path goes on from */
 	if (word.len == 0 ||
 		(ue_mask_read(scan, end) != '/' && !ue_mask_is_class(word.ptr[0], UE_MASK_DIGIT)))
+	{
+		ue_mask_note_seen(scan, end + 1);
 		return false;
+	}
 	ue_mask_write_stars(scan, start, 0, ue_mask_find_key_end(scan, end));
 	return true;
 }
@@ -471,7 +486,8 @@ ue_mask_apply_star(UeMaskScan *scan, size_t at)
 	UeSlice word;
 	size_t n;
 
-	if (at < scan->star_end)
+	if (at < scan->star_end || ue_mask_read(scan, at + 1) != '*' ||
+		ue_mask_read(scan, at + 2) != '*')
 		return false;
 	start = ue_mask_skip_escape(scan, ue_mask_find_start(scan, at, UE_MASK_WORD));
 	end = ue_mask_find_end(scan, at, UE_MASK_WORD);
@@ -479,8 +495,6 @@ ue_mask_apply_star(UeMaskScan *scan, size_t at)
 	if (start > at)
 		start = at;
 	word = ue_slice_sub(scan->text, start, end - start);
-	if (!ue_slice_find(word, UE_SLICE("***"), &n))
-		return false;
 	for (n = 0;
 		 n < word.len && ue_mask_is_class(word.ptr[n], UE_MASK_STAR | UE_MASK_DASH); n++)
 		;

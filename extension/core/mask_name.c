@@ -187,17 +187,6 @@ static bool apply_quoted(UeMaskScan *scan, const NamedValue *value);
 static bool apply_line(UeMaskScan *scan, const NamedValue *value);
 static bool apply_word(UeMaskScan *scan, const NamedValue *value);
 
-static bool
-is_listed(UeSlice word, const UeSlice *list, size_t n_words)
-{
-	for (size_t i = 0; i < n_words; i++)
-	{
-		if (ue_slice_is_equal_fold(word, list[i]))
-			return true;
-	}
-	return false;
-}
-
 UeMaskSecrecy
 ue_mask_find_name(UeSlice name)
 {
@@ -285,16 +274,24 @@ find_fragment(UeSlice name)
 
 	for (size_t i = 0; i + SHORTEST_FRAGMENT <= folded.len && found == NULL; i++)
 		found = find_fragment_at(folded, i);
-	if (found == NULL || is_listed(folded, harmless_names, N_ROWS(harmless_names)))
+	if (found == NULL ||
+		ue_mask_is_listed(folded, harmless_names, N_ROWS(harmless_names)))
 		return NULL;
 	for (size_t i = 0; i < N_ROWS(error_prefixes); i++)
 	{
-		if (ue_slice_has_prefix(folded, error_prefixes[i]))
+		if (folded.ptr[0] == error_prefixes[i].ptr[0] &&
+			ue_slice_has_prefix(folded, error_prefixes[i]))
 			return NULL;
 	}
 	if (ue_slice_find(folded, UE_SLICE("tokens"), &n))
 		return NULL;
 	return found;
+}
+
+static bool
+is_comparison(char byte)
+{
+	return byte == '!' || byte == '<' || byte == '>' || byte == '=';
 }
 
 bool
@@ -307,8 +304,7 @@ ue_mask_apply_name(UeMaskScan *scan, size_t at, size_t at_len)
 	/* "::", "://", "==", "=>", "!=", "<=" give no value */
 	if (value.is_equals ? after == '=' || after == '>' : after == ':' || after == '/')
 		return false;
-	if (value.is_equals && at > scan->floor &&
-		memchr("!<>=", scan->text.ptr[at - 1], 4) != NULL)
+	if (value.is_equals && at > scan->floor && is_comparison(scan->text.ptr[at - 1]))
 		return false;
 	if (!find_name(scan, at, &value) || !find_value(scan, &value))
 		return false;
@@ -383,7 +379,7 @@ find_name(const UeMaskScan *scan, size_t at, NamedValue *value)
 	}
 	start = ue_mask_find_start(scan, end, UE_MASK_ALNUM | UE_MASK_DASH);
 	start = ue_mask_skip_escape(scan, start);
-	if (start >= end)
+	if (start + SHORTEST_FRAGMENT > end)
 		return false;
 	name = ue_slice_sub(scan->text, start, end - start);
 	value->fragment = find_fragment(name);
@@ -484,7 +480,7 @@ apply_quoted(UeMaskScan *scan, const NamedValue *value)
 
 			if (!value->is_certain && !ue_mask_is_random(text) && text.len < LONG_VALUE)
 			{
-				ue_mask_note_seen(scan, end);
+				ue_mask_note_seen(scan, end + 1);
 				return is_applied;
 			}
 			ue_mask_write_stars(scan, at + 1, 0, end);
@@ -552,7 +548,7 @@ is_number(UeSlice text)
 static bool
 is_secret_word(const NamedValue *value, UeSlice word)
 {
-	if (word.len == 0 || is_listed(word, empty_values, N_ROWS(empty_values)))
+	if (word.len == 0 || ue_mask_is_listed(word, empty_values, N_ROWS(empty_values)))
 		return false;
 	if (is_number(word) && value->fragment->secrecy != UE_MASK_SECRECY_ALL)
 		return false;
@@ -574,7 +570,7 @@ apply_word(UeMaskScan *scan, const NamedValue *value)
 		return false;
 	end = find_word_end(scan, start);
 	word = ue_slice_sub(scan->text, start, end - start);
-	if (is_listed(word, auth_schemes, N_ROWS(auth_schemes)))
+	if (ue_mask_is_listed(word, auth_schemes, N_ROWS(auth_schemes)))
 	{
 		start = end;
 		while (ue_mask_read(scan, start) == ' ' || ue_mask_read(scan, start) == '+')
@@ -587,7 +583,7 @@ apply_word(UeMaskScan *scan, const NamedValue *value)
 	}
 	if (!is_secret_word(value, word))
 	{
-		ue_mask_note_seen(scan, end);
+		ue_mask_note_seen(scan, end + 1);
 		return false;
 	}
 	ue_mask_write_stars(scan, start, 0, end);

@@ -29,7 +29,7 @@ typedef struct UeMaskScan
 	size_t star_end;	   /* and stars as parts of a key half hidden by others; */
 	size_t at_end;		   /* no local part of an address begins before this */
 	size_t arn_colon;	   /* the colon before the account of an ARN; 0: none is ahead */
-	size_t seen_end;	   /* up to here a value was looked at and let be */
+	size_t seen_end;	   /* up to here a rule looked across separators, in vain */
 	bool is_changed;	   /* a replacement differed from what it replaced, */
 	bool is_restless;	   /* and may change what a rule beside it finds */
 } UeMaskScan;
@@ -43,10 +43,12 @@ typedef struct UeMaskScan
 #define UE_MASK_STAR  0x20 /* '*': what was masked before belongs to the word around it */
 #define UE_MASK_BLANK 0x40 /* ASCII white space and control characters */
 #define UE_MASK_PLAIN 0x80 /* neither ends a part of a URL nor is ever written escaped */
+#define UE_MASK_RARE  0x100 /* may end running text, or begin what is written escaped */
+#define UE_MASK_URL	  0x200 /* separates the parts of a URL */
 #define UE_MASK_ALNUM (UE_MASK_DIGIT | UE_MASK_LOWER | UE_MASK_UPPER)
 #define UE_MASK_WORD  (UE_MASK_ALNUM | UE_MASK_DASH | UE_MASK_STAR)
 
-extern const unsigned char ue_mask_classes[256];
+extern const unsigned short ue_mask_classes[256];
 
 static inline bool
 ue_mask_is_class(char byte, int classes)
@@ -61,7 +63,7 @@ ue_mask_read(const UeMaskScan *scan, size_t at)
 	return at < scan->text.len ? scan->text.ptr[at] : '\0';
 }
 
-/* A rule has looked at the text up to an offset, across blanks or quotes. */
+/* A rule has looked in vain at the text before `end`, across what separates words. */
 static inline void
 ue_mask_note_seen(UeMaskScan *scan, size_t end)
 {
@@ -116,12 +118,27 @@ extern size_t ue_mask_find_key_end(const UeMaskScan *scan, size_t at);
 /* Letters and digits mixed as no word of a sentence mixes them, or stars. */
 extern bool ue_mask_is_random(UeSlice word);
 
+/* Whether a word is one of those listed, in any case; the list is in lower case. */
+extern bool ue_mask_is_listed(UeSlice word, const UeSlice *list, size_t n_words);
+
+/* The same for the few bytes that need more than a look. */
+extern char ue_mask_read_rare_unit(const UeMaskScan *scan, size_t at, size_t *len);
+
 /*
  * One character of running text, which may be written as JSON escapes it: "\/" is '/',
  * "\u0026" is '&'.  Returns it with its length in bytes; '\0' for what ends every URL and
  * unquoted value: blanks, quotes, angle brackets, other escapes, Chinese punctuation.
  */
-extern char ue_mask_read_unit(const UeMaskScan *scan, size_t at, size_t *len);
+static inline char
+ue_mask_read_unit(const UeMaskScan *scan, size_t at, size_t *len)
+{
+	char byte = ue_mask_read(scan, at);
+
+	if (ue_mask_is_class(byte, UE_MASK_RARE))
+		return ue_mask_read_rare_unit(scan, at, len);
+	*len = 1;
+	return byte;
+}
 
 /* mask_key.c: at a '-' or '_', 'I', 'J', 'B' or 'b', '/', '*' */
 extern bool ue_mask_apply_key(UeMaskScan *scan, size_t at);

@@ -125,6 +125,15 @@ find_encoded_end(const UeMaskScan *scan, size_t start)
 	return end;
 }
 
+/* strchr would cost more than all the rest; NUL is not one of them. */
+static bool
+is_stop(char unit, const char *stops)
+{
+	while (*stops != '\0' && *stops != unit)
+		stops++;
+	return *stops != '\0';
+}
+
 /* Offset of the first of these characters, or end. */
 static size_t
 find_unit(const UeMaskScan *scan, size_t at, size_t end, const char *stops)
@@ -133,8 +142,8 @@ find_unit(const UeMaskScan *scan, size_t at, size_t end, const char *stops)
 	{
 		size_t len = 1;
 
-		if (!ue_mask_is_class(scan->text.ptr[at], UE_MASK_PLAIN) &&
-			strchr(stops, ue_mask_read_unit(scan, at, &len)) != NULL)
+		if (ue_mask_is_class(scan->text.ptr[at], UE_MASK_URL | UE_MASK_RARE) &&
+			is_stop(ue_mask_read_unit(scan, at, &len), stops))
 			return at;
 		at += len;
 	}
