@@ -2,9 +2,10 @@
 /*
  * catalog.c: the tables of error codes, looked at as one list.
  *
- * Three tables in this order: what an upstream's fault is called when nothing finer is
+ * Four tables in this order: what an upstream's fault is called when nothing finer is
  * known (one row per class, catalog_class.c), what went wrong on the way to it
- * (catalog_upstream.c), and what we refuse or fail at ourselves (catalog_local.c).
+ * (catalog_upstream.c), what a gateway refuses its own clients (catalog_gateway.c), and what
+ * we refuse or fail at ourselves (catalog_local.c).
  */
 #include "core/catalog_tables.h"
 
@@ -19,6 +20,7 @@ typedef struct CodeTable
 static const CodeTable tables[] = {
 	{ue_catalog_class_codes, &ue_catalog_n_class_codes},
 	{ue_catalog_upstream_codes, &ue_catalog_n_upstream_codes},
+	{ue_catalog_gateway_codes, &ue_catalog_n_gateway_codes},
 	{ue_catalog_local_codes, &ue_catalog_n_local_codes},
 };
 
@@ -67,6 +69,14 @@ ue_catalog_find(UeSlice name)
 			if (ue_slice_is_equal(tables[i].codes[j].name, name))
 				return &tables[i].codes[j];
 	return NULL;
+}
+
+int
+ue_catalog_retry_after(const UeCode *code)
+{
+	if (code->retry_after_s > 0)
+		return code->retry_after_s;
+	return ue_catalog_default(code->class)->retry_after_s;
 }
 
 const UeCode *

@@ -25,6 +25,8 @@ typedef struct UeCode
 	UeVisibility visibility;
 	bool is_skip_retry;
 	bool is_recorded;
+	int retry_after_s;	/* for a client that may retry when the upstream named no wait; 0:
+						 * that of the class */
 	UeSlice message_en; /* what a client reads when the upstream's words are not shown */
 	UeSlice message_zh;
 	UeSlice cause; /* for operators, English */
@@ -37,5 +39,8 @@ extern size_t ue_catalog_count(void);
 extern const UeCode *ue_catalog_at(size_t index);		/* NULL beyond the end */
 extern const UeCode *ue_catalog_find(UeSlice name);		/* NULL when there is none */
 extern const UeCode *ue_catalog_default(UeClass class); /* never NULL */
+
+/* Seconds to tell a client that may retry and was named no wait; 0: none. */
+extern int ue_catalog_retry_after(const UeCode *code);
 
 #endif

@@ -2,6 +2,9 @@
 /*
  * catalog_class.c: one row per class, in the order of UeClass: what a fault is called when no
  * finer code is known.
+ *
+ * The waits, for an upstream that names none, lie where the vendors' SDKs begin their own
+ * backoff (0.5 to 8 s); 5 s after a rate limit is what sub2api falls back on.
  */
 #include "core/catalog_tables.h"
 
@@ -44,6 +47,7 @@ const UeCode ue_catalog_class_codes[] = {
 	 .client_status = 0,
 	 .visibility = UE_VISIBILITY_SHOWN,
 	 .is_recorded = true,
+	 .retry_after_s = 5,
 	 TEXTS("The upstream service is limiting requests; please try again later.",
 		   "上游服务正在限流，请稍后重试。",
 		   "Requests or tokens per period exceed what the account may use.",
@@ -54,6 +58,7 @@ const UeCode ue_catalog_class_codes[] = {
 	 .client_status = 0,
 	 .visibility = UE_VISIBILITY_SHOWN,
 	 .is_recorded = true,
+	 .retry_after_s = 2,
 	 TEXTS("The upstream service is overloaded; please try again later.",
 		   "上游服务过载，请稍后重试。", "The vendor has no capacity at the moment.",
 		   "Wait, or use another model, region or vendor.")},
@@ -117,6 +122,7 @@ const UeCode ue_catalog_class_codes[] = {
 	 .client_status = 0,
 	 .visibility = UE_VISIBILITY_SHOWN,
 	 .is_recorded = true,
+	 .retry_after_s = 1,
 	 TEXTS("The request conflicts with the resource's state; please try again.",
 		   "请求与资源的当前状态冲突，请重试。",
 		   "Another request is changing the same resource.",
@@ -137,6 +143,7 @@ const UeCode ue_catalog_class_codes[] = {
 	 .client_status = 0,
 	 .visibility = UE_VISIBILITY_SHOWN,
 	 .is_recorded = true,
+	 .retry_after_s = 1,
 	 TEXTS("The upstream service did not answer in time.", "上游服务未能及时响应。",
 		   "The vendor gave up on the request, or its gateway did.",
 		   "Repeat it; stream long answers.")},
@@ -146,6 +153,7 @@ const UeCode ue_catalog_class_codes[] = {
 	 .client_status = 502,
 	 .visibility = UE_VISIBILITY_REPLACED,
 	 .is_recorded = true,
+	 .retry_after_s = 1,
 	 TEXTS("The upstream service could not be reached.", "无法连接上游服务。",
 		   "The request did not reach the upstream, or its answer did not reach us.",
 		   "Check the address, DNS, the route, proxies and certificates.")},
@@ -155,6 +163,7 @@ const UeCode ue_catalog_class_codes[] = {
 	 .client_status = 502,
 	 .visibility = UE_VISIBILITY_REPLACED,
 	 .is_recorded = true,
+	 .retry_after_s = 1,
 	 TEXTS("The upstream service ended the stream before the answer was complete.",
 		   "上游服务在响应完成之前中断了流。",
 		   "The stream was cut, or ended without its closing event.",
@@ -165,6 +174,7 @@ const UeCode ue_catalog_class_codes[] = {
 	 .client_status = 0,
 	 .visibility = UE_VISIBILITY_SHOWN,
 	 .is_recorded = true,
+	 .retry_after_s = 1,
 	 TEXTS("The upstream service answered with HTTP {status}.",
 		   "上游服务返回 HTTP {status}。", "A failure inside the vendor's service.",
 		   "Repeat it; see the vendor's status page if it lasts.")},
@@ -174,6 +184,7 @@ const UeCode ue_catalog_class_codes[] = {
 	 .client_status = 502,
 	 .visibility = UE_VISIBILITY_REPLACED,
 	 .is_recorded = true,
+	 .retry_after_s = 1,
 	 TEXTS("The upstream service sent an answer that cannot be understood.",
 		   "上游服务返回了无法识别的响应。",
 		   "A success status with a body that is not what the route promises.",

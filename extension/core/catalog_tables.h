@@ -11,6 +11,8 @@ extern const UeCode ue_catalog_class_codes[];
 extern const size_t ue_catalog_n_class_codes;
 extern const UeCode ue_catalog_upstream_codes[];
 extern const size_t ue_catalog_n_upstream_codes;
+extern const UeCode ue_catalog_gateway_codes[];
+extern const size_t ue_catalog_n_gateway_codes;
 extern const UeCode ue_catalog_local_codes[];
 extern const size_t ue_catalog_n_local_codes;
 

@@ -193,6 +193,7 @@ const UeCode ue_catalog_upstream_codes[] = {
 	 .client_status = 503,
 	 .visibility = UE_VISIBILITY_REPLACED,
 	 .is_recorded = true,
+	 .retry_after_s = 2,
 	 TEXTS("No upstream credential is available at the moment.",
 		   "暂时没有可用的上游凭据。",
 		   "Every key of the channel is disabled or cooling down.",

@@ -10,8 +10,8 @@
 #include "core/classify.h"
 #include "core/classify_tables.h"
 
-/* Groq's status for a flex tier without capacity, which is Cohere's for a bad token. */
-#define STATUS_498 498
+/* A limit "per day" that asks for less than this is a window that slides, and refills. */
+#define SLIDING_WAIT_MS (3600 * 1000LL)
 
 typedef struct NetworkRow
 {
@@ -50,13 +50,18 @@ is_error_status(int status)
 	return status >= 400 && status <= 599;
 }
 
-/* The first telling word; generic ones only when no other is there. */
+/* The first telling word, a vendor's number before all; generic ones only when no other
+ * is there. */
 static const UeWord *
-find_word(const UeFault *fault)
+find_word(const UeFault *fault, UeSlice platform)
 {
 	const UeSlice fields[] = {fault->reason, fault->code, fault->type};
+	UeSlice vendor = ue_slice_is_empty(fault->vendor) ? platform : fault->vendor;
 	const UeWord *generic = NULL;
+	const UeWord *number = ue_classify_find_number(vendor, fault->code);
 
+	if (number != NULL)
+		return number;
 	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
 	{
 		const UeWord *word = ue_classify_find_word(fields[i]);
@@ -74,13 +79,13 @@ find_word(const UeFault *fault)
  * "invalid request" or "server error"; a 200 has none, and a body's own status is one.
  */
 static UeClass
-weigh(const UeWord *word, int status)
+weigh(const UeWord *word, int status, UeSlice platform)
 {
 	UeClass by_status;
 
 	if (!is_error_status(status))
 		return word != NULL ? word->class : UE_CLASS_BAD_RESPONSE;
-	by_status = ue_classify_find_status(status);
+	by_status = ue_classify_find_status(status, platform);
 	if (word == NULL)
 		return by_status;
 	if (by_status != UE_CLASS_INVALID_REQUEST && by_status != UE_CLASS_SERVER_ERROR)
@@ -111,24 +116,36 @@ is_error_object(const UeFault *fault)
 	return false;
 }
 
+/* By the vendor's number; or by the sentence, unless a wait beside it says otherwise. */
+static bool
+is_daily(const UeFault *fault, const UeWord *word)
+{
+	if (word != NULL && word->is_daily)
+		return true;
+	return (fault->retry_after_ms == UE_RETRY_AFTER_NONE ||
+			fault->retry_after_ms >= SLIDING_WAIT_MS) &&
+		   ue_classify_is_daily(fault->message);
+}
+
 /* An error object in a 200 whose words say nothing is the server's fault, and a 502. */
 static void
 classify_answer(UeFault *fault, UeSlice platform)
 {
 	int status = is_error_status(fault->status) ? fault->status : fault->body_status;
-	const UeWord *word = find_word(fault);
+	const UeWord *word = find_word(fault, platform);
 
-	if (fault->status == STATUS_498 && ue_slice_is_equal_fold(platform, UE_SLICE("groq")))
-		fault->class = UE_CLASS_OVERLOADED;
-	else if (word != NULL && !word->is_generic)
+	if (word != NULL && !word->is_generic)
 		fault->class = word->class;
 	else if (!is_error_status(status) && word == NULL && is_error_object(fault))
 		fault->class = UE_CLASS_SERVER_ERROR;
 	else
-		fault->class = weigh(word, status);
+		fault->class = weigh(word, status, platform);
 
 	if (word == NULL || word->is_generic)
 		(void) ue_classify_find_phrase(fault->message, fault->class, &fault->class);
+
+	if (fault->class == UE_CLASS_RATE_LIMIT)
+		fault->is_quota_daily = fault->is_quota_daily || is_daily(fault, word);
 
 	if (is_error_status(status))
 		fault->effective_status = status;
@@ -150,11 +167,12 @@ find_answer_code(const UeFault *fault)
 		code = ue_catalog_find(UE_SLICE("bad_response_body"));
 	else if (fault->class == UE_CLASS_SERVER_ERROR && !is_error_object(fault))
 		code = ue_catalog_find(UE_SLICE("bad_response_status_code"));
-	else if (fault->class == UE_CLASS_CONTENT_POLICY || fault->class == UE_CLASS_BILLING)
+	else
 	{
 		/* the upstream may be a gateway that speaks our own codes */
 		code = ue_catalog_find(fault->code);
-		if (code != NULL && code->class != fault->class)
+		if (code != NULL && (code->class != fault->class ||
+							 code->visibility != UE_VISIBILITY_SHOWN))
 			code = NULL;
 	}
 	return code != NULL ? code : ue_catalog_default(fault->class);
@@ -231,7 +249,8 @@ classify_local(UeFault *fault, const UeCode *code)
 		fault->owner = UE_OWNER_PLATFORM;
 	if (fault->phase == UE_PHASE_UPSTREAM || fault->phase == UE_PHASE_NETWORK)
 		fault->phase = UE_PHASE_REQUEST;
-	if (fault->class == UE_CLASS_INTERNAL && fault->effective_status == 503)
+	if ((fault->class == UE_CLASS_INTERNAL && fault->effective_status == 503) ||
+		ue_slice_is_equal(fault->catalog_code->public_code, UE_SLICE("channel_error")))
 		fault->phase = UE_PHASE_ROUTING;
 }
 

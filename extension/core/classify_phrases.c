@@ -48,6 +48,17 @@ static const Phrase phrases[] = {
 	/* llama.cpp: "the request exceeds the available context size" */
 	{UE_SLICE_INIT("exceeds the available context size"), OPEN, UE_CLASS_CONTEXT_LENGTH},
 
+	/* SGLang, LM Studio, text-generation-inference, Moonshot */
+	{UE_SLICE_INIT("longer than the model's context length"), OPEN,
+	 UE_CLASS_CONTEXT_LENGTH},
+	{UE_SLICE_INIT("load the model with a larger context length"), OPEN,
+	 UE_CLASS_CONTEXT_LENGTH},
+	{UE_SLICE_INIT("inputs` tokens + `max_new_tokens` must be"), OPEN,
+	 UE_CLASS_CONTEXT_LENGTH},
+	{UE_SLICE_INIT("exceeded model token limit"), OPEN, UE_CLASS_CONTEXT_LENGTH},
+	/* Alibaba: "Range of input length should be [1, 30720]" */
+	{UE_SLICE_INIT("range of input length should be"), OPEN, UE_CLASS_CONTEXT_LENGTH},
+
 	/* Anthropic: "Your credit balance is too low to access the Anthropic API." */
 	{UE_SLICE_INIT("credit balance is too low"), OPEN | MAY(PERMISSION),
 	 UE_CLASS_BILLING},
@@ -62,6 +73,15 @@ static const Phrase phrases[] = {
 	{UE_SLICE_INIT("used all available credits"),
 	 OPEN | MAY(PERMISSION) | MAY(RATE_LIMIT), UE_CLASS_BILLING},
 
+	/* Fireworks (412): "Account … is suspended, possibly due to reaching the monthly …" */
+	{UE_SLICE_INIT("reaching the monthly spending limit"), OPEN, UE_CLASS_BILLING},
+	/* Gemini (400): "… free tier is not available in your country. Please enable billing" */
+	{UE_SLICE_INIT("please enable billing on your project"), OPEN, UE_CLASS_BILLING},
+	/* Chinese vendors (Tencent, Zhipu, …): "the account is in arrears", "no balance" */
+	{UE_SLICE_INIT("欠费"), OPEN | MAY(PERMISSION) | MAY(RATE_LIMIT), UE_CLASS_BILLING},
+	{UE_SLICE_INIT("余额不足"), OPEN | MAY(PERMISSION) | MAY(RATE_LIMIT),
+	 UE_CLASS_BILLING},
+
 	/* Gemini (400): "API key not valid. Please pass a valid API key." */
 	{UE_SLICE_INIT("api key not valid"), OPEN, UE_CLASS_AUTHENTICATION},
 	{UE_SLICE_INIT("api key expired"), OPEN, UE_CLASS_AUTHENTICATION},
@@ -70,6 +90,8 @@ static const Phrase phrases[] = {
 	 UE_CLASS_AUTHENTICATION},
 	/* Gemini (400): "User location is not supported for the API use." */
 	{UE_SLICE_INIT("user location is not supported"), OPEN, UE_CLASS_PERMISSION},
+	/* Anthropic (400): sub2api and its users report both */
+	{UE_SLICE_INIT("identity verification is required"), OPEN, UE_CLASS_PERMISSION},
 	/* Anthropic (400): "This organization has been disabled." */
 	{UE_SLICE_INIT("organization has been disabled"), OPEN, UE_CLASS_PERMISSION},
 
@@ -77,6 +99,9 @@ static const Phrase phrases[] = {
 	{UE_SLICE_INIT("content management policy"), OPEN, UE_CLASS_CONTENT_POLICY},
 	{UE_SLICE_INIT("blocked by content filtering policy"), OPEN, UE_CLASS_CONTENT_POLICY},
 	{UE_SLICE_INIT("rejected by the safety system"), OPEN, UE_CLASS_CONTENT_POLICY},
+	/* Chinese vendors: "contains sensitive information" */
+	{UE_SLICE_INIT("敏感信息"), OPEN, UE_CLASS_CONTENT_POLICY},
+	{UE_SLICE_INIT("敏感内容"), OPEN, UE_CLASS_CONTENT_POLICY},
 
 	/* vLLM, Ollama, OpenAI-alikes: "The model `x` does not exist" */
 	{UE_SLICE_INIT("the model "), MAY(NOT_FOUND), UE_CLASS_MODEL_NOT_FOUND},
@@ -89,6 +114,14 @@ static const Phrase phrases[] = {
 	{UE_SLICE_INIT("publisher model "), MAY(NOT_FOUND), UE_CLASS_MODEL_NOT_FOUND},
 	/* Cohere: "model 'x' not found"; OpenRouter (400): "x is not a valid model ID" */
 	{UE_SLICE_INIT("not a valid model id"), OPEN, UE_CLASS_MODEL_NOT_FOUND},
+	/* Fireworks: "Model not found, inaccessible, and/or not deployed" */
+	{UE_SLICE_INIT("model not found"), OPEN | MAY(NOT_FOUND), UE_CLASS_MODEL_NOT_FOUND},
+	/* OpenRouter: "No endpoints found for meta-llama/llama-9." */
+	{UE_SLICE_INIT("no endpoints found"), MAY(NOT_FOUND), UE_CLASS_MODEL_NOT_FOUND},
+	/* Bedrock (400): "The provided model identifier is invalid." */
+	{UE_SLICE_INIT("provided model identifier is invalid"), OPEN,
+	 UE_CLASS_MODEL_NOT_FOUND},
+	{UE_SLICE_INIT("模型不存在"), OPEN | MAY(NOT_FOUND), UE_CLASS_MODEL_NOT_FOUND},
 	{UE_SLICE_INIT("model not exist"), OPEN, UE_CLASS_MODEL_NOT_FOUND},	   /* DeepSeek */
 	{UE_SLICE_INIT("invalid model name"), OPEN, UE_CLASS_MODEL_NOT_FOUND}, /* LiteLLM */
 
@@ -105,6 +138,18 @@ static const Phrase phrases[] = {
 	{UE_SLICE_INIT("rate limit exceeded"), OPEN | MAY(PERMISSION), UE_CLASS_RATE_LIMIT},
 	{UE_SLICE_INIT("rate limit reached"), OPEN | MAY(PERMISSION), UE_CLASS_RATE_LIMIT},
 	{UE_SLICE_INIT("too many requests"), OPEN | MAY(PERMISSION), UE_CLASS_RATE_LIMIT},
+};
+
+/* Of limits that no wait of minutes refills; also within a word (UserByModelByDay). */
+static const UeSlice daily_phrases[] = {
+	UE_SLICE_INIT("per day"),	 /* OpenAI, Groq, Cerebras, Bedrock */
+	UE_SLICE_INIT("per-day"),	 /* OpenRouter: free-models-per-day */
+	UE_SLICE_INIT("per 86400s"), /* GitHub Models */
+	UE_SLICE_INIT("daily"),		 /* Anthropic, Cloudflare, Baidu */
+	UE_SLICE_INIT(" tpd "),		 /* Moonshot */
+	UE_SLICE_INIT(" rpd "),		 UE_SLICE_INIT("today's quota"), /* ModelScope */
+	UE_SLICE_INIT("今日"),										 /* Zhipu */
+	UE_SLICE_INIT("每日"),
 };
 
 static char
@@ -153,4 +198,16 @@ ue_classify_find_phrase(UeSlice message, UeClass class, UeClass *out)
 		return false;
 	*out = best->to;
 	return true;
+}
+
+bool
+ue_classify_is_daily(UeSlice message)
+{
+	UeSlice head = ue_slice_sub(message, 0, MESSAGE_HEAD);
+	size_t at;
+
+	for (size_t i = 0; i < N_ELEMENTS(daily_phrases); i++)
+		if (ue_slice_find_fold(head, daily_phrases[i], &at))
+			return true;
+	return false;
 }

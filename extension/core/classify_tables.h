@@ -14,10 +14,17 @@ typedef struct UeWord
 	UeClass class;
 	int status; /* what the vendor sends with it; used when the fault came in a 200 */
 	bool is_generic; /* says no more than a status would: any better hint wins */
+	bool is_daily;	 /* of a limit: only a new day or more refills it */
 } UeWord;
 
-/* NULL when the word says nothing to us. */
+/* NULL when the word says nothing to us.  "Throttling.RateQuota" is a kind of Throttling. */
 extern const UeWord *ue_classify_find_word(UeSlice word);
+
+/* The same of a number among those of a vendor. */
+extern const UeWord *ue_classify_find_number(UeSlice vendor, UeSlice number);
+
+/* Whether the sentence of a rate limit speaks of a limit per day or longer. */
+extern bool ue_classify_is_daily(UeSlice message);
 
 /*
  * What the sentence says, given the class that status and words led to.  False, *out
@@ -25,8 +32,8 @@ extern const UeWord *ue_classify_find_word(UeSlice word);
  */
 extern bool ue_classify_find_phrase(UeSlice message, UeClass class, UeClass *out);
 
-/* 400 to 599. */
-extern UeClass ue_classify_find_status(int status);
+/* 400 to 599; some vendors mean a status in their own way. */
+extern UeClass ue_classify_find_status(int status, UeSlice platform);
 
 /* What follows from the class alone. */
 typedef struct UeTraits

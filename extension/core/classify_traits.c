@@ -12,6 +12,19 @@ typedef struct StatusClass
 	UeClass class;
 } StatusClass;
 
+typedef struct VendorStatus
+{
+	UeSlice platform;
+	int status;
+	UeClass class;
+} VendorStatus;
+
+static const VendorStatus vendor_statuses[] = {
+	{UE_SLICE_INIT("groq"), 498, UE_CLASS_OVERLOADED}, /* the flex tier has no capacity */
+	/* its OpenAPI document: "contains a deny-listed token" */
+	{UE_SLICE_INIT("cohere"), 498, UE_CLASS_CONTENT_POLICY},
+};
+
 /* RFC 9110 15.5 and 15.6 unless said otherwise.  Other 4xx: invalid_request; other 5xx:
  * server_error. */
 static const StatusClass statuses[] = {
@@ -30,9 +43,10 @@ static const StatusClass statuses[] = {
 	{429, UE_CLASS_RATE_LIMIT},
 	{431, UE_CLASS_REQUEST_TOO_LARGE},
 	{451, UE_CLASS_PERMISSION},
-	{498, UE_CLASS_AUTHENTICATION}, /* Cohere; Groq means another, see classify.c */
+	{498, UE_CLASS_AUTHENTICATION}, /* invalid token: Esri, and gateways after it */
 	{499, UE_CLASS_SERVER_ERROR},	/* Google's CANCELLED, Cohere: closed on their side */
 	{501, UE_CLASS_INVALID_REQUEST}, /* asks for what is not there */
+	{503, UE_CLASS_OVERLOADED},		 /* "temporary overload or scheduled maintenance" */
 	{504, UE_CLASS_TIMEOUT},
 	{505, UE_CLASS_INVALID_REQUEST},
 	/* Cloudflare's 5xx page: 521 to 523, 525 to 527 and 530 between it and the origin */
@@ -92,8 +106,12 @@ static const UeTraits traits[] = {
 };
 
 UeClass
-ue_classify_find_status(int status)
+ue_classify_find_status(int status, UeSlice platform)
 {
+	for (size_t i = 0; i < N_ELEMENTS(vendor_statuses); i++)
+		if (vendor_statuses[i].status == status &&
+			ue_slice_is_equal_fold(vendor_statuses[i].platform, platform))
+			return vendor_statuses[i].class;
 	for (size_t i = 0; i < N_ELEMENTS(statuses); i++)
 		if (statuses[i].status == status)
 			return statuses[i].class;

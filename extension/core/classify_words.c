@@ -12,11 +12,11 @@
 
 #define WORD(text, class, status)                                                        \
 	{                                                                                    \
-		UE_SLICE_INIT(text), UE_CLASS_##class, status, false                             \
+		UE_SLICE_INIT(text), UE_CLASS_##class, status, false, false                      \
 	}
 #define GENERIC(text, class, status)                                                     \
 	{                                                                                    \
-		UE_SLICE_INIT(text), UE_CLASS_##class, status, true                              \
+		UE_SLICE_INIT(text), UE_CLASS_##class, status, true, false                       \
 	}
 
 static const UeWord words[] = {
@@ -78,6 +78,18 @@ static const UeWord words[] = {
 	WORD("invalid_image", INVALID_REQUEST, 400),
 	WORD("invalid_base64", INVALID_REQUEST, 400),
 	WORD("invalid_json", INVALID_REQUEST, 400),
+	WORD("invalid_base64_image", INVALID_REQUEST, 400), /* response.failed, this to … */
+	WORD("invalid_image_format", INVALID_REQUEST, 400),
+	WORD("invalid_image_mode", INVALID_REQUEST, 400),
+	WORD("invalid_image_url", INVALID_REQUEST, 400),
+	WORD("image_too_large", INVALID_REQUEST, 400), /* in pixels */
+	WORD("image_too_small", INVALID_REQUEST, 400),
+	WORD("image_parse_error", INVALID_REQUEST, 400),
+	WORD("image_file_not_found", INVALID_REQUEST, 400),
+	WORD("unsupported_image_media_type", INVALID_REQUEST, 400),
+	WORD("empty_image_file", INVALID_REQUEST, 400),
+	WORD("failed_to_download_image", INVALID_REQUEST, 400),
+	WORD("image_file_too_large", REQUEST_TOO_LARGE, 413), /* … here */
 	WORD("unknown_url", NOT_FOUND, 404),
 	WORD("vector_store_timeout", TIMEOUT, 504),
 	WORD("request_timeout", TIMEOUT, 408),
@@ -143,6 +155,7 @@ static const UeWord words[] = {
 	/* Azure OpenAI */
 	WORD("content_filter", CONTENT_POLICY, 400),
 	WORD("ResponsibleAIPolicyViolation", CONTENT_POLICY, 400),
+	WORD("contentFilter", CONTENT_POLICY, 400), /* images */
 	WORD("DeploymentNotFound", MODEL_NOT_FOUND, 404),
 	WORD("PermissionDenied", PERMISSION, 401),
 	WORD("OperationNotSupported", INVALID_REQUEST, 400),
@@ -187,6 +200,51 @@ static const UeWord words[] = {
 	WORD("ContextWindowExceededError", CONTEXT_LENGTH, 400),
 	WORD("ContentPolicyViolationError", CONTENT_POLICY, 400),
 
+	WORD("organization_restricted", PERMISSION, 400), /* Groq */
+
+	/* Alibaba: help.aliyun.com/zh/model-studio/error-code */
+	WORD("Arrearage", BILLING, 400),
+	WORD("DataInspectionFailed", CONTENT_POLICY, 400),
+	WORD("data_inspection_failed", CONTENT_POLICY, 400),
+	WORD("InvalidApiKey", AUTHENTICATION, 401),
+	WORD("ModelNotFound", MODEL_NOT_FOUND, 404),
+	WORD("AccessDenied", PERMISSION, 403), /* AWS and Azure too */
+	WORD("Throttling", RATE_LIMIT, 429),
+
+	/* Volcengine: volcengine.com/docs/82379/1299023 */
+	WORD("AuthenticationError", AUTHENTICATION, 401),
+	WORD("AccountOverdueError", BILLING, 403),
+	WORD("SensitiveContentDetected", CONTENT_POLICY, 400),
+	WORD("InputTextSensitiveContentDetected", CONTENT_POLICY, 400),
+	WORD("InputImageSensitiveContentDetected", CONTENT_POLICY, 400),
+	WORD("OutputTextSensitiveContentDetected", CONTENT_POLICY, 400),
+	WORD("OutputImageSensitiveContentDetected", CONTENT_POLICY, 400),
+	WORD("InputTextRiskDetection", CONTENT_POLICY, 400),
+	WORD("InputImageRiskDetection", CONTENT_POLICY, 400),
+	WORD("OutputTextRiskDetection", CONTENT_POLICY, 400),
+	WORD("OutputImageRiskDetection", CONTENT_POLICY, 400),
+	WORD("ContentSecurityDetectionError", CONTENT_POLICY, 400),
+	WORD("InvalidEndpointOrModel", MODEL_NOT_FOUND, 404),
+	WORD("ModelNotOpen", MODEL_NOT_FOUND, 404),
+	WORD("InvalidEndpoint", MODEL_NOT_FOUND, 400),
+	WORD("RateLimitExceeded", RATE_LIMIT, 429),
+	WORD("ModelAccountRpmRateLimitExceeded", RATE_LIMIT, 429),
+	WORD("ModelAccountTpmRateLimitExceeded", RATE_LIMIT, 429),
+	WORD("SetLimitExceeded", RATE_LIMIT, 429),
+	WORD("ServerOverloaded", OVERLOADED, 429),
+
+	/* Tencent Cloud API 3.0: common error codes, with a status of 200 */
+	WORD("AuthFailure", AUTHENTICATION, 401),
+	WORD("UnauthorizedOperation", PERMISSION, 403),
+	WORD("LimitExceeded", RATE_LIMIT, 429),
+	WORD("RequestLimitExceeded", RATE_LIMIT, 429),
+	GENERIC("InvalidParameterValue", INVALID_REQUEST, 400),
+	GENERIC("InvalidParameter", INVALID_REQUEST, 400),
+	WORD("MissingParameter", INVALID_REQUEST, 400),
+
+	WORD("rate_limit_reached_requests", RATE_LIMIT, 429), /* IBM watsonx */
+	WORD("too_many_tokens_error", RATE_LIMIT, 429),		  /* Cerebras */
+
 	/* OAuth 2: RFC 6749 5.2, RFC 6750 3.1 */
 	WORD("invalid_grant", AUTHENTICATION, 400),
 	WORD("invalid_client", AUTHENTICATION, 401),
@@ -199,6 +257,11 @@ static const UeWord words[] = {
 	WORD("API_KEY_REQUIRED", AUTHENTICATION, 401),
 	WORD("API_KEY_EXPIRED", AUTHENTICATION, 401),
 	WORD("API_KEY_DISABLED", AUTHENTICATION, 401),
+	WORD("USER_NOT_FOUND", AUTHENTICATION, 401),
+	WORD("USER_INACTIVE", AUTHENTICATION, 401),
+	WORD("GROUP_DELETED", PERMISSION, 403),
+	WORD("GROUP_DISABLED", PERMISSION, 403),
+	WORD("api_key_in_query_deprecated", INVALID_REQUEST, 400),
 	WORD("API_KEY_QUOTA_EXHAUSTED", BILLING, 403),
 	WORD("USAGE_LIMIT_EXCEEDED", BILLING, 429),
 	WORD("SUBSCRIPTION_NOT_FOUND", BILLING, 403),
@@ -219,13 +282,23 @@ static const UeWord words[] = {
 	WORD("service_unavailable_error", OVERLOADED, 503),
 };
 
-const UeWord *
-ue_classify_find_word(UeSlice word)
+static const UeWord *
+find_row(UeSlice word)
 {
-	if (ue_slice_is_empty(word))
-		return NULL;
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		if (words[i].word.len == word.len && ue_slice_is_equal_fold(words[i].word, word))
 			return &words[i];
 	return NULL;
+}
+
+const UeWord *
+ue_classify_find_word(UeSlice word)
+{
+	const UeWord *row = ue_slice_is_empty(word) ? NULL : find_row(word);
+	size_t at;
+
+	/* Alibaba, Tencent and Volcengine put the kind before a dot */
+	if (row == NULL && ue_slice_find(word, UE_SLICE("."), &at) && at > 0)
+		row = find_row(ue_slice_sub(word, 0, at));
+	return row;
 }

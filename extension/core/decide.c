@@ -20,6 +20,9 @@
 #define STATUS_CLIENT_CLOSED		499
 #define STATUS_OVERLOADED			529
 
+/* Members of an error object that may pass as it is; vendors send fewer than ten. */
+#define MEMBERS_MAX 64
+
 const char *
 ue_action_name(UeAction action)
 {
@@ -66,6 +69,26 @@ is_text_or_null(const UeJson *node)
 }
 
 /*
+ * No name twice: parsers differ in which of two members they keep, so the client might read
+ * another message than the one that was masked and recorded.
+ */
+static bool
+has_distinct_names(const UeJson *object)
+{
+	size_t n_members = 0;
+
+	for (const UeJson *each = object->child; each != NULL; each = each->next)
+	{
+		if (++n_members > MEMBERS_MAX)
+			return false;
+		for (const UeJson *other = object->child; other != each; other = other->next)
+			if (ue_slice_is_equal(other->key, each->key))
+				return false;
+	}
+	return true;
+}
+
+/*
  * Whether root, an object, is a whole error object of the format: what its vendor's own
  * server could have sent with that status.  The message must be the fault's, for it may have been unwrapped.
  */
@@ -75,7 +98,8 @@ is_of_format(UeFormat format, const UeFault *fault, const UeJson *root, int stat
 	const UeJson *error = ue_json_find(root, UE_SLICE("error"));
 	const UeJson *code = ue_json_find(error, UE_SLICE("code"));
 
-	if (error == NULL || error->type != UE_JSON_OBJECT || fault->is_cut)
+	if (error == NULL || error->type != UE_JSON_OBJECT || fault->is_cut ||
+		!has_distinct_names(root) || !has_distinct_names(error))
 		return false;
 	if (!has_text(error, UE_SLICE("message")) ||
 		!ue_slice_is_equal(ue_parse_field(error, UE_SLICE("message")), fault->message))
@@ -136,8 +160,10 @@ choose_status(const UeCase *kase, const UeFault *fault)
 	if (status == STATUS_PROXY_AUTHENTICATION ||
 		(status == STATUS_CLIENT_CLOSED && fault->class != UE_CLASS_CLIENT_GONE))
 		return 502;
+	if (status == STATUS_INVALID_TOKEN && fault->class == UE_CLASS_AUTHENTICATION)
+		return 401;
 	if (status == STATUS_INVALID_TOKEN)
-		return fault->class == UE_CLASS_AUTHENTICATION ? 401 : 503;
+		return fault->is_request_fault ? 400 : 503;
 	/* python-genai retries 503 but does not know 529 */
 	if (status == STATUS_OVERLOADED && kase->format == UE_FORMAT_GEMINI)
 		return 503;
@@ -153,8 +179,13 @@ choose_retry(const UeCase *kase, const UeFault *fault, UeAnswer *answer)
 	answer->is_retry_useless = !fault->is_retryable ||
 							   fault->retry_after_ms > longest_ms ||
 							   ue_slice_is_equal_fold(asked, UE_SLICE("false"));
-	if (answer->is_retry_useless || fault->retry_after_ms == UE_RETRY_AFTER_NONE)
+	if (answer->is_retry_useless)
 		return;
+	if (fault->retry_after_ms == UE_RETRY_AFTER_NONE)
+	{
+		answer->retry_after_s = ue_catalog_retry_after(fault->catalog_code);
+		return;
+	}
 	answer->retry_after_s = (int) ((fault->retry_after_ms + 999) / 1000);
 	if (answer->retry_after_s == 0)
 		answer->retry_after_s = 1;

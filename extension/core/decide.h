@@ -26,11 +26,12 @@ typedef struct UeCase
 	UeNetwork network;
 	UeFormat format;
 	UeCredential credential;
-	bool is_stream;		   /* the client asked for an event stream */
-	UeSlice request_id;	   /* ours; goes into the answer */
-	UeSlice model;		   /* as the client asked for it; may be empty */
-	UeSlice local_code;	   /* UE_KIND_LOCAL_ERROR: a name in the catalogue */
-	UeSlice local_message; /* and what it was about, for the client; may be empty */
+	bool is_stream;			 /* the client asked for an event stream */
+	UeSlice request_id;		 /* ours; goes into the answer */
+	UeSlice model;			 /* as the client asked for it; may be empty */
+	UeSlice local_code;		 /* UE_KIND_LOCAL_ERROR: a name in the catalogue */
+	UeSlice local_message;	 /* and what it was about, for the client; may be empty */
+	UeSlice accept_language; /* the client's header; empty: the default language */
 } UeCase;
 
 typedef struct UeRuleSet UeRuleSet; /* rules.h, to come; NULL: no rules */

@@ -8,6 +8,7 @@
  */
 #include "core/decide_text.h"
 #include "core/buf.h"
+#include "core/language.h"
 #include "core/mask.h"
 #include "core/template.h"
 #include "core/utf8.h"
@@ -95,8 +96,11 @@ ue_decide_texts(UeArena *arena, const UeCase *kase, const UeJson *root,
 
 /* "Unknown route." and "GET /x" are "Unknown route: GET /x". */
 static UeStatus
-append_local_message(UeArena *arena, UeSlice sentence, UeSlice about, UeSlice *out)
+append_local_message(UeArena *arena, UeLanguage language, UeSlice sentence, UeSlice about,
+					 UeSlice *out)
 {
+	UeSlice stop = language == UE_LANGUAGE_CHINESE ? UE_SLICE("。") : UE_SLICE(".");
+	UeSlice colon = language == UE_LANGUAGE_CHINESE ? UE_SLICE("：") : UE_SLICE(": ");
 	UeBuf buf;
 	UeSlice cleaned;
 	UeStatus status = ue_decide_clean(arena, about, &cleaned);
@@ -104,11 +108,11 @@ append_local_message(UeArena *arena, UeSlice sentence, UeSlice about, UeSlice *o
 	if (status != UE_OK)
 		return status;
 	cleaned.len = ue_utf8_cut(cleaned, UE_LIMIT_MESSAGE);
-	if (sentence.len > 0 && sentence.ptr[sentence.len - 1] == '.')
-		sentence.len--;
+	if (ue_slice_has_suffix_fold(sentence, stop))
+		sentence.len -= stop.len;
 	ue_buf_init(&buf, arena, UE_LIMIT_BODY);
 	ue_buf_append(&buf, sentence);
-	ue_buf_append(&buf, UE_SLICE(": "));
+	ue_buf_append(&buf, colon);
 	ue_buf_append(&buf, cleaned);
 	return ue_buf_finish(&buf, out);
 }
@@ -122,21 +126,26 @@ ue_decide_catalog_message(UeArena *arena, const UeCase *kase, const UeFault *fau
 		{UE_SLICE("platform"), kase->response.platform},
 		{UE_SLICE("model"), kase->model},
 	};
+	UeLanguage language = ue_language_parse(kase->accept_language);
+	const UeCode *code = fault->catalog_code;
+	UeSlice text = code->message_en;
 	UeBuf number;
 	UeSlice sentence;
 	UeStatus status;
 
+	if (language == UE_LANGUAGE_CHINESE)
+		text = code->message_zh;
 	ue_buf_init(&number, arena, UE_LIMIT_TOKEN);
 	ue_buf_append_int64(&number, fault->effective_status);
 	status = ue_buf_finish(&number, &values[0].value);
 	if (status == UE_OK)
-		status = ue_template_render(arena, fault->catalog_code->message_en, values,
+		status = ue_template_render(arena, text, values,
 									sizeof(values) / sizeof(values[0]), &sentence);
 	if (status != UE_OK)
 		return status;
 	if (kase->kind == UE_KIND_LOCAL_ERROR && !ue_slice_is_empty(kase->local_message) &&
-		fault->catalog_code->visibility != UE_VISIBILITY_INTERNAL)
-		return append_local_message(arena, sentence, kase->local_message, out);
+		code->visibility != UE_VISIBILITY_INTERNAL)
+		return append_local_message(arena, language, sentence, kase->local_message, out);
 	*out = sentence;
 	return UE_OK;
 }

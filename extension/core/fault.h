@@ -144,6 +144,7 @@ typedef struct UeFault
 	UeSlice code;      /* also when it was sent as a number */
 	UeSlice reason;    /* a finer word than code: Google's ErrorInfo, Azure's innererror, or
 						* the code of an error wrapped in this one's text */
+	UeSlice vendor;    /* whose numbers code is one of, where the shape of the body tells */
 	UeSlice param;
 	UeSlice message;   /* readable text; of an HTML page its title */
 	UeSlice upstream_request_id;

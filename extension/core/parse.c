@@ -22,6 +22,7 @@
 /* Google before the others: its shape is the narrowest; OpenAI's is the widest. */
 static bool (*const dialects[])(const UeJson *root, UeFault *out) = {
 	ue_parse_google,
+	ue_parse_aws,
 	ue_parse_anthropic,
 	ue_parse_openai,
 };
@@ -43,8 +44,9 @@ static const UeSlice request_id_headers[] = {
 
 static const UeSlice request_id_paths[] = {
 	UE_SLICE_INIT("request_id"), /* Anthropic */
-	UE_SLICE_INIT("error.request_id"), UE_SLICE_INIT("requestId"),
-	UE_SLICE_INIT("x_groq.id"),		   UE_SLICE_INIT("error.metadata.request_id"),
+	UE_SLICE_INIT("error.request_id"),	 UE_SLICE_INIT("requestId"),
+	UE_SLICE_INIT("x_groq.id"),			 UE_SLICE_INIT("error.metadata.request_id"),
+	UE_SLICE_INIT("Response.RequestId"), /* Tencent */
 };
 
 static const UeSlice nothing = {NULL, 0};
@@ -255,17 +257,6 @@ read_text(UeArena *arena, const UeResponse *response, UeSlice text, UeFault *out
 	return UE_OK;
 }
 
-/* Ollama streams a JSON text a line (NDJSON), the error on the last one. */
-static UeSlice
-find_last_line(UeSlice text)
-{
-	size_t start = text.len;
-
-	while (start > 0 && text.ptr[start - 1] != '\n')
-		start--;
-	return ue_slice_trim(ue_slice_sub(text, start, text.len));
-}
-
 static UeStatus
 read_body(UeArena *arena, const UeResponse *response, UeFault *out, const UeJson **root,
 		  bool *is_whole)
@@ -274,7 +265,7 @@ read_body(UeArena *arena, const UeResponse *response, UeFault *out, const UeJson
 	UeSlice text = ue_slice_trim(body);
 	UeStatus status;
 	bool is_event;
-	bool is_line = false;
+	bool is_part = false;
 	bool is_cut;
 
 	/* UTF-8's byte order mark, which IIS sends */
@@ -290,16 +281,16 @@ read_body(UeArena *arena, const UeResponse *response, UeFault *out, const UeJson
 	}
 
 	status = read_json(arena, text, root, is_whole);
-	if (status == UE_OK && *root == NULL && text.len > 0 && text.ptr[0] == '{')
+	if (status == UE_OK && *root == NULL)
 	{
-		status = read_json(arena, find_last_line(text), root, is_whole);
-		is_line = true;
+		status = read_json(arena, ue_parse_find_value(text), root, is_whole);
+		is_part = true;
 	}
 	if (status != UE_OK)
 		return status;
 	is_cut =
 		*root != NULL && ((*root)->is_cut || !*is_whole || body.len < response->body.len);
-	*is_whole = *is_whole && !is_event && !is_line && body.len == response->body.len;
+	*is_whole = *is_whole && !is_event && !is_part && body.len == response->body.len;
 
 	if (*root == NULL)
 		return read_text(arena, response, text, out);
@@ -312,22 +303,6 @@ read_body(UeArena *arena, const UeResponse *response, UeFault *out, const UeJson
 		status = ue_parse_html_title(arena, out->message, &out->message);
 	out->is_cut = is_cut;
 	return status;
-}
-
-/*
- * AWS names the exception in a header, sometimes with a namespace before and a URL behind:
- * "com.amazon.coral.service#ThrottlingException:http://…" (smithy, AWS JSON 1.1).
- */
-static UeSlice
-read_aws_type(UeSlice text)
-{
-	size_t at;
-
-	if (ue_slice_find(text, UE_SLICE("#"), &at))
-		text = ue_slice_sub(text, at + 1, text.len);
-	if (ue_slice_find(text, UE_SLICE(":"), &at))
-		text = ue_slice_sub(text, 0, at);
-	return ue_slice_trim(text);
 }
 
 static UeSlice
@@ -364,12 +339,7 @@ ue_parse_response_tree(UeArena *arena, const UeResponse *response, UeFault *out,
 	if (status != UE_OK)
 		return status;
 
-	if (is_telling(ue_parse_find_header(response, UE_SLICE("x-amzn-errortype"))))
-		fault.type =
-			read_aws_type(ue_parse_find_header(response, UE_SLICE("x-amzn-errortype")));
-	else if (tree != NULL && ue_json_find(unwrap_array(tree), UE_SLICE("__type")) != NULL)
-		fault.type = read_aws_type(fault.type);
-
+	ue_parse_aws_type(response, tree != NULL ? unwrap_array(tree) : NULL, &fault);
 	id = find_request_id(response, tree);
 	if (!ue_slice_is_empty(id))
 		fault.upstream_request_id = id;

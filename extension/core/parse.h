@@ -47,6 +47,7 @@ extern UeSlice ue_parse_find_header(const UeResponse *response, UeSlice name);
 extern bool ue_parse_openai(const UeJson *root, UeFault *out);
 extern bool ue_parse_anthropic(const UeJson *root, UeFault *out);
 extern bool ue_parse_google(const UeJson *root, UeFault *out);
+extern bool ue_parse_aws(const UeJson *root, UeFault *out);
 
 /*
  * The wait that was asked for, or UE_RETRY_AFTER_NONE.  The most explicit source wins:
@@ -56,7 +57,8 @@ extern bool ue_parse_google(const UeJson *root, UeFault *out);
 extern int64_t ue_parse_retry_after(const UeResponse *response, const UeJson *root,
 									UeSlice message);
 
-/* An HTTP-date (RFC 9110 5.6.7, IMF-fixdate) in Unix ms; false when it is not one. */
+/* An HTTP-date (RFC 9110 5.6.7, the obsolete forms too) in Unix ms; false when it is not
+ * one. */
 extern bool ue_parse_http_date(UeSlice text, int64_t *out);
 
 /*

@@ -79,25 +79,80 @@ read_date_time(const DateTime *date, int64_t *out)
 	return true;
 }
 
+/* "Nov" at offset; 1 to 12, 0 when it is none. */
+static int
+read_month(UeSlice text, size_t offset)
+{
+	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+
+	for (int month = 0; month < 12; month++)
+		if (ue_slice_is_equal_fold(ue_slice_sub(text, offset, 3),
+								   (UeSlice){months + 3 * month, 3}))
+			return month + 1;
+	return 0;
+}
+
+/* "00:01:02" at offset */
+static bool
+read_clock(UeSlice text, size_t offset, DateTime *date)
+{
+	return is_at(text, offset + 2, ":") && is_at(text, offset + 5, ":") &&
+		   read_digits(text, offset, 2, &date->hour) &&
+		   read_digits(text, offset + 3, 2, &date->minute) &&
+		   read_digits(text, offset + 6, 2, &date->second);
+}
+
+/* Sat, 21 Nov 2026 00:00:00 GMT */
+static bool
+read_imf_fixdate(UeSlice text, DateTime *date)
+{
+	date->month = read_month(text, 8);
+	return text.len == 29 && is_at(text, 3, ", ") && is_at(text, 7, " ") &&
+		   is_at(text, 11, " ") && is_at(text, 16, " ") && is_at(text, 25, " GMT") &&
+		   read_digits(text, 5, 2, &date->day) && read_digits(text, 12, 4, &date->year) &&
+		   read_clock(text, 17, date);
+}
+
+/* Saturday, 21-Nov-26 00:00:00 GMT.  Waits are short, so the century is ours. */
+static bool
+read_rfc850_date(UeSlice text, DateTime *date)
+{
+	size_t at;
+
+	if (!ue_slice_find(text, UE_SLICE(", "), &at) || at < 6 || at > 9)
+		return false;
+	text = ue_slice_sub(text, at + 2, text.len);
+	date->month = read_month(text, 3);
+	if (text.len != 22 || !is_at(text, 2, "-") || !is_at(text, 6, "-") ||
+		!is_at(text, 9, " ") || !is_at(text, 18, " GMT") ||
+		!read_digits(text, 0, 2, &date->day) || !read_digits(text, 7, 2, &date->year) ||
+		!read_clock(text, 10, date))
+		return false;
+	date->year += 2000;
+	return true;
+}
+
+/* Sat Nov 21 00:00:00 2026, with a blank before a day of one digit */
+static bool
+read_asctime_date(UeSlice text, DateTime *date)
+{
+	bool is_short = is_at(text, 8, " ");
+
+	date->month = read_month(text, 4);
+	return text.len == 24 && is_at(text, 3, " ") && is_at(text, 7, " ") &&
+		   is_at(text, 10, " ") && is_at(text, 19, " ") &&
+		   read_digits(text, is_short ? 9 : 8, is_short ? 1 : 2, &date->day) &&
+		   read_clock(text, 11, date) && read_digits(text, 20, 4, &date->year);
+}
+
 bool
 ue_parse_http_date(UeSlice text, int64_t *out)
 {
-	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
 	DateTime date = {0, 0, 0, 0, 0, 0};
 
-	/* Sat, 21 Nov 2026 00:00:00 GMT */
-	if (text.len != 29 || !is_at(text, 3, ", ") || !is_at(text, 7, " ") ||
-		!is_at(text, 11, " ") || !is_at(text, 16, " ") || !is_at(text, 19, ":") ||
-		!is_at(text, 22, ":") || !is_at(text, 25, " GMT"))
-		return false;
-	for (int month = 0; month < 12; month++)
-		if (ue_slice_is_equal_fold(ue_slice_sub(text, 8, 3),
-								   (UeSlice){months + 3 * month, 3}))
-			date.month = month + 1;
-	return read_digits(text, 5, 2, &date.day) && read_digits(text, 12, 4, &date.year) &&
-		   read_digits(text, 17, 2, &date.hour) &&
-		   read_digits(text, 20, 2, &date.minute) &&
-		   read_digits(text, 23, 2, &date.second) && read_date_time(&date, out);
+	return (read_imf_fixdate(text, &date) || read_rfc850_date(text, &date) ||
+			read_asctime_date(text, &date)) &&
+		   read_date_time(&date, out);
 }
 
 /* "Z", "+02:00": what to take off to get UTC, in ms */

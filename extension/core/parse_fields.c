@@ -19,3 +19,22 @@ ue_parse_field_status(const UeJson *object, UeSlice name)
 		return 0;
 	return value >= 400 && value <= 599 ? (int) value : 0;
 }
+
+const UeJson *
+ue_parse_find_path(const UeJson *node, UeSlice dotted_path)
+{
+	while (node != NULL && dotted_path.len > 0)
+	{
+		UeSlice name = dotted_path;
+		size_t len;
+
+		if (ue_slice_find(dotted_path, UE_SLICE("."), &len))
+			name = ue_slice_sub(dotted_path, 0, len);
+		if (node->type == UE_JSON_ARRAY && ue_slice_is_equal(name, UE_SLICE("0")))
+			node = node->child;
+		else
+			node = ue_json_find_fold(node, name);
+		dotted_path = ue_slice_sub(dotted_path, name.len + 1, dotted_path.len);
+	}
+	return node;
+}

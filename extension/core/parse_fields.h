@@ -10,12 +10,29 @@
 /* The trimmed text of a member that is a string or a number; empty otherwise. */
 extern UeSlice ue_parse_field(const UeJson *object, UeSlice name);
 
+/*
+ * Steps down members by name, folded: Go servers write "Message" and "ERROR".  The name 0
+ * is the first element of an array: "errors.0.code".  NULL as soon as one is missing.
+ */
+extern const UeJson *ue_parse_find_path(const UeJson *node, UeSlice dotted_path);
+
 /* An integer member of 400 to 599, also as a string; 0 otherwise. */
 extern int ue_parse_field_status(const UeJson *object, UeSlice name);
 
 /* Members with names folded, values as readable text: what no dialect claims. */
 extern UeStatus ue_parse_general(UeArena *arena, const UeJson *root,
 								 UeFault *out) UE_MUST_CHECK;
+
+/* Code, vendor and sentence of an error told by a vendor's number; else as it was. */
+extern void ue_parse_numbering(const UeJson *root, UeFault *out);
+
+/* The type that AWS put beside the body; else as it was. */
+extern void ue_parse_aws_type(const UeResponse *response, const UeJson *root,
+							  UeFault *fault);
+
+/* Of texts that begin with a bracket, one after the other, the first that speaks of an
+ * error, else the first.  Empty when text begins with no bracket. */
+extern UeSlice ue_parse_find_value(UeSlice text);
 
 /* Readable text of a value of any type: a string, an object's message, the entries of a
  * validation list.  Empty when there is none. */

@@ -97,6 +97,9 @@ ue_parse_google(const UeJson *root, UeFault *out)
 	if (details != NULL)
 		for (const UeJson *each = details->child; each != NULL; each = each->next)
 			read_detail(each, out);
+	/* error.code only repeats the HTTP status; body_status keeps it */
+	if (!ue_slice_is_empty(out->reason))
+		out->code = out->reason;
 	out->dialect = UE_DIALECT_GOOGLE;
 	return true;
 }

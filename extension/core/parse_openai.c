@@ -25,6 +25,9 @@ read_error(const UeJson *error, UeFault *out)
 	/* Azure: the finer word; "ResponsibleAIPolicyViolation" */
 	out->reason =
 		ue_parse_field(ue_json_find(error, UE_SLICE("innererror")), UE_SLICE("code"));
+	if (ue_slice_is_empty(out->reason)) /* Azure's images */
+		out->reason = ue_parse_field(ue_json_find(error, UE_SLICE("inner_error")),
+									 UE_SLICE("code"));
 
 	out->body_status = ue_parse_field_status(error, UE_SLICE("status_code"));
 	if (out->body_status == 0)

@@ -42,6 +42,9 @@ static const UeSlice code_paths[] = {
 	UE_SLICE_INIT("errorCode"),
 	UE_SLICE_INIT("errcode"),
 	UE_SLICE_INIT("detail.code"),
+	UE_SLICE_INIT("errors.0.code"),			   /* Cloudflare, IBM watsonx */
+	UE_SLICE_INIT("error.0.code"),			   /* Cloudflare's AI gateway */
+	UE_SLICE_INIT("errors.0.extensions.code"), /* GraphQL */
 	UE_SLICE_INIT("response.error.code"),
 };
 
@@ -59,22 +62,6 @@ static const UeSlice status_paths[] = {
 };
 
 #define N_ELEMENTS(array) (sizeof(array) / sizeof((array)[0]))
-
-/* ue_json_find_path with names folded: Go servers write "Message" and "ERROR". */
-static const UeJson *
-find_path_fold(const UeJson *node, UeSlice path)
-{
-	while (node != NULL && path.len > 0)
-	{
-		size_t len = 0;
-
-		while (len < path.len && path.ptr[len] != '.')
-			len++;
-		node = ue_json_find_fold(node, ue_slice_sub(path, 0, len));
-		path = ue_slice_sub(path, len + 1, path.len);
-	}
-	return node;
-}
 
 /* "body.model" of the ["body", "model"] that pydantic calls loc */
 static void
@@ -169,7 +156,7 @@ find_first_token(const UeJson *root, const UeSlice *paths, size_t n_paths)
 
 	for (size_t i = 0; i < n_paths; i++)
 	{
-		UeSlice text = ue_slice_trim(ue_json_text(find_path_fold(root, paths[i])));
+		UeSlice text = ue_slice_trim(ue_json_text(ue_parse_find_path(root, paths[i])));
 
 		if (!ue_slice_is_empty(text))
 			return text;
@@ -190,7 +177,7 @@ is_token(UeSlice text)
 static void
 read_words(const UeJson *root, UeFault *out)
 {
-	UeSlice error = ue_json_text(find_path_fold(root, UE_SLICE("error")));
+	UeSlice error = ue_json_text(ue_parse_find_path(root, UE_SLICE("error")));
 
 	out->code = find_first_token(root, code_paths, N_ELEMENTS(code_paths));
 	if (ue_slice_is_empty(out->code) && is_token(ue_slice_trim(error)))
@@ -198,14 +185,15 @@ read_words(const UeJson *root, UeFault *out)
 	out->type = find_first_token(root, type_paths, N_ELEMENTS(type_paths));
 	if (ue_slice_is_equal(out->type, UE_SLICE("error")))
 		out->type = (UeSlice){NULL, 0};
-	out->param = ue_slice_trim(ue_json_text(find_path_fold(root, UE_SLICE("param"))));
+	out->param = ue_slice_trim(ue_json_text(ue_parse_find_path(root, UE_SLICE("param"))));
 	if (ue_slice_is_empty(out->param))
-		out->param =
-			ue_slice_trim(ue_json_text(find_path_fold(root, UE_SLICE("error.param"))));
+		out->param = ue_slice_trim(
+			ue_json_text(ue_parse_find_path(root, UE_SLICE("error.param"))));
 
 	for (size_t i = 0; i < N_ELEMENTS(status_paths) && out->body_status == 0; i++)
 	{
-		UeSlice text = ue_slice_trim(ue_json_text(find_path_fold(root, status_paths[i])));
+		UeSlice text =
+			ue_slice_trim(ue_json_text(ue_parse_find_path(root, status_paths[i])));
 		int64_t value;
 
 		if (ue_slice_parse_int64(text, &value) && value >= 400 && value <= 599)
@@ -229,7 +217,7 @@ ue_parse_general(UeArena *arena, const UeJson *root, UeFault *out)
 	{
 		UeSlice text;
 		UeStatus status =
-			ue_parse_readable(arena, find_path_fold(root, message_paths[i]), &text);
+			ue_parse_readable(arena, ue_parse_find_path(root, message_paths[i]), &text);
 
 		if (status != UE_OK)
 			return status;
@@ -249,6 +237,11 @@ ue_parse_general(UeArena *arena, const UeJson *root, UeFault *out)
 	if (ue_slice_is_empty(out->message))
 		out->message = word;
 	read_words(root, out);
+	ue_parse_numbering(root, out);
+	/* {"type": "content_block_delta", …}: an event that tells of no error */
+	if (ue_slice_is_empty(out->message) && ue_slice_is_empty(out->code) &&
+		out->body_status == 0)
+		out->type = (UeSlice){NULL, 0};
 	out->dialect = UE_DIALECT_OTHER_JSON;
 	return UE_OK;
 }

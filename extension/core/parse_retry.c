@@ -8,11 +8,12 @@
  *	2. fields of the body that do (RetryInfo, resets_in_seconds, …);
  *	3. the message: "Please try again in 1m30s";
  *	4. rate limit reset headers.  OpenAI and Anthropic send these with every answer, so
- *	   they count only where the status is a refusal for load, and of several limits
- *	   the one that is used up decides.
+ *	   they count only where the status is a refusal for load, and only for limits that
+ *	   are used up, or of which nothing says how much remains.
  *
- * A wait that is negative or longer than UE_LIMIT_RETRY_AFTER_MS is not believed, and the
- * next place is asked.  A date that has passed is a wait of 0.
+ * A wait that is negative or longer than UE_LIMIT_RETRY_AFTER_MS is not believed, nor is a
+ * date that has passed (clocks differ; the vendors' SDKs do not believe it either), and the
+ * next place is asked.
  */
 #include "core/limits.h"
 #include "core/parse_fields.h"
@@ -54,6 +55,8 @@ static const WaitSource body_fields[] = {
 	{UE_SLICE_INIT("retry_after"), WAIT_SECONDS},
 	{UE_SLICE_INIT("retryAfter"), WAIT_SECONDS},
 	{UE_SLICE_INIT("reset_seconds"), WAIT_SECONDS}, /* CLIProxyAPI model_cooldown */
+	{UE_SLICE_INIT("estimated_time"),
+	 WAIT_SECONDS}, /* Hugging Face: a model is loading */
 };
 
 static const UeSlice body_places[] = {
@@ -70,6 +73,7 @@ static const UeSlice message_phrases[] = {
 	UE_SLICE_INIT("try again after "),
 	UE_SLICE_INIT("will reset after "), /* Gemini Code Assist */
 	UE_SLICE_INIT("retrying in "),
+	UE_SLICE_INIT("expected available in "), /* Replicate, Django REST framework */
 };
 
 typedef struct ResetHeader
@@ -112,8 +116,8 @@ read_until(int64_t when, int64_t now_ms, int64_t *out)
 {
 	if (now_ms <= 0)
 		return false;
-	*out = when > now_ms ? when - now_ms : 0;
-	return true;
+	*out = when - now_ms;
+	return when >= now_ms;
 }
 
 static bool
@@ -228,15 +232,8 @@ find_in_message(UeSlice message, int64_t *out)
 	return false;
 }
 
-static bool
-is_used_up(UeSlice remaining)
-{
-	int64_t value;
-
-	return ue_slice_parse_int64(ue_slice_trim(remaining), &value) && value <= 0;
-}
-
-/* Of the limits that are used up the longest wait; when none says so, the shortest. */
+/* Of the limits that are used up the longest wait; else, of those that do not say, the
+ * shortest. */
 static bool
 find_in_resets(const UeResponse *response, int64_t *out)
 {
@@ -248,17 +245,21 @@ find_in_resets(const UeResponse *response, int64_t *out)
 	for (size_t i = 0; i < N_ELEMENTS(reset_headers); i++)
 	{
 		UeSlice value = ue_parse_find_header(response, reset_headers[i].reset);
+		UeSlice remaining = ue_parse_find_header(response, reset_headers[i].remaining);
+		bool is_known;
+		int64_t left;
 		int64_t wait;
 
 		if (ue_slice_is_empty(value) ||
 			!read_wait(value, WAIT_RESET, response->now_ms, &wait))
 			continue;
-		if (is_used_up(ue_parse_find_header(response, reset_headers[i].remaining)))
+		is_known = ue_slice_parse_int64(remaining, &left);
+		if (is_known && left <= 0)
 			longest = wait > longest ? wait : longest;
-		if (shortest < 0 || wait < shortest)
+		if (!is_known && (shortest < 0 || wait < shortest))
 			shortest = wait;
 	}
-	if (shortest < 0)
+	if (longest < 0 && shortest < 0)
 		return false;
 	*out = longest >= 0 ? longest : shortest;
 	return true;
@@ -267,10 +268,12 @@ find_in_resets(const UeResponse *response, int64_t *out)
 int64_t
 ue_parse_retry_after(const UeResponse *response, const UeJson *root, UeSlice message)
 {
+	/* of a page the title is the message, but the wait is in a paragraph */
+	UeSlice text = root != NULL ? message : ue_slice_sub(response->body, 0, MESSAGE_HEAD);
 	int64_t wait;
 
 	if (find_in_headers(response, &wait) || find_in_body(root, response->now_ms, &wait) ||
-		find_in_message(message, &wait) || find_in_resets(response, &wait))
+		find_in_message(text, &wait) || find_in_resets(response, &wait))
 		return wait;
 	return UE_RETRY_AFTER_NONE;
 }

@@ -8,7 +8,6 @@
  * because anthropic-ts sleeps as long as it is told and openai-python gives up above 120.
  */
 #include "core/render.h"
-#include "core/buf.h"
 
 static UeStatus (*const formats[])(UeArena *arena, const UeAnswer *answer,
 								   UeRendered *out) = {
@@ -89,6 +88,18 @@ ue_render_answer(UeArena *arena, UeFormat format, const UeAnswer *answer, UeRend
 	if (status == UE_OK)
 		*out = rendered;
 	return status;
+}
+
+void
+ue_render_append_line(UeBuf *buf, UeSlice body)
+{
+	/* inside JSON strings line ends are escaped, so raw ones are blanks between tokens */
+	for (size_t start = 0, i = 0; i <= body.len; i++)
+		if (i == body.len || body.ptr[i] == '\n' || body.ptr[i] == '\r')
+		{
+			ue_buf_append(buf, ue_slice_sub(body, start, i - start));
+			start = i + 1;
+		}
 }
 
 UeStatus

@@ -9,6 +9,7 @@
 #define UE_CORE_RENDER_H
 
 #include "core/arena.h"
+#include "core/buf.h"
 #include "core/fault.h"
 #include "core/limits.h"
 
@@ -50,6 +51,9 @@ extern UeStatus ue_render_anthropic(UeArena *arena, const UeAnswer *answer,
 									UeRendered *out) UE_MUST_CHECK;
 extern UeStatus ue_render_gemini(UeArena *arena, const UeAnswer *answer,
 								 UeRendered *out) UE_MUST_CHECK;
+
+/* Appends body, which is JSON, in one line: an event's data ends where its line does. */
+extern void ue_render_append_line(UeBuf *buf, UeSlice body);
 
 /* Headers as lines "name: value\n": the wire form between SQL and the sidecar. */
 extern UeStatus ue_render_header_block(UeArena *arena, const UeHeader *headers,

@@ -75,7 +75,7 @@ ue_render_openai(UeArena *arena, const UeAnswer *answer, UeRendered *out)
 		return status;
 	ue_buf_init(&buf, arena, UE_LIMIT_ANSWER + 16);
 	ue_buf_append(&buf, UE_SLICE("data: "));
-	ue_buf_append(&buf, body);
+	ue_render_append_line(&buf, body);
 	ue_buf_append(&buf, UE_SLICE("\n\n"));
 	status = ue_buf_finish(&buf, &frame);
 	if (status != UE_OK)

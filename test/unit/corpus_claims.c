@@ -70,8 +70,8 @@ is_text(UeSlice text, UeSlice expected)
 
 		plain[len++] = is_escape ? unescape(expected.ptr[++i]) : expected.ptr[i];
 	}
-	is_equal = ue_slice_is_equal(ue_slice_trim(text),
-								 ue_slice_trim((UeSlice){plain, len}));
+	is_equal =
+		ue_slice_is_equal(ue_slice_trim(text), ue_slice_trim((UeSlice){plain, len}));
 	free(plain);
 	return is_equal;
 }
@@ -181,8 +181,7 @@ corpus_is_claim(UeSlice name)
 }
 
 static void
-check_class(FILE *file, const CorpusCase *one, const UeVerdict *verdict,
-			size_t *n_claims)
+check_class(FILE *file, const CorpusCase *one, const UeVerdict *verdict, size_t *n_claims)
 {
 	UeSlice name = ue_slice_of(ue_class_name(verdict->fault.class));
 	UeSlice expected;

@@ -54,6 +54,38 @@ static const char *const newapi_codes[] = {
 	"pre_consume_token_quota_failed",
 };
 
+/* sub2api's codes and reasons, CLIProxyAPI's, and ours for what has no channel. */
+static const char *const gateway_codes[] = {
+	"INVALID_API_KEY",
+	"API_KEY_REQUIRED",
+	"API_KEY_EXPIRED",
+	"API_KEY_DISABLED",
+	"USER_NOT_FOUND",
+	"USER_INACTIVE",
+	"GROUP_DELETED",
+	"GROUP_DISABLED",
+	"API_KEY_QUOTA_EXHAUSTED",
+	"api_key_in_query_deprecated",
+	"INSUFFICIENT_BALANCE",
+	"USAGE_LIMIT_EXCEEDED",
+	"SUBSCRIPTION_NOT_FOUND",
+	"SUBSCRIPTION_INVALID",
+	"cyber_policy",
+	"api_key_ip_restriction",
+	"api_key_group_unavailable",
+	"api_key_group_unassigned",
+	"local_feature_gate",
+	"local_policy_denied",
+	"local_model_configuration",
+	"client_rate_limit",
+	"client_concurrency_limit",
+	"client_queue_full",
+	"model_cooldown",
+	"auth_unavailable",
+	"channels_cooling_down",
+	"no_channel",
+};
+
 static bool
 is_public(UeSlice name)
 {
@@ -122,6 +154,36 @@ test_defaults(void)
 		if (ue_catalog_find(ue_slice_of(newapi_codes[i])) == NULL)
 			n_missing++;
 	ok(n_missing == 0, "new-api's codes are all there");
+	for (size_t i = 0; i < N_ELEMENTS(gateway_codes); i++)
+		if (ue_catalog_find(ue_slice_of(gateway_codes[i])) == NULL)
+			n_missing++;
+	ok(n_missing == 0, "so are those of other gateways and of ours");
+}
+
+/* Whoever may retry is told when, and nobody else. */
+static void
+test_waits(void)
+{
+	size_t n_wrong = 0;
+
+	for (size_t i = 0; i < ue_catalog_count(); i++)
+	{
+		const UeCode *code = ue_catalog_at(i);
+		int wait = ue_catalog_retry_after(code);
+
+		if (wait < 0 || wait > 60 || (code->is_skip_retry && code->retry_after_s != 0))
+		{
+			n_wrong++;
+			printf("# %.*s\n", (int) code->name.len, code->name.ptr);
+		}
+	}
+	ok(n_wrong == 0, "every wait is 0 to 60 s, and none is there where no retry helps");
+	ok(ue_catalog_retry_after(ue_catalog_find(UE_SLICE("rate_limit_exceeded"))) == 5 &&
+		   ue_catalog_retry_after(ue_catalog_find(UE_SLICE("client_rate_limit"))) == 5,
+	   "a code without a wait has its class's");
+	ok(ue_catalog_retry_after(ue_catalog_find(UE_SLICE("draining"))) == 1 &&
+		   ue_catalog_default(UE_CLASS_INTERNAL)->retry_after_s == 0,
+	   "a code may have one where its class has none");
 }
 
 int
@@ -129,5 +191,6 @@ main(void)
 {
 	test_rows();
 	test_defaults();
+	test_waits();
 	return done_testing();
 }

@@ -127,8 +127,8 @@ test_good_status_bad_body(void)
 	ok(html.class == UE_CLASS_BAD_RESPONSE && html.effective_status == 502,
 	   "a page in a 200 is a bad response");
 	ue_classify_fault(&page, UE_SLICE(""), UE_KIND_HTTP_ERROR, UE_NETWORK_NONE, NULL);
-	ok(page.class == UE_CLASS_SERVER_ERROR && page.effective_status == 503,
-	   "a page with a 503 is a server error");
+	ok(page.class == UE_CLASS_OVERLOADED && page.effective_status == 503,
+	   "a page with a 503 is overload");
 }
 
 static void
@@ -145,6 +145,79 @@ test_quota_of_a_day(void)
 	ok(fault.class == UE_CLASS_RATE_LIMIT && !fault.is_retryable &&
 		   fault.is_business_limited,
 	   "a daily quota is a limit that no retry mends");
+}
+
+static UeFault
+classify_sentence(const char *message, int64_t retry_after_ms)
+{
+	UeFault fault = {.dialect = UE_DIALECT_OPENAI,
+					 .status = 429,
+					 .message = ue_slice_of(message),
+					 .retry_after_ms = retry_after_ms};
+
+	ue_classify_fault(&fault, UE_SLICE(""), UE_KIND_HTTP_ERROR, UE_NETWORK_NONE, NULL);
+	return fault;
+}
+
+static void
+test_sentence_of_a_day(void)
+{
+	UeFault fault =
+		classify_sentence("Tokens per day limit exceeded.", UE_RETRY_AFTER_NONE);
+
+	ok(fault.is_quota_daily && !fault.is_retryable,
+	   "a limit per day without a wait is a daily quota");
+	fault = classify_sentence("on requests per day (RPD): Limit 200", 90000);
+	ok(!fault.is_quota_daily && fault.is_retryable,
+	   "one that refills in 90 s is a window that slides");
+	fault = classify_sentence("Too many requests per minute.", UE_RETRY_AFTER_NONE);
+	ok(!fault.is_quota_daily && fault.is_retryable, "a limit per minute is none");
+}
+
+typedef struct NumberVector
+{
+	const char *platform;
+	const char *vendor;
+	const char *code;
+	UeClass class;
+} NumberVector;
+
+static void
+test_numbers(void)
+{
+	static const NumberVector numbers[] = {
+		{"zhipu", "", "1113", UE_CLASS_BILLING},
+		{"ZHIPU", "", "1113", UE_CLASS_BILLING},
+		{"openai", "", "1113", UE_CLASS_RATE_LIMIT},
+		{"openai", "minimax", "1008", UE_CLASS_BILLING},
+		{"zhipu", "minimax", "1113", UE_CLASS_RATE_LIMIT},
+		{"groq", "", "498", UE_CLASS_RATE_LIMIT},
+	};
+
+	for (size_t i = 0; i < N_ELEMENTS(numbers); i++)
+	{
+		UeFault fault = {.dialect = UE_DIALECT_OTHER_JSON,
+						 .status = 429,
+						 .vendor = ue_slice_of(numbers[i].vendor),
+						 .code = ue_slice_of(numbers[i].code),
+						 .retry_after_ms = UE_RETRY_AFTER_NONE};
+
+		ue_classify_fault(&fault, ue_slice_of(numbers[i].platform), UE_KIND_HTTP_ERROR,
+						  UE_NETWORK_NONE, NULL);
+		ok(fault.class == numbers[i].class, "%s of %s%s is %s", numbers[i].code,
+		   numbers[i].platform, numbers[i].vendor, ue_class_name(numbers[i].class));
+	}
+}
+
+static void
+test_vendor_status(void)
+{
+	ok(ue_classify_find_status(498, UE_SLICE("Groq")) == UE_CLASS_OVERLOADED,
+	   "498 of Groq is capacity");
+	ok(ue_classify_find_status(498, UE_SLICE("cohere")) == UE_CLASS_CONTENT_POLICY,
+	   "498 of Cohere is a word it does not accept");
+	ok(ue_classify_find_status(498, UE_SLICE("")) == UE_CLASS_AUTHENTICATION,
+	   "498 of anybody else is an invalid token");
 }
 
 static void
@@ -206,6 +279,9 @@ main(void)
 	test_body_status();
 	test_good_status_bad_body();
 	test_quota_of_a_day();
+	test_sentence_of_a_day();
+	test_numbers();
+	test_vendor_status();
 	test_network();
 	test_local();
 	test_traits();

@@ -66,6 +66,114 @@ test_upstream_forbids_retry(void)
 			"without it a 500 may be retried");
 }
 
+/* What is said when the upstream names no wait. */
+static void
+test_default_wait(void)
+{
+	UeHeader header = {UE_SLICE("x-should-retry"), UE_SLICE("false")};
+	UeCase kase = {.response = {.status = 429}};
+	UeVerdict verdict = decide(&kase);
+
+	is_text(find_header(&verdict.answer, UE_SLICE("retry-after")), UE_SLICE("5"),
+			"a rate limit without a hint: the class's wait");
+	ok(verdict.fault.retry_after_ms == UE_RETRY_AFTER_NONE,
+	   "which is ours, and not what the upstream said");
+	kase.response.status = 529;
+	verdict = decide(&kase);
+	is_text(find_header(&verdict.answer, UE_SLICE("retry-after")), UE_SLICE("2"),
+			"overload: 2 s");
+	kase.response.status = 400;
+	verdict = decide(&kase);
+	is_text(find_header(&verdict.answer, UE_SLICE("retry-after")), UE_SLICE("(none)"),
+			"a request at fault: none");
+	kase.response.status = 429;
+	kase.response.headers = &header;
+	kase.response.n_headers = 1;
+	verdict = decide(&kase);
+	is_text(find_header(&verdict.answer, UE_SLICE("retry-after")), UE_SLICE("(none)"),
+			"nor where the upstream forbids retries");
+}
+
+static void
+test_language(void)
+{
+	UeCase kase = {.kind = UE_KIND_LOCAL_ERROR,
+				   .local_code = UE_SLICE("unknown_route"),
+				   .local_message = UE_SLICE("GET /x")};
+	UeVerdict verdict = decide(&kase);
+
+	is_text(verdict.message, UE_SLICE("Unknown route: GET /x"), "English by default");
+	kase.accept_language = UE_SLICE("zh-CN,zh;q=0.9,en;q=0.8");
+	verdict = decide(&kase);
+	is_text(verdict.message, UE_SLICE("未知的路径：GET /x"), "Chinese when asked for");
+	kase.accept_language = UE_SLICE("de");
+	verdict = decide(&kase);
+	is_text(verdict.message, UE_SLICE("Unknown route: GET /x"),
+			"English for whom we have no text");
+	kase = (UeCase){.response = {.status = 502},
+					.format = UE_FORMAT_ANTHROPIC,
+					.accept_language = UE_SLICE("zh")};
+	verdict = decide(&kase);
+	is_text(verdict.answer.body,
+			UE_SLICE("{\"type\":\"error\",\"error\":{\"type\":\"api_error\",\"message\":"
+					 "\"上游服务返回 HTTP 502。\"},\"request_id\":null}"),
+			"an upstream without words is told in Chinese");
+	kase.response.body = UE_SLICE("{\"error\":{\"message\":\"no\",\"type\":\"t\"}}");
+	verdict = decide(&kase);
+	is_text(verdict.message, UE_SLICE("no"), "the upstream's own words stay as they are");
+}
+
+/* Of two members of a name a client's parser may read the other one. */
+static void
+test_doubled_names(void)
+{
+	UeCase kase = {.response = {.status = 400}};
+	UeVerdict verdict;
+
+	kase.response.body = UE_SLICE("{\"error\":{\"message\":\"a\",\"type\":\"t\","
+								  "\"message\":\"b\",\"x\":1}}");
+	verdict = decide(&kase);
+	is_text(verdict.answer.body,
+			UE_SLICE("{\"error\":{\"message\":\"a\",\"type\":\"t\",\"param\":null,"
+					 "\"code\":\"invalid_request\"}}"),
+			"an object with a name twice is rebuilt");
+}
+
+/* A cooling-down answer: what, until when, and after whose error. */
+static void
+test_cooldown(void)
+{
+	UeHeader header = {UE_SLICE("retry-after"), UE_SLICE("17")};
+	UeCase kase = {.kind = UE_KIND_LOCAL_ERROR,
+				   .response = {.headers = &header, .n_headers = 1},
+				   .local_code = UE_SLICE("model_cooldown"),
+				   .local_message = UE_SLICE("until 00:00:17Z, after 429 of openai")};
+	UeVerdict verdict = decide(&kase);
+
+	ok(verdict.answer.status == 429 && verdict.fault.phase == UE_PHASE_ROUTING &&
+		   verdict.fault.owner == UE_OWNER_PLATFORM,
+	   "a model that cools down is a matter of routing");
+	is_text(find_header(&verdict.answer, UE_SLICE("retry-after")), UE_SLICE("17"),
+			"with the wait that it has still to go");
+	is_text(verdict.message,
+			UE_SLICE("All upstream channels of this model are cooling down: "
+					 "until 00:00:17Z, after 429 of openai"),
+			"and why");
+}
+
+static void
+test_no_status(void)
+{
+	UeCase kase = {.kind = UE_KIND_HTTP_ERROR};
+	UeVerdict verdict = decide(&kase);
+
+	ok(verdict.answer.status == 502 && verdict.fault.class == UE_CLASS_BAD_RESPONSE,
+	   "an answer without a status, headers or body is a bad response, 502");
+	kase.response.body = UE_SLICE("{\"error\":{\"code\":\"rate_limit_exceeded\"}}");
+	verdict = decide(&kase);
+	ok(verdict.answer.status == 429, "without a status the words decide");
+}
+
 static void
 test_bounds_of_retry_after(void)
 {
@@ -186,6 +294,11 @@ main(void)
 	test_local_code();
 	test_upstream_forbids_retry();
 	test_bounds_of_retry_after();
+	test_default_wait();
+	test_language();
+	test_doubled_names();
+	test_cooldown();
+	test_no_status();
 	test_many_headers();
 	test_hostile_bodies();
 	ue_arena_free(&arena);

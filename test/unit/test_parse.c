@@ -153,6 +153,18 @@ test_dates(void)
 	ok(ue_parse_http_date(UE_SLICE("Thu, 29 Feb 2024 23:59:60 GMT"), &when) &&
 		   when == 1709251200000LL,
 	   "a leap second on a leap day");
+	ok(ue_parse_http_date(UE_SLICE("Saturday, 21-Nov-26 00:00:00 GMT"), &when) &&
+		   when == NOW,
+	   "the obsolete date of RFC 850");
+	ok(ue_parse_http_date(UE_SLICE("Sat Nov 21 00:00:00 2026"), &when) && when == NOW,
+	   "the obsolete date of asctime");
+	ok(ue_parse_http_date(UE_SLICE("Tue Dec  1 00:00:00 2026"), &when) &&
+		   when == NOW + 10 * 86400000LL,
+	   "with a day of one digit");
+	ok(!ue_parse_http_date(UE_SLICE("Saturday, 21-Nov-26 00:00:00"), &when) &&
+		   !ue_parse_http_date(UE_SLICE("Sat Nov 21 00:00:00 20267"), &when) &&
+		   !ue_parse_http_date(UE_SLICE("Sat Nov  x 00:00:00 2026"), &when),
+	   "what is no obsolete date");
 	ok(!ue_parse_http_date(UE_SLICE("Sat, 21 Nov 2026 00:00:00 CET"), &when) &&
 		   !ue_parse_http_date(UE_SLICE("Sat, 32 Nov 2026 00:00:00 GMT"), &when) &&
 		   !ue_parse_http_date(UE_SLICE("Sat, 21 Noo 2026 00:00:00 GMT"), &when) &&
@@ -182,8 +194,10 @@ static const WaitVector waits[] = {
 	{"Azure's milliseconds too", "retry-after: 3\nx-ms-retry-after-ms: 2500\n", "", 2500},
 	{"a fraction of seconds", "Retry-After: 1.5\n", "", 1500},
 	{"a date in the future", "retry-after: Sat, 21 Nov 2026 00:01:00 GMT\n", "", 60000},
-	{"a date in the past is no wait", "retry-after: Fri, 20 Nov 2026 00:01:00 GMT\n", "",
-	 0},
+	{"a date in the past is not believed", "retry-after: Fri, 20 Nov 2026 00:01:00 GMT\n",
+	 "", UE_RETRY_AFTER_NONE},
+	{"a date of this very second is no wait",
+	 "retry-after: Sat, 21 Nov 2026 00:00:00 GMT\n", "", 0},
 	{"a year is not believed", "retry-after: 31536000\n", "", UE_RETRY_AFTER_NONE},
 	{"nor a negative wait", "retry-after: -1\n", "", UE_RETRY_AFTER_NONE},
 	{"nor a word", "retry-after: soon\n", "", UE_RETRY_AFTER_NONE},
@@ -212,7 +226,22 @@ static const WaitVector waits[] = {
 	 "x-ratelimit-remaining-requests: 0\nx-ratelimit-reset-requests: 8s\n"
 	 "x-ratelimit-remaining-tokens: 0\nx-ratelimit-reset-tokens: 20s\n",
 	 "", 20000},
-	{"of none used up the sooner",
+	{"a limit that is not used up says nothing",
+	 "x-ratelimit-remaining-tokens: 10\nx-ratelimit-reset-tokens: 6m\n", "",
+	 UE_RETRY_AFTER_NONE},
+	{"nor do two",
+	 "anthropic-ratelimit-requests-remaining: 3\n"
+	 "anthropic-ratelimit-requests-reset: 2026-11-21T00:00:07Z\n"
+	 "anthropic-ratelimit-tokens-remaining: 10\n"
+	 "anthropic-ratelimit-tokens-reset: 2026-11-21T00:00:09Z\n",
+	 "", UE_RETRY_AFTER_NONE},
+	{"a reset that has passed is not believed",
+	 "anthropic-ratelimit-requests-remaining: 0\n"
+	 "anthropic-ratelimit-requests-reset: 2026-11-20T23:59:00Z\n",
+	 "", UE_RETRY_AFTER_NONE},
+	{"the paragraph of a page", "", "<html><title>502</title><p>Try again in 30 seconds",
+	 30000},
+	{"of none that says how much remains the sooner",
 	 "x-ratelimit-reset-requests: 8s\nx-ratelimit-reset-tokens: 20s\n", "", 8000},
 	{"Anthropic's instant", "anthropic-ratelimit-tokens-reset: 2026-11-21T00:00:07Z\n",
 	 "", 7000},

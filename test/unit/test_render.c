@@ -34,6 +34,26 @@ find_header(const UeRendered *rendered, UeSlice name)
 	return UE_SLICE("(none)");
 }
 
+/* A frame's data ends at a line's end, so a body with raw ones is joined. */
+static void
+test_frame_is_one_line(void)
+{
+	for (UeFormat format = UE_FORMAT_OPENAI; format <= UE_FORMAT_GEMINI; format++)
+	{
+		UeAnswer answer = answer_of_rate_limit();
+		UeRendered out = {.status = 0};
+		size_t n_lines = 0;
+
+		answer.passed_body = UE_SLICE("{\r\n\"error\":\n{\"message\":\"m\"}\r}");
+		ok(ue_render_answer(&arena, format, &answer, &out) == UE_OK, "%s renders",
+		   ue_format_name(format));
+		for (size_t i = 0; i < out.frame.len; i++)
+			n_lines += out.frame.ptr[i] == '\n' || out.frame.ptr[i] == '\r';
+		ok(n_lines == (format == UE_FORMAT_OPENAI || format == UE_FORMAT_GEMINI ? 2 : 3),
+		   "%s: one line of data and a blank one", ue_format_name(format));
+	}
+}
+
 static void
 test_bodies(void)
 {
@@ -164,6 +184,7 @@ main(void)
 	counted_memory_init(&memory, SIZE_MAX);
 	ue_arena_init(&arena, &memory.allocator, UE_LIMIT_CASE_MEMORY);
 	test_bodies();
+	test_frame_is_one_line();
 	test_headers();
 	test_passed_body();
 	test_template();
