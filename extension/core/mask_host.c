@@ -9,234 +9,6 @@
 
 #include <string.h>
 
-/* When a dotted word with this last label is taken for a domain outside of a URL. */
-typedef enum TldKind
-{
-	TLD_STRONG = 0, /* always */
-	TLD_WEAK, /* an English word, a field or a file type too: after "api.", "www." … */
-	TLD_PRIVATE, /* in private networks: with at least three labels */
-} TldKind;
-
-typedef struct Tld
-{
-	UeSlice name;
-	TldKind kind;
-} Tld;
-
-/*
- * Chosen by hand out of IANA's root zone: those that LLM services, their relays and clouds
- * are seen under.  Private ones: RFC 6762 (local, lan, corp, intranet), RFC 2606 (test,
- * example), AWS and Google Cloud (internal), Kubernetes (svc).
- *
- * By their first letters; weak ones are also words, field names or file types.
- */
-#define N_LETTERS 26
-#define MAX_TLDS  15
-
-static const Tld tlds[N_LETTERS][MAX_TLDS] =
-	{
-		['a' - 'a'] =
-			{
-				{UE_SLICE_INIT("ai"), TLD_STRONG},
-				{UE_SLICE_INIT("app"), TLD_STRONG},
-				{UE_SLICE_INIT("au"), TLD_STRONG},
-				{UE_SLICE_INIT("ae"), TLD_STRONG},
-				{UE_SLICE_INIT("ar"), TLD_STRONG},
-				{UE_SLICE_INIT("at"), TLD_WEAK},
-				{UE_SLICE_INIT("art"), TLD_WEAK},
-			},
-		['b' - 'a'] =
-			{
-				{UE_SLICE_INIT("biz"), TLD_STRONG},
-				{UE_SLICE_INIT("br"), TLD_STRONG},
-				{UE_SLICE_INIT("bg"), TLD_STRONG},
-				{UE_SLICE_INIT("be"), TLD_WEAK},
-				{UE_SLICE_INIT("by"), TLD_WEAK},
-			},
-		['c' - 'a'] =
-			{
-				{UE_SLICE_INIT("com"), TLD_STRONG},
-				{UE_SLICE_INIT("co"), TLD_STRONG},
-				{UE_SLICE_INIT("cloud"), TLD_STRONG},
-				{UE_SLICE_INIT("club"), TLD_STRONG},
-				{UE_SLICE_INIT("cn"), TLD_STRONG},
-				{UE_SLICE_INIT("ch"), TLD_STRONG},
-				{UE_SLICE_INIT("ca"), TLD_STRONG},
-				{UE_SLICE_INIT("cz"), TLD_STRONG},
-				{UE_SLICE_INIT("cl"), TLD_STRONG},
-				{UE_SLICE_INIT("cc"), TLD_WEAK},
-				{UE_SLICE_INIT("chat"), TLD_WEAK},
-				{UE_SLICE_INIT("codes"), TLD_WEAK},
-				{UE_SLICE_INIT("corp"), TLD_PRIVATE},
-			},
-		['d' - 'a'] =
-			{
-				{UE_SLICE_INIT("dev"), TLD_STRONG},
-				{UE_SLICE_INIT("de"), TLD_STRONG},
-				{UE_SLICE_INIT("dk"), TLD_STRONG},
-			},
-		['e' - 'a'] =
-			{
-				{UE_SLICE_INIT("edu"), TLD_STRONG},
-				{UE_SLICE_INIT("eu"), TLD_STRONG},
-				{UE_SLICE_INIT("es"), TLD_STRONG},
-				{UE_SLICE_INIT("email"), TLD_WEAK},
-				{UE_SLICE_INIT("example"), TLD_PRIVATE},
-			},
-		['f' - 'a'] =
-			{
-				{UE_SLICE_INIT("fm"), TLD_STRONG},
-				{UE_SLICE_INIT("fr"), TLD_STRONG},
-				{UE_SLICE_INIT("fi"), TLD_STRONG},
-				{UE_SLICE_INIT("fun"), TLD_WEAK},
-			},
-		['g' - 'a'] =
-			{
-				{UE_SLICE_INIT("gov"), TLD_STRONG},
-				{UE_SLICE_INIT("gg"), TLD_STRONG},
-				{UE_SLICE_INIT("gr"), TLD_STRONG},
-				{UE_SLICE_INIT("group"), TLD_WEAK},
-			},
-		['h' - 'a'] =
-			{
-				{UE_SLICE_INIT("hk"), TLD_STRONG},
-				{UE_SLICE_INIT("hu"), TLD_STRONG},
-				{UE_SLICE_INIT("host"), TLD_WEAK},
-			},
-		['i' - 'a'] =
-			{
-				{UE_SLICE_INIT("io"), TLD_STRONG},
-				{UE_SLICE_INIT("icu"), TLD_STRONG},
-				{UE_SLICE_INIT("inc"), TLD_STRONG},
-				{UE_SLICE_INIT("il"), TLD_STRONG},
-				{UE_SLICE_INIT("ie"), TLD_STRONG},
-				{UE_SLICE_INIT("ir"), TLD_STRONG},
-				{UE_SLICE_INIT("id"), TLD_WEAK},
-				{UE_SLICE_INIT("in"), TLD_WEAK},
-				{UE_SLICE_INIT("is"), TLD_WEAK},
-				{UE_SLICE_INIT("it"), TLD_WEAK},
-				{UE_SLICE_INIT("im"), TLD_WEAK},
-				{UE_SLICE_INIT("ink"), TLD_WEAK},
-				{UE_SLICE_INIT("info"), TLD_WEAK},
-				{UE_SLICE_INIT("internal"), TLD_PRIVATE},
-				{UE_SLICE_INIT("intranet"), TLD_PRIVATE},
-			},
-		['j' - 'a'] =
-			{
-				{UE_SLICE_INIT("jp"), TLD_STRONG},
-			},
-		['k' - 'a'] =
-			{
-				{UE_SLICE_INIT("kr"), TLD_STRONG},
-				{UE_SLICE_INIT("kz"), TLD_STRONG},
-				{UE_SLICE_INIT("ke"), TLD_STRONG},
-			},
-		['l' - 'a'] =
-			{
-				{UE_SLICE_INIT("ltd"), TLD_STRONG},
-				{UE_SLICE_INIT("lu"), TLD_STRONG},
-				{UE_SLICE_INIT("lt"), TLD_STRONG},
-				{UE_SLICE_INIT("lv"), TLD_STRONG},
-				{UE_SLICE_INIT("live"), TLD_WEAK},
-				{UE_SLICE_INIT("link"), TLD_WEAK},
-				{UE_SLICE_INIT("local"), TLD_PRIVATE},
-				{UE_SLICE_INIT("lan"), TLD_PRIVATE},
-				{UE_SLICE_INIT("localdomain"), TLD_PRIVATE},
-			},
-		['m' - 'a'] =
-			{
-				{UE_SLICE_INIT("mil"), TLD_STRONG},
-				{UE_SLICE_INIT("mx"), TLD_STRONG},
-				{UE_SLICE_INIT("me"), TLD_WEAK},
-				{UE_SLICE_INIT("my"), TLD_WEAK},
-			},
-		['n' - 'a'] =
-			{
-				{UE_SLICE_INIT("net"), TLD_STRONG},
-				{UE_SLICE_INIT("nl"), TLD_STRONG},
-				{UE_SLICE_INIT("nz"), TLD_STRONG},
-				{UE_SLICE_INIT("ng"), TLD_STRONG},
-				{UE_SLICE_INIT("no"), TLD_WEAK},
-				{UE_SLICE_INIT("name"), TLD_WEAK},
-				{UE_SLICE_INIT("network"), TLD_WEAK},
-			},
-		['o' - 'a'] =
-			{
-				{UE_SLICE_INIT("org"), TLD_STRONG},
-				{UE_SLICE_INIT("online"), TLD_STRONG},
-				{UE_SLICE_INIT("one"), TLD_WEAK},
-			},
-		['p' - 'a'] =
-			{
-				{UE_SLICE_INIT("pt"), TLD_STRONG},
-				{UE_SLICE_INIT("pk"), TLD_STRONG},
-				{UE_SLICE_INIT("pl"), TLD_WEAK},
-				{UE_SLICE_INIT("ph"), TLD_WEAK},
-				{UE_SLICE_INIT("pro"), TLD_WEAK},
-				{UE_SLICE_INIT("page"), TLD_WEAK},
-				{UE_SLICE_INIT("plus"), TLD_WEAK},
-			},
-		['r' - 'a'] =
-			{
-				{UE_SLICE_INIT("ru"), TLD_STRONG},
-				{UE_SLICE_INIT("ro"), TLD_STRONG},
-				{UE_SLICE_INIT("run"), TLD_WEAK},
-			},
-		['s' - 'a'] =
-			{
-				{UE_SLICE_INIT("site"), TLD_STRONG},
-				{UE_SLICE_INIT("store"), TLD_STRONG},
-				{UE_SLICE_INIT("shop"), TLD_STRONG},
-				{UE_SLICE_INIT("sg"), TLD_STRONG},
-				{UE_SLICE_INIT("se"), TLD_STRONG},
-				{UE_SLICE_INIT("sk"), TLD_STRONG},
-				{UE_SLICE_INIT("so"), TLD_WEAK},
-				{UE_SLICE_INIT("sh"), TLD_WEAK},
-				{UE_SLICE_INIT("space"), TLD_WEAK},
-				{UE_SLICE_INIT("services"), TLD_WEAK},
-				{UE_SLICE_INIT("systems"), TLD_WEAK},
-				{UE_SLICE_INIT("svc"), TLD_PRIVATE},
-			},
-		['t' - 'a'] =
-			{
-				{UE_SLICE_INIT("tech"), TLD_STRONG},
-				{UE_SLICE_INIT("top"), TLD_STRONG},
-				{UE_SLICE_INIT("tv"), TLD_STRONG},
-				{UE_SLICE_INIT("tw"), TLD_STRONG},
-				{UE_SLICE_INIT("tr"), TLD_STRONG},
-				{UE_SLICE_INIT("th"), TLD_STRONG},
-				{UE_SLICE_INIT("to"), TLD_WEAK},
-				{UE_SLICE_INIT("tools"), TLD_WEAK},
-				{UE_SLICE_INIT("team"), TLD_WEAK},
-				{UE_SLICE_INIT("test"), TLD_PRIVATE},
-			},
-		['u' - 'a'] =
-			{
-				{UE_SLICE_INIT("uk"), TLD_STRONG},
-				{UE_SLICE_INIT("ua"), TLD_STRONG},
-				{UE_SLICE_INIT("us"), TLD_WEAK},
-			},
-		['v' - 'a'] =
-			{
-				{UE_SLICE_INIT("vip"), TLD_STRONG},
-				{UE_SLICE_INIT("vn"), TLD_STRONG},
-			},
-		['w' - 'a'] =
-			{
-				{UE_SLICE_INIT("world"), TLD_WEAK},
-				{UE_SLICE_INIT("work"), TLD_WEAK},
-			},
-		['x' - 'a'] =
-			{
-				{UE_SLICE_INIT("xyz"), TLD_STRONG},
-			},
-		['z' - 'a'] =
-			{
-				{UE_SLICE_INIT("za"), TLD_STRONG},
-				{UE_SLICE_INIT("zone"), TLD_WEAK},
-			},
-};
-
 /* Registries that sell below these under a two-letter TLD: example.co.uk, example.com.cn. */
 static const UeSlice second_levels[] = {
 	UE_SLICE_INIT("co"), UE_SLICE_INIT("com"), UE_SLICE_INIT("org"), UE_SLICE_INIT("net"),
@@ -288,26 +60,6 @@ static bool find_ipv4(const UeMaskScan *scan, size_t *start, size_t *end);
 static bool is_dotted_key(UeSlice name);
 static bool is_ipv6(UeSlice text);
 
-static const Tld *
-find_tld(UeSlice label)
-{
-	const Tld *row;
-	unsigned letter;
-
-	/* no letter becomes one of the others by setting this bit */
-	letter = label.len > 1 ? (unsigned) (label.ptr[0] | 0x20) - 'a' : N_LETTERS;
-	if (letter >= N_LETTERS)
-		return NULL;
-	row = tlds[letter];
-	for (size_t i = 0; i < MAX_TLDS && row[i].name.len > 0; i++)
-	{
-		if (row[i].name.len == label.len && (label.ptr[1] | 0x20) == row[i].name.ptr[1] &&
-			ue_slice_is_equal_fold(label, row[i].name))
-			return &row[i];
-	}
-	return NULL;
-}
-
 static bool
 is_of_class(UeSlice text, int classes)
 {
@@ -351,6 +103,25 @@ find_name_end(const UeMaskScan *scan, size_t at, size_t *n_labels)
 	return end;
 }
 
+/*
+ * "10.0.0.1.Please retry", a blank forgotten: cuts *end back to the fourth label.  In lower
+ * case it may be a version, 1.2.3.4.rc1, unless there are too many digits for one.
+ */
+static bool
+is_word_behind_four(UeSlice name, size_t *end)
+{
+	size_t n_dots = 0;
+	size_t n = 0;
+
+	while (n < name.len && (name.ptr[n] != '.' || ++n_dots < 4))
+		n++;
+	if (!ue_mask_is_class(name.ptr[n + 1], UE_MASK_UPPER) &&
+		(!ue_mask_is_class(name.ptr[n + 1], UE_MASK_LOWER) || n < MIN_GLUED_DIGITS + 3))
+		return false;
+	*end -= name.len - n;
+	return true;
+}
+
 bool
 ue_mask_apply_dotted(UeMaskScan *scan, size_t at)
 {
@@ -381,7 +152,8 @@ ue_mask_apply_dotted(UeMaskScan *scan, size_t at)
 	}
 	if (n_labels == 2 && is_dotted_key(name))
 		replacement = UE_SLICE("***");
-	else if (n_labels != 4 || !find_ipv4(scan, &start, &end))
+	else if (n_labels < 4 || (n_labels > 4 && !is_word_behind_four(name, &end)) ||
+			 !find_ipv4(scan, &start, &end))
 		return false;
 	ue_mask_write_begin(scan, start);
 	ue_mask_write(scan, replacement);
@@ -394,11 +166,11 @@ is_domain(UeSlice name, size_t n_labels)
 {
 	UeSlice rest = name;
 	UeSlice label;
-	const Tld *tld;
+	const UeMaskTld *tld;
 	size_t first_dot;
 
 	(void) read_last_label(&rest, &label);
-	tld = find_tld(label);
+	tld = ue_mask_find_tld(label);
 	if (tld == NULL || ue_mask_is_listed(name, public_names, N_ROWS(public_names)))
 		return false;
 	/* a_b.com is no host name, but my_bucket.s3.example.com exists */
@@ -406,13 +178,13 @@ is_domain(UeSlice name, size_t n_labels)
 		return false;
 	switch (tld->kind)
 	{
-		case TLD_STRONG:
+		case UE_MASK_TLD_STRONG:
 			return true;
-		case TLD_WEAK:
+		case UE_MASK_TLD_WEAK:
 			return ue_slice_find(name, UE_SLICE("."), &first_dot) &&
 				   ue_mask_is_listed(ue_slice_sub(name, 0, first_dot), host_labels,
 									 N_ROWS(host_labels));
-		case TLD_PRIVATE:
+		case UE_MASK_TLD_PRIVATE:
 			return n_labels >= 3 || ue_slice_has_prefix(name, UE_SLICE("***."));
 	}
 	return false;
@@ -431,7 +203,7 @@ ue_mask_write_host(UeMaskScan *scan, UeSlice host)
 		rest.len--;
 	if (!read_last_label(&rest, &last) || rest.len == 0)
 		return;
-	if (find_tld(last) == NULL &&
+	if (ue_mask_find_tld(last) == NULL &&
 		!(last.len == 2 && is_of_class(last, UE_MASK_LOWER | UE_MASK_UPPER)))
 		return;
 	ue_mask_write(scan, UE_SLICE("."));

@@ -35,7 +35,7 @@ typedef struct KeyPrefix
  */
 #define BEFORE_DASH		  0
 #define BEFORE_UNDERSCORE 1
-#define MAX_PREFIXES	  8
+#define MAX_PREFIXES	  9
 
 static const KeyPrefix key_prefixes[128][2][MAX_PREFIXES] = {
 	['8'][BEFORE_UNDERSCORE] =
@@ -82,6 +82,11 @@ static const KeyPrefix key_prefixes[128][2][MAX_PREFIXES] = {
 			{UE_SLICE_INIT("xai-"), 3, 12, BODY_RANDOM, true}, /* xAI */
 			{UE_SLICE_INIT("nvapi-"), 5, 8, BODY_ANY, true},   /* NVIDIA */
 		},
+	['j'][BEFORE_DASH] =
+		{
+			{UE_SLICE_INIT("proj-"), 4, 12, BODY_RANDOM,
+			 false}, /* Moonshot, project id */
+		},
 	['j'][BEFORE_UNDERSCORE] =
 		{
 			{UE_SLICE_INIT("proj_"), 4, 6, BODY_RANDOM, false}, /* OpenAI, project id */
@@ -96,6 +101,8 @@ static const KeyPrefix key_prefixes[128][2][MAX_PREFIXES] = {
 			 true}, /* OpenAI, administrator */
 			{UE_SLICE_INIT("sk-or-v1-"), 2, 1, BODY_ANY, true}, /* OpenRouter */
 			{UE_SLICE_INIT("sk-lf-"), 2, 8, BODY_ANY, true},	/* Langfuse */
+			{UE_SLICE_INIT("ak-"), 2, 12, BODY_RANDOM,
+			 false}, /* Moonshot, access key id */
 			{UE_SLICE_INIT("sk-"), 2, 3, BODY_ANY,
 			 false}, /* OpenAI, DeepSeek, Moonshot, relays */
 			{UE_SLICE_INIT("csk-"), 3, 16, BODY_RANDOM, true}, /* Cerebras */
@@ -163,36 +170,6 @@ static const KeyPrefix key_prefixes[128][2][MAX_PREFIXES] = {
 		},
 };
 
-/* Words after "Bearer" in sentences about authentication, none of them a token. */
-static const UeSlice bearer_words[] = {
-	UE_SLICE_INIT("token"),
-	UE_SLICE_INIT("tokens"),
-	UE_SLICE_INIT("auth"),
-	UE_SLICE_INIT("authentication"),
-	UE_SLICE_INIT("authorization"),
-	UE_SLICE_INIT("scheme"),
-	UE_SLICE_INIT("header"),
-	UE_SLICE_INIT("headers"),
-	UE_SLICE_INIT("type"),
-	UE_SLICE_INIT("method"),
-	UE_SLICE_INIT("prefix"),
-	UE_SLICE_INIT("format"),
-	UE_SLICE_INIT("credential"),
-	UE_SLICE_INIT("credentials"),
-	UE_SLICE_INIT("error"),
-	UE_SLICE_INIT("realm"),
-	UE_SLICE_INIT("key"),
-	UE_SLICE_INIT("keys"),
-	UE_SLICE_INIT("or"),
-	UE_SLICE_INIT("and"),
-	UE_SLICE_INIT("is"),
-	UE_SLICE_INIT("in"),
-	UE_SLICE_INIT("not"),
-	UE_SLICE_INIT("was"),
-	UE_SLICE_INIT("must"),
-	UE_SLICE_INIT("required"),
-};
-
 #define N_ROWS(table) (sizeof(table) / sizeof((table)[0]))
 
 /* A key in the middle of a word must be this long. */
@@ -251,8 +228,8 @@ ue_mask_apply_key(UeMaskScan *scan, size_t at)
 }
 
 /* A key behind other letters: long, and in both cases, as no compound word is. */
-static bool
-is_glued_key(UeSlice word)
+bool
+ue_mask_is_glued_key(UeSlice word)
 {
 	int classes = 0;
 
@@ -274,10 +251,13 @@ has_key_body(const UeMaskScan *scan, const KeyPrefix *row, size_t start)
 
 	if (is_hidden)
 		return word.len >= 3;
+	if (ue_slice_is_equal(word, UE_SLICE("learn"))) /* sk-learn, a Python package */
+		return false;
 	if (row->body == BODY_RANDOM ? first.len < row->min_len || !ue_mask_is_random(first)
 								 : word.len < row->min_len)
 		return false;
-	return row->is_anywhere || ue_mask_is_word_start(scan, start) || is_glued_key(first);
+	return row->is_anywhere || ue_mask_is_word_start(scan, start) ||
+		   ue_mask_is_glued_key(first);
 }
 
 /* Keys without punctuation in their prefix, at the letter of it that is rarest. */
@@ -301,18 +281,6 @@ ue_mask_apply_letter_key(UeMaskScan *scan, size_t at)
 		if (end - at < 4)
 			return false;
 		ue_mask_write_stars(scan, at - 2, 3, end);
-		return true;
-	}
-	/* Google: "has not been used in project 583921034567 before" */
-	if (ue_mask_read(scan, at) == 'j')
-	{
-		if (!ue_mask_has_before(scan, at, UE_SLICE("pro")) ||
-			!ue_mask_has(scan, at, UE_SLICE("ject ")))
-			return false;
-		end = ue_mask_find_end(scan, at + 5, UE_MASK_DIGIT);
-		if (end - at < 11)
-			return false;
-		ue_mask_write_stars(scan, at + 5, 0, ue_mask_find_key_end(scan, end));
 		return true;
 	}
 	/* Google API keys: AIza and 35 more, as secret scanners know them */
@@ -362,47 +330,6 @@ ue_mask_apply_dotted_key(UeMaskScan *scan, size_t at)
 		(n_before == 2 && !ue_mask_has(scan, at + 1, UE_SLICE("***")) ? 20 : 4))
 		return false;
 	ue_mask_write_stars(scan, at - n_before, n_before + 1, end);
-	return true;
-}
-
-/* "Bearer " and "Basic " with a token behind them (RFC 6750, RFC 7617). */
-bool
-ue_mask_apply_scheme(UeMaskScan *scan, size_t at)
-{
-	char second = ue_mask_read(scan, at + 1);
-	bool is_bearer = second == 'e' || second == 'E';
-	size_t start = at + (is_bearer ? 6 : 5);
-	size_t blanks_at = start;
-	size_t end;
-	UeSlice word;
-
-	if (!is_bearer && second != 'a' && second != 'A')
-		return false;
-	if (!ue_mask_has_fold(scan, at, is_bearer ? UE_SLICE("bearer") : UE_SLICE("basic")))
-		return false;
-	while (ue_mask_read(scan, start) == ' ' || ue_mask_read(scan, start) == '+')
-		start++;
-	if (ue_mask_has(scan, start, UE_SLICE("%20")))
-		start += 3;
-	if (start == blanks_at)
-		return false;
-	end = start;
-	while (end < scan->text.len && (ue_mask_is_class(scan->text.ptr[end], UE_MASK_WORD) ||
-									memchr(".~+/=%", scan->text.ptr[end], 6) != NULL))
-		end++;
-	while (end > start && scan->text.ptr[end - 1] == '.')
-		end--;
-	word = ue_slice_sub(scan->text, start, end - start);
-	if (word.len == 0 || ue_mask_is_listed(word, bearer_words, N_ROWS(bearer_words)) ||
-		(!ue_mask_is_word_start(scan, at) && !is_glued_key(word)) ||
-		/* "Basic plan" is a plan */
-		(!is_bearer && !ue_mask_is_random(word) &&
-		 (word.len < 8 || word.ptr[word.len - 1] != '=')))
-	{
-		ue_mask_note_seen(scan, end + 1);
-		return false;
-	}
-	ue_mask_write_stars(scan, start, 0, end);
 	return true;
 }
 

@@ -312,8 +312,7 @@ ue_mask_apply_name(UeMaskScan *scan, size_t at, size_t at_len)
 		return apply_line(scan, &value);
 	if (apply_quoted(scan, &value) || apply_word(scan, &value))
 		return true;
-	/* a quote, and what makes it one that ends a sentence, at least */
-	ue_mask_note_seen(scan, value.at + 2);
+	ue_mask_note_seen(scan, value.at + 1);
 	return false;
 }
 
@@ -472,7 +471,10 @@ apply_quoted(UeMaskScan *scan, const NamedValue *value)
 			return is_applied;
 		/* in a sentence the quote may be the one that ends it: "no password: ","type" */
 		if (!value->is_quoted && memchr(",}]: ", ue_mask_read(scan, at + 1), 5) != NULL)
+		{
+			ue_mask_note_seen(scan, at + 2);
 			return is_applied;
+		}
 		end = find_string_end(scan, at + 1, scan->text.ptr[at], n_level);
 		if (end > at + 1)
 		{
@@ -500,11 +502,16 @@ static bool
 apply_line(UeMaskScan *scan, const NamedValue *value)
 {
 	size_t end = value->at;
+	UeSlice line;
 
 	while (end < scan->text.len && memchr("\r\n\"\\", scan->text.ptr[end], 4) == NULL)
 		end++;
-	if (end == value->at)
+	line = ue_slice_sub(scan->text, value->at, end - value->at);
+	if (line.len == 0 || ue_mask_is_listed(line, empty_values, N_ROWS(empty_values)))
+	{
+		ue_mask_note_seen(scan, end + 1);
 		return false;
+	}
 	ue_mask_write_stars(scan, value->at, 0, end);
 	return true;
 }

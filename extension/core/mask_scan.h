@@ -140,19 +140,42 @@ ue_mask_read_unit(const UeMaskScan *scan, size_t at, size_t *len)
 	return byte;
 }
 
-/* mask_key.c: at a '-' or '_', 'I', 'J', 'B' or 'b', '/', '*' */
+/* mask_key.c: at a '-' or '_', 'I' or 'J', '.', '/', '*', the first ':' of an ARN */
 extern bool ue_mask_apply_key(UeMaskScan *scan, size_t at);
 extern bool ue_mask_apply_letter_key(UeMaskScan *scan, size_t at);
 extern bool ue_mask_apply_dotted_key(UeMaskScan *scan, size_t at);
-extern bool ue_mask_apply_scheme(UeMaskScan *scan, size_t at);
 extern bool ue_mask_apply_slash(UeMaskScan *scan, size_t at);
 extern bool ue_mask_apply_star(UeMaskScan *scan, size_t at);
 extern bool ue_mask_apply_arn(UeMaskScan *scan, size_t at);
+
+/* Letters in both cases and long, as no compound word is: a key glued to other letters. */
+extern bool ue_mask_is_glued_key(UeSlice word);
+
+/* mask_word.c: at a 'B' or 'b'; at a 'j', 'c', 'z' or 'y' */
+extern bool ue_mask_apply_scheme(UeMaskScan *scan, size_t at);
+extern bool ue_mask_apply_leader(UeMaskScan *scan, size_t at);
 
 /* mask_host.c: at a '.', a ':', an '@' (or %40) of some bytes */
 extern bool ue_mask_apply_dotted(UeMaskScan *scan, size_t at);
 extern bool ue_mask_apply_ipv6(UeMaskScan *scan, size_t at);
 extern bool ue_mask_apply_email(UeMaskScan *scan, size_t at, size_t at_len);
+
+/* When a dotted word with this last label is taken for a domain outside of a URL. */
+typedef enum UeMaskTldKind
+{
+	UE_MASK_TLD_STRONG = 0, /* always */
+	UE_MASK_TLD_WEAK, /* an English word, a field or a file type too: after "api.", "www." … */
+	UE_MASK_TLD_PRIVATE, /* in private networks: with at least three labels */
+} UeMaskTldKind;
+
+typedef struct UeMaskTld
+{
+	UeSlice name;
+	UeMaskTldKind kind;
+} UeMaskTld;
+
+/* mask_tld.c: NULL when no domain ends so, or none that we know. */
+extern const UeMaskTld *ue_mask_find_tld(UeSlice label);
 
 /* What of a host name in a URL or an address may be seen: "***.com", or "***". */
 extern void ue_mask_write_host(UeMaskScan *scan, UeSlice host);

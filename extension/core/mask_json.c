@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * mask_json.c: the mask over a JSON tree.
+ */
+#include "core/mask.h"
+
+#include "core/jsonout.h"
+#include "core/mask_scan.h"
+
+static UeStatus write_node(UeArena *arena, UeJsonOut *out, const UeJson *node);
+
+UeStatus
+ue_mask_json(UeArena *arena, const UeJson *root, UeSlice *out)
+{
+	UeBuf buf;
+	UeJsonOut json;
+	UeStatus status;
+
+	ue_buf_init(&buf, arena, SIZE_MAX - 1);
+	ue_jsonout_init(&json, &buf);
+	status = write_node(arena, &json, root);
+	return status == UE_OK ? ue_buf_finish(&buf, out) : status;
+}
+
+/* A member whose name says that its value is secret. */
+static bool
+is_secret(const UeJson *node)
+{
+	UeMaskSecrecy secrecy = UE_MASK_SECRECY_NONE;
+
+	if (node->type == UE_JSON_STRING ? node->text.len > 0 : node->type >= UE_JSON_NUMBER)
+		secrecy = ue_mask_find_name(node->key);
+	return secrecy == UE_MASK_SECRECY_ALL ||
+		   (secrecy == UE_MASK_SECRECY_TEXT && node->type == UE_JSON_STRING);
+}
+
+static UeStatus
+write_children(UeArena *arena, UeJsonOut *out, const UeJson *node)
+{
+	for (const UeJson *child = node->child; child != NULL; child = child->next)
+	{
+		UeStatus status;
+
+		if (node->type == UE_JSON_OBJECT)
+		{
+			UeSlice key;
+
+			/* a name may be a secret itself: {"invalid":{"sk-…":1}} */
+			status = ue_mask_text(arena, child->key, &key);
+			if (status != UE_OK)
+				return status;
+			ue_jsonout_append_key(out, key);
+			if (is_secret(child))
+			{
+				ue_jsonout_append_string(out, UE_SLICE("***"));
+				continue;
+			}
+		}
+		status = write_node(arena, out, child);
+		if (status != UE_OK)
+			return status;
+	}
+	return UE_OK;
+}
+
+/* Recursion is bounded: ue_json_parse has made no tree deeper than UE_LIMIT_JSON_DEPTH. */
+static UeStatus
+write_node(UeArena *arena, UeJsonOut *out, const UeJson *node)
+{
+	UeSlice text;
+	UeStatus status = UE_OK;
+
+	switch (node->type)
+	{
+		case UE_JSON_NULL:
+			ue_jsonout_append_null(out);
+			break;
+		case UE_JSON_FALSE:
+		case UE_JSON_TRUE:
+			ue_jsonout_append_bool(out, node->type == UE_JSON_TRUE);
+			break;
+		case UE_JSON_NUMBER:
+			ue_jsonout_append_raw(out, node->raw);
+			break;
+		case UE_JSON_STRING:
+			status = ue_mask_text(arena, node->text, &text);
+			if (status == UE_OK)
+				ue_jsonout_append_string(out, text);
+			break;
+		case UE_JSON_ARRAY:
+			ue_jsonout_append_begin(out, '[');
+			status = write_children(arena, out, node);
+			ue_jsonout_append_end(out, ']');
+			break;
+		case UE_JSON_OBJECT:
+			ue_jsonout_append_begin(out, '{');
+			status = write_children(arena, out, node);
+			ue_jsonout_append_end(out, '}');
+			break;
+	}
+	return status;
+}

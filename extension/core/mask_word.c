@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * mask_word.c: what a word of a sentence says about the next one.
+ *
+ *   Bearer …   Basic …                 the first may stand in any sentence about it
+ *   project 583921034567               and account, with a number that is none of things
+ *   organization d1f8a929-344a-…       with a UUID
+ *   API key 3f9a8b7c6d5e4f30…          without a colon, and without a beginning we know
+ */
+#include "core/mask_scan.h"
+
+#include <string.h>
+
+/* Words after "Bearer" in sentences about authentication, none of them a token. */
+static const UeSlice bearer_words[] = {
+	UE_SLICE_INIT("token"),
+	UE_SLICE_INIT("tokens"),
+	UE_SLICE_INIT("auth"),
+	UE_SLICE_INIT("authentication"),
+	UE_SLICE_INIT("authorization"),
+	UE_SLICE_INIT("scheme"),
+	UE_SLICE_INIT("header"),
+	UE_SLICE_INIT("headers"),
+	UE_SLICE_INIT("type"),
+	UE_SLICE_INIT("method"),
+	UE_SLICE_INIT("prefix"),
+	UE_SLICE_INIT("format"),
+	UE_SLICE_INIT("credential"),
+	UE_SLICE_INIT("credentials"),
+	UE_SLICE_INIT("error"),
+	UE_SLICE_INIT("realm"),
+	UE_SLICE_INIT("key"),
+	UE_SLICE_INIT("keys"),
+	UE_SLICE_INIT("or"),
+	UE_SLICE_INIT("and"),
+	UE_SLICE_INIT("is"),
+	UE_SLICE_INIT("in"),
+	UE_SLICE_INIT("not"),
+	UE_SLICE_INIT("was"),
+	UE_SLICE_INIT("must"),
+	UE_SLICE_INIT("required"),
+};
+
+/* What must follow the word for it to be hidden. */
+typedef enum Follower
+{
+	FOLLOWER_NUMBER = 0, /* min_len digits */
+	FOLLOWER_UUID,
+	FOLLOWER_KEY, /* min_len letters and digits in a row, of mixed kinds; or a UUID */
+} Follower;
+
+typedef struct Leader
+{
+	UeSlice word;
+	size_t trigger; /* offset of the letter at which the scan stops, the rarest of it */
+	Follower follower;
+	size_t min_len;
+} Leader;
+
+/*
+ * Google's project numbers have 11 digits and more (seen in its own errors), AWS's account
+ * ids 12, Volcengine's 10; Anthropic's organisation ids are UUIDs.  Keys without a prefix:
+ * 32 hexadecimal digits (Azure, Mistral and others).
+ */
+static const Leader leaders[] = {
+	{UE_SLICE_INIT("project"), 3, FOLLOWER_NUMBER, 11},
+	{UE_SLICE_INIT("account"), 1, FOLLOWER_NUMBER, 8},
+	{UE_SLICE_INIT("organization"), 6, FOLLOWER_UUID, 0},
+	{UE_SLICE_INIT("key"), 2, FOLLOWER_KEY, 20},
+};
+
+#define N_ROWS(table) (sizeof(table) / sizeof((table)[0]))
+
+/* Between the word and what follows: " ", " [", " id: (" … */
+#define LONGEST_LINK 6
+
+#define UUID_LEN 36
+
+/* "Bearer " and "Basic " with a token behind them (RFC 6750, RFC 7617). */
+bool
+ue_mask_apply_scheme(UeMaskScan *scan, size_t at)
+{
+	char second = ue_mask_read(scan, at + 1);
+	bool is_bearer = second == 'e' || second == 'E';
+	size_t start = at + (is_bearer ? 6 : 5);
+	size_t blanks_at = start;
+	size_t end;
+	UeSlice word;
+
+	if (!is_bearer && second != 'a' && second != 'A')
+		return false;
+	if (!ue_mask_has_fold(scan, at, is_bearer ? UE_SLICE("bearer") : UE_SLICE("basic")))
+		return false;
+	while (ue_mask_read(scan, start) == ' ' || ue_mask_read(scan, start) == '+')
+		start++;
+	if (ue_mask_has(scan, start, UE_SLICE("%20")))
+		start += 3;
+	if (start == blanks_at)
+		return false;
+	end = start;
+	while (end < scan->text.len && (ue_mask_is_class(scan->text.ptr[end], UE_MASK_WORD) ||
+									memchr(".~+/=%", scan->text.ptr[end], 6) != NULL))
+		end++;
+	while (end > start && scan->text.ptr[end - 1] == '.')
+		end--;
+	word = ue_slice_sub(scan->text, start, end - start);
+	if (word.len == 0 || ue_mask_is_listed(word, bearer_words, N_ROWS(bearer_words)) ||
+		(!ue_mask_is_word_start(scan, at) && !ue_mask_is_glued_key(word)) ||
+		/* "Basic plan" is a plan */
+		(!is_bearer && !ue_mask_is_random(word) &&
+		 (word.len < 8 || word.ptr[word.len - 1] != '=')))
+	{
+		ue_mask_note_seen(scan, end + 1);
+		return false;
+	}
+	ue_mask_write_stars(scan, start, 0, end);
+	return true;
+}
+
+static bool
+is_uuid(UeSlice text)
+{
+	for (size_t i = 0; i < text.len; i++)
+	{
+		bool is_dash = i == 8 || i == 13 || i == 18 || i == 23;
+
+		if (is_dash ? text.ptr[i] != '-' : !ue_mask_is_class(text.ptr[i], UE_MASK_HEX))
+			return false;
+	}
+	return text.len == UUID_LEN;
+}
+
+/* Whether from `at` on stands what the row asks for; *end is behind it. */
+static bool
+find_follower(const UeMaskScan *scan, const Leader *leader, size_t at, size_t *end)
+{
+	size_t word_end = ue_mask_find_end(scan, at, UE_MASK_WORD);
+	UeSlice word = ue_slice_sub(scan->text, at, word_end - at);
+
+	*end = word_end;
+	switch (leader->follower)
+	{
+		case FOLLOWER_NUMBER:
+			return ue_mask_find_end(scan, at, UE_MASK_DIGIT) - at >= leader->min_len;
+		case FOLLOWER_UUID:
+			return is_uuid(word);
+		case FOLLOWER_KEY:
+			word.len = ue_mask_find_end(scan, at, UE_MASK_ALNUM) - at;
+			return (word.len >= leader->min_len && ue_mask_is_random(word)) ||
+				   is_uuid(ue_slice_sub(scan->text, at, word_end - at));
+	}
+	return false;
+}
+
+/* Skips a blank, "id", and what opens a quotation; `at` itself when there is no blank. */
+static size_t
+skip_link(const UeMaskScan *scan, size_t at)
+{
+	size_t limit = at + LONGEST_LINK;
+
+	if (ue_mask_read(scan, at) != ' ')
+		return at;
+	if (ue_mask_has_fold(scan, at, UE_SLICE(" id")))
+		at += 3;
+	while (at < limit && memchr(" :#([<`'", ue_mask_read(scan, at), 8) != NULL)
+		at++;
+	return at;
+}
+
+static bool
+apply_leader(UeMaskScan *scan, size_t at, const Leader *leader)
+{
+	size_t word_end = at - leader->trigger + leader->word.len;
+	size_t start;
+	size_t end;
+
+	if (at - scan->floor < leader->trigger ||
+		!ue_mask_has_fold(scan, at - leader->trigger, leader->word))
+		return false;
+	start = skip_link(scan, word_end);
+	if (start == word_end)
+		return false;
+	if (!find_follower(scan, leader, start, &end))
+	{
+		ue_mask_note_seen(scan, end + 1);
+		return false;
+	}
+	ue_mask_write_stars(scan, start, 0, end);
+	return true;
+}
+
+bool
+ue_mask_apply_leader(UeMaskScan *scan, size_t at)
+{
+	for (size_t i = 0; i < N_ROWS(leaders); i++)
+	{
+		if (leaders[i].word.ptr[leaders[i].trigger] == scan->text.ptr[at] &&
+			apply_leader(scan, at, &leaders[i]))
+			return true;
+	}
+	return false;
+}
