@@ -93,8 +93,9 @@ extern void ue_client_send_head(UeClient *client, int status, UeSlice reason,
 								const UeHeader *headers, size_t n_headers,
 								int64_t content_length);
 
-/* Tries to write at once (a flush per call).  False: above the high mark, send no more
- * before on_writable.  The bytes are taken in either case. */
+/* Writes at once what is large; small pieces wait for each other, at most to the end of the
+ * turn.  False: above the high mark, send no more before on_writable.  The bytes are taken
+ * in either case. */
 extern bool ue_client_send_body(UeClient *client, UeSlice bytes);
 
 /* The answer is whole; the request's slices are gone.  A body not read to its end is

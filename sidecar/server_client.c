@@ -75,7 +75,7 @@ ue_client_update_watch(UeClient *client)
 		events |= EPOLLIN;
 	if (!client->is_half_closed)
 		events |= EPOLLRDHUP;
-	if (client->n_output > 0)
+	if (client->is_stalled)
 		events |= EPOLLOUT;
 	if (!ue_loop_watch(client->server->loop, &client->watch, events))
 	{
@@ -182,6 +182,8 @@ ue_client_abort(UeClient *client)
 	if (client->state != UE_CLIENT_EXCHANGE)
 		return;
 	client->context = NULL;
+	if (client->n_output > 0 && !client->is_stalled)
+		ue_output_write(client, NULL, 0); /* what was given before the cut */
 
 	/* where the end of the connection is the end of the body, only a reset tells */
 	if (client->has_head && client->is_until_close)
@@ -255,7 +257,7 @@ run_later(UeDeferred *deferred)
 		free((char *) rest.ptr);
 	}
 	else if (client->n_output > 0 && !client->is_stalled)
-		ue_output_write(client, NULL, 0); /* a head without a body as yet */
+		ue_output_write(client, NULL, 0); /* a head, small pieces of a body */
 }
 
 /* The socket takes bytes again. */

@@ -2,9 +2,10 @@
 /*
  * server_output.c: heads, framing, and bytes that the socket does not take.
  *
- * A head waits for the first body bytes or the end of the turn, so a small answer is one
- * sendmsg.  Body bytes go from the caller's memory to the socket; only what the socket
- * refuses is copied, into blocks, so a client that keeps up costs no memory.
+ * A head and small pieces of a body wait for more, for the answer's end or the end of the
+ * turn, so a small answer is one sendmsg, and so are the events that one read of the
+ * upstream brought.  Larger pieces go from the caller's memory to the socket; of them only
+ * what the socket refuses is copied, into blocks, so a client that keeps up costs no memory.
  */
 #include "server_private.h"
 
@@ -17,6 +18,15 @@
 #define MAX_PARTS		 16
 #define MAX_OWN_PARTS	 4 /* what a caller may pass */
 
+/* Up to so much is cheaper to copy than to send by itself. */
+#define SMALL_PIECE 2048
+
+/* Small pieces that wait for the end of the turn are no more than this together. */
+#define MAX_WAITING (UE_SERVER_BLOCK / 2)
+
+/* The hexadecimal length of a piece, and CRLF. */
+#define CHUNK_HEAD (2 * sizeof(size_t) + 2)
+
 static UeBlock *take_block(UeServer *server);
 static void give_block(UeServer *server, UeBlock *block);
 static void break_connection(UeClient *client);
@@ -27,6 +37,8 @@ static void move_write_deadline(UeClient *client, bool has_progress);
 static bool has_control(UeSlice text);
 static void append_text(UeClient *client, UeSlice text);
 static void append_number(UeClient *client, int64_t number);
+static size_t write_chunk_head(char *out, size_t length);
+static void send_piece(UeClient *client, UeSlice head, UeSlice bytes, UeSlice tail);
 static void append_framing(UeClient *client, int status, int64_t content_length);
 
 void
@@ -179,9 +191,9 @@ ue_client_send_head(UeClient *client, int status, UeSlice reason, const UeHeader
 bool
 ue_client_send_body(UeClient *client, UeSlice bytes)
 {
-	struct iovec parts[3];
-	char chunk_head[24];
-	int n_parts = 0;
+	UeSlice head = {NULL, 0};
+	UeSlice tail = {NULL, 0};
+	char chunk_head[CHUNK_HEAD];
 
 	if (client->is_broken || client->state == UE_CLIENT_CLOSED || !client->has_head)
 		return true;
@@ -195,23 +207,62 @@ ue_client_send_body(UeClient *client, UeSlice bytes)
 
 	if (client->is_chunked)
 	{
-		parts[n_parts].iov_base = chunk_head;
-		parts[n_parts++].iov_len =
-			(size_t) snprintf(chunk_head, sizeof(chunk_head), "%zx\r\n", bytes.len);
+		head = (UeSlice){chunk_head, write_chunk_head(chunk_head, bytes.len)};
+		tail = UE_SLICE("\r\n");
 	}
-	parts[n_parts].iov_base = (char *) bytes.ptr;
-	parts[n_parts++].iov_len = bytes.len;
-	if (client->is_chunked)
+	/* when the socket has taken less than all, its readiness is waited for */
+	if (client->is_stalled ||
+		(bytes.len <= SMALL_PIECE && client->n_output + bytes.len <= MAX_WAITING))
 	{
-		parts[n_parts].iov_base = (char *) "\r\n";
-		parts[n_parts++].iov_len = 2;
+		ue_output_append(client, head);
+		ue_output_append(client, bytes);
+		ue_output_append(client, tail);
+		if (!client->is_stalled)
+			ue_loop_defer(client->server->loop, &client->later);
 	}
-	ue_output_write(client, parts, n_parts);
+	else
+		send_piece(client, head, bytes, tail);
 
 	if (client->n_output <= client->server->limits->output_high_bytes)
 		return true;
 	client->wants_writable = true;
 	return false;
+}
+
+/* The length in hexadecimal and a line end (RFC 9112, 7.1). */
+static size_t
+write_chunk_head(char *out, size_t length)
+{
+	static const char digits[] = "0123456789abcdef";
+	size_t n_digits = 1;
+
+	for (size_t rest = length >> 4; rest > 0; rest >>= 4)
+		n_digits++;
+	for (size_t i = n_digits; i > 0; i--)
+	{
+		out[i - 1] = digits[length & 15];
+		length >>= 4;
+	}
+	out[n_digits] = '\r';
+	out[n_digits + 1] = '\n';
+	return n_digits + 2;
+}
+
+static void
+send_piece(UeClient *client, UeSlice head, UeSlice bytes, UeSlice tail)
+{
+	const UeSlice all[] = {head, bytes, tail};
+	struct iovec parts[sizeof(all) / sizeof(all[0])];
+	int n_parts = 0;
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+	{
+		if (all[i].len == 0)
+			continue;
+		parts[n_parts].iov_base = (char *) all[i].ptr;
+		parts[n_parts++].iov_len = all[i].len;
+	}
+	ue_output_write(client, parts, n_parts);
 }
 
 static UeBlock *
