@@ -56,6 +56,7 @@ UeStatus
 ue_mask_text(UeArena *arena, UeSlice text, UeSlice *out)
 {
 	UeBuf bufs[2];
+	int n_written = 0; /* what is written next goes where the last result is not */
 	bool is_restless = true;
 	UeSlice masked = text;
 
@@ -65,10 +66,18 @@ ue_mask_text(UeArena *arena, UeSlice text, UeSlice *out)
 	ue_buf_init(&bufs[1], arena, SIZE_MAX - 1);
 	for (int i = 0; is_restless && i < MAX_SCANS; i++)
 	{
-		UeStatus status = scan_text(&bufs[i % 2], masked, &masked, &is_restless);
+		UeSlice decoded = masked;
+		UeStatus status = ue_mask_decode(&bufs[n_written % 2], masked, &decoded);
+		bool is_decoded = decoded.ptr != masked.ptr;
 
+		n_written += is_decoded;
+		if (status == UE_OK)
+			status = scan_text(&bufs[n_written % 2], decoded, &masked, &is_restless);
 		if (status != UE_OK)
 			return status;
+		n_written += masked.ptr != decoded.ptr;
+		/* letters that were decoded may be part of another escape */
+		is_restless |= is_decoded;
 	}
 	*out = is_restless ? UE_SLICE("***") : masked;
 	return UE_OK;
@@ -95,11 +104,9 @@ scan_text(UeBuf *buf, UeSlice text, UeSlice *out, bool *is_restless)
 			scan.next = at + 1;
 	}
 	*is_restless = scan.is_restless;
+	*out = text;
 	if (!scan.is_changed)
-	{
-		*out = text;
 		return UE_OK;
-	}
 	ue_buf_append(buf, ue_slice_sub(text, scan.floor, text.len));
 	return ue_buf_finish(buf, out);
 }
@@ -169,7 +176,8 @@ static bool
 apply_percent(UeMaskScan *scan, size_t at)
 {
 	if (ue_mask_has_fold(scan, at, UE_SLICE("%3a")))
-		return ue_mask_apply_url(scan, at);
+		return ue_mask_apply_url(scan, at) || ue_mask_apply_encoded_arn(scan, at) ||
+			   ue_mask_apply_name(scan, at, 3) || ue_mask_apply_encoded_ipv6(scan, at);
 	if (ue_mask_has_fold(scan, at, UE_SLICE("%3d")))
 		return ue_mask_apply_name(scan, at, 3);
 	if (ue_mask_has(scan, at, UE_SLICE("%40")))

@@ -458,3 +458,32 @@ is_ipv6(UeSlice text)
 	return (has_gap ? n_groups >= 1 && n_groups <= 7 : n_groups == 8) &&
 		   (has_digit || n_groups >= 3);
 }
+
+bool
+ue_mask_apply_encoded_ipv6(UeMaskScan *scan, size_t at)
+{
+	char copy[LONGEST_IPV6];
+	UeSlice text = {copy, 0};
+	size_t start;
+	size_t end;
+
+	start = ue_mask_skip_escape(scan, ue_mask_find_start(scan, at, UE_MASK_HEX));
+	if (at < scan->colon_end || start > at || at - start > 4 ||
+		!ue_mask_is_word_start(scan, start))
+		return false;
+	end = start;
+	while (text.len < sizeof(copy))
+	{
+		bool is_colon = ue_mask_has_fold(scan, end, UE_SLICE("%3a"));
+
+		if (!is_colon && !ue_mask_is_class(ue_mask_read(scan, end), UE_MASK_HEX))
+			break;
+		copy[text.len++] = is_colon ? ':' : scan->text.ptr[end];
+		end += is_colon ? 3 : 1;
+	}
+	scan->colon_end = end;
+	if (!is_ipv6(text))
+		return false;
+	ue_mask_write_stars(scan, start, 0, end);
+	return true;
+}

@@ -346,18 +346,20 @@ apply_pem(UeMaskScan *scan, size_t at)
 	size_t body;
 	size_t end;
 
-	if (!ue_slice_has_prefix(rest, UE_SLICE("-----BEGIN ")))
+	if (!ue_slice_has_prefix(rest, UE_SLICE("-----BEGIN")))
 		return false;
-	label = ue_slice_sub(rest, 11, 64);
+	label = ue_slice_sub(rest, 10, 64);
 	if (!ue_slice_find(label, UE_SLICE("-----"), &label_end) ||
-		!ue_slice_find(ue_slice_sub(label, 0, label_end), UE_SLICE("PRIVATE KEY"), &end))
+		!ue_slice_find(ue_slice_sub(label, 0, label_end), UE_SLICE("PRIVATE"), &end))
 		return false;
+	/* the blanks may be URL-encoded */
 	for (size_t i = 0; i < label_end; i++)
 	{
-		if (!ue_mask_is_class(label.ptr[i], UE_MASK_UPPER) && label.ptr[i] != ' ')
+		if (!ue_mask_is_class(label.ptr[i], UE_MASK_UPPER | UE_MASK_DIGIT) &&
+			memchr(" %+", label.ptr[i], 3) == NULL)
 			return false;
 	}
-	body = 11 + label_end + 5;
+	body = 10 + label_end + 5;
 	if (ue_slice_find(ue_slice_sub(rest, body, rest.len), UE_SLICE("-----END"), &end))
 		end += body;
 	else
@@ -471,5 +473,23 @@ ue_mask_apply_arn(UeMaskScan *scan, size_t at)
 	ue_mask_write_begin(scan, start);
 	ue_mask_write(scan, UE_SLICE("***:***"));
 	ue_mask_write_end(scan, end);
+	return true;
+}
+
+/* All of its rest in the encoded text: what is public in it cannot be told from a value. */
+bool
+ue_mask_apply_encoded_arn(UeMaskScan *scan, size_t at)
+{
+	size_t end = at + 3;
+
+	if (!ue_mask_has_before(scan, at, UE_SLICE("arn")) ||
+		!ue_mask_has(scan, end, UE_SLICE("aws")))
+		return false;
+	while (end < scan->text.len && (ue_mask_is_class(scan->text.ptr[end], UE_MASK_WORD) ||
+									memchr("%.+", scan->text.ptr[end], 3) != NULL))
+		end++;
+	while (scan->text.ptr[end - 1] == '.')
+		end--;
+	ue_mask_write_stars(scan, at + 3, 3, end);
 	return true;
 }

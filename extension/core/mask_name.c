@@ -297,7 +297,9 @@ is_comparison(char byte)
 bool
 ue_mask_apply_name(UeMaskScan *scan, size_t at, size_t at_len)
 {
-	NamedValue value = {.is_equals = at_len == 3 || scan->text.ptr[at] == '=',
+	NamedValue value = {.is_equals = at_len == 3
+										 ? ue_mask_has_fold(scan, at, UE_SLICE("%3d"))
+										 : scan->text.ptr[at] == '=',
 						.at = at + at_len};
 	char after = ue_mask_read(scan, at + at_len);
 
@@ -375,6 +377,11 @@ find_name(const UeMaskScan *scan, size_t at, NamedValue *value)
 		end--;
 		while (end > scan->floor && scan->text.ptr[end - 1] == '\\')
 			end--;
+	}
+	else if (ue_mask_has_before(scan, end, UE_SLICE("%22")))
+	{
+		value->is_quoted = true;
+		end -= 3;
 	}
 	start = ue_mask_find_start(scan, end, UE_MASK_ALNUM | UE_MASK_DASH);
 	start = ue_mask_skip_escape(scan, start);

@@ -180,10 +180,17 @@ extern const UeMaskTld *ue_mask_find_tld(UeSlice label);
 /* What of a host name in a URL or an address may be seen: "***.com", or "***". */
 extern void ue_mask_write_host(UeMaskScan *scan, UeSlice host);
 
+/* The same, and the account of an ARN, with "%3A" for ':' */
+extern bool ue_mask_apply_encoded_ipv6(UeMaskScan *scan, size_t at);
+extern bool ue_mask_apply_encoded_arn(UeMaskScan *scan, size_t at);
+
+/* mask_escape.c: *out is text itself when there is nothing to decode; buf is overwritten */
+extern UeStatus ue_mask_decode(UeBuf *buf, UeSlice text, UeSlice *out) UE_MUST_CHECK;
+
 /* mask_url.c: at the ':' of "://", also written "%3A%2F%2F" or ":\/\/" */
 extern bool ue_mask_apply_url(UeMaskScan *scan, size_t at);
 
-/* mask_name.c: at a ':' or '=' (or %3D) of some bytes */
+/* mask_name.c: at a ':' or '=' (or %3A, %3D) of some bytes */
 extern bool ue_mask_apply_name(UeMaskScan *scan, size_t at, size_t at_len);
 
 /* How much a name says that its value is secret. */

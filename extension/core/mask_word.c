@@ -152,13 +152,13 @@ find_follower(const UeMaskScan *scan, const Leader *leader, size_t at, size_t *e
 	return false;
 }
 
-/* Skips a blank, "id", and what opens a quotation; `at` itself when there is no blank. */
+/* Skips a blank or colon, "id", and what opens a quotation; `at` itself if there is none. */
 static size_t
 skip_link(const UeMaskScan *scan, size_t at)
 {
 	size_t limit = at + LONGEST_LINK;
 
-	if (ue_mask_read(scan, at) != ' ')
+	if (ue_mask_read(scan, at) != ' ' && ue_mask_read(scan, at) != ':')
 		return at;
 	if (ue_mask_has_fold(scan, at, UE_SLICE(" id")))
 		at += 3;
