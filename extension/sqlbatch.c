@@ -38,9 +38,10 @@ typedef enum Field
 	FIELD_LOCAL_CODE,
 	FIELD_LOCAL_MESSAGE,
 	FIELD_AT,
+	FIELD_LANGUAGE,
 } Field;
 
-#define N_FIELDS 14
+#define N_FIELDS 15
 
 /* The parameters, in the order of the function and of Field. */
 static const struct
@@ -52,7 +53,7 @@ static const struct
 	{"statuses", INT4OID},		 {"headers", TEXTOID},	   {"bodies", BYTEAOID},
 	{"formats", TEXTOID},		 {"credentials", TEXTOID}, {"streams", BOOLOID},
 	{"request_ids", TEXTOID},	 {"models", TEXTOID},	   {"local_codes", TEXTOID},
-	{"local_messages", TEXTOID}, {"ats", TIMESTAMPTZOID},
+	{"local_messages", TEXTOID}, {"ats", TIMESTAMPTZOID},  {"languages", TEXTOID},
 };
 
 enum
@@ -176,6 +177,7 @@ read_case(UeArena *arena, const Batch *batch, int row, UeCase *kase)
 	kase->model = read_field(batch, FIELD_MODEL, row);
 	kase->local_code = read_field(batch, FIELD_LOCAL_CODE, row);
 	kase->local_message = read_field(batch, FIELD_LOCAL_MESSAGE, row);
+	kase->accept_language = read_field(batch, FIELD_LANGUAGE, row);
 	if (!batch->nulls[FIELD_AT][row])
 		kase->response.now_ms = ue_datum_read_unix_ms(batch->values[FIELD_AT][row]);
 }

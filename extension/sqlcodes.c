@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * sqlcodes.c: upstream_error_codes(), the catalogue as a table.
+ * sqlcodes.c: upstream_error_codes(language), the catalogue as a table.
  */
 #include "postgres.h"
 
 #include "callarena.h"
 #include "core/catalog.h"
+#include "core/language.h"
 #include "core/limits.h"
 #include "datum.h"
 #include "fmgr.h"
@@ -29,7 +30,8 @@ enum
 	N_COLUMNS,
 };
 
-static void set_columns(UeArena *arena, const UeCode *code, Datum *values, bool *nulls);
+static void set_columns(UeArena *arena, const UeCode *code, UeLanguage language,
+						Datum *values, bool *nulls);
 
 PG_FUNCTION_INFO_V1(ue_sql_codes);
 
@@ -37,6 +39,7 @@ Datum
 ue_sql_codes(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	UeLanguage language = ue_language_parse(ue_datum_read_argument(fcinfo, 0));
 	UeCallArena call;
 
 	InitMaterializedSRF(fcinfo, 0);
@@ -46,7 +49,7 @@ ue_sql_codes(PG_FUNCTION_ARGS)
 		Datum values[N_COLUMNS];
 		bool nulls[N_COLUMNS] = {false};
 
-		set_columns(&call.arena, ue_catalog_at(i), values, nulls);
+		set_columns(&call.arena, ue_catalog_at(i), language, values, nulls);
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
 	ue_callarena_free(&call);
@@ -54,7 +57,8 @@ ue_sql_codes(PG_FUNCTION_ARGS)
 }
 
 static void
-set_columns(UeArena *arena, const UeCode *code, Datum *values, bool *nulls)
+set_columns(UeArena *arena, const UeCode *code, UeLanguage language, Datum *values,
+			bool *nulls)
 {
 	const struct
 	{
@@ -65,7 +69,8 @@ set_columns(UeArena *arena, const UeCode *code, Datum *values, bool *nulls)
 		{COLUMN_PUBLIC_CODE, code->public_code},
 		{COLUMN_CLASS, ue_slice_of(ue_class_name(code->class))},
 		{COLUMN_VISIBILITY, ue_slice_of(ue_visibility_name(code->visibility))},
-		{COLUMN_MESSAGE, code->message_en},
+		{COLUMN_MESSAGE,
+		 language == UE_LANGUAGE_CHINESE ? code->message_zh : code->message_en},
 		{COLUMN_MESSAGE_ZH, code->message_zh},
 		{COLUMN_CAUSE, code->cause},
 		{COLUMN_REMEDY, code->remedy},

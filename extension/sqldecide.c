@@ -28,6 +28,7 @@ enum
 	PARAM_REQUEST_ID,
 	PARAM_MODEL,
 	PARAM_AT,
+	PARAM_ACCEPT_LANGUAGE,
 };
 
 /* Columns of upstream_error_verdict, in its order. */
@@ -102,6 +103,7 @@ read_case(FunctionCallInfo fcinfo, UeCase *kase)
 	kase->model = ue_datum_read_argument(fcinfo, PARAM_MODEL);
 	if (!PG_ARGISNULL(PARAM_AT))
 		kase->response.now_ms = ue_datum_read_unix_ms(PG_GETARG_DATUM(PARAM_AT));
+	kase->accept_language = ue_datum_read_argument(fcinfo, PARAM_ACCEPT_LANGUAGE);
 }
 
 static void

@@ -727,27 +727,28 @@ CREATE FUNCTION upstream_error_decide(
 	format text DEFAULT 'openai', kind text DEFAULT 'http_error',
 	network_error text DEFAULT 'none', credential text DEFAULT 'client',
 	stream bool DEFAULT false, request_id text DEFAULT '', model text DEFAULT '',
-	at timestamptz DEFAULT now()
+	at timestamptz DEFAULT now(), accept_language text DEFAULT ''
 ) RETURNS upstream_error_verdict
 AS 'MODULE_PATHNAME', 'ue_sql_decide'
 LANGUAGE C STABLE CALLED ON NULL INPUT PARALLEL SAFE;
-COMMENT ON FUNCTION upstream_error_decide(text, int, text, jsonb, text, text, text, text, bool, text, text, timestamptz) IS 'The verdict on a failed attempt, byte for byte what the sidecar answers. Example: SELECT response_status, response_body FROM upstream_error_decide(''anthropic'', 529, ''{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}'', format => ''openai'');';
+COMMENT ON FUNCTION upstream_error_decide(text, int, text, jsonb, text, text, text, text, bool, text, text, timestamptz, text) IS 'The verdict on a failed attempt, byte for byte what the sidecar answers; accept_language is the client''s header. Example: SELECT response_status, response_body FROM upstream_error_decide(''anthropic'', 529, ''{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}'', format => ''openai'');';
 
 CREATE FUNCTION upstream_error_decide(
 	platform text, status int, body bytea, headers jsonb DEFAULT '{}',
 	format text DEFAULT 'openai', kind text DEFAULT 'http_error',
 	network_error text DEFAULT 'none', credential text DEFAULT 'client',
 	stream bool DEFAULT false, request_id text DEFAULT '', model text DEFAULT '',
-	at timestamptz DEFAULT now()
+	at timestamptz DEFAULT now(), accept_language text DEFAULT ''
 ) RETURNS upstream_error_verdict
 AS 'MODULE_PATHNAME', 'ue_sql_decide'
 LANGUAGE C STABLE CALLED ON NULL INPUT PARALLEL SAFE;
-COMMENT ON FUNCTION upstream_error_decide(text, int, bytea, jsonb, text, text, text, text, bool, text, text, timestamptz) IS 'The same for a body that may not be valid text.';
+COMMENT ON FUNCTION upstream_error_decide(text, int, bytea, jsonb, text, text, text, text, bool, text, text, timestamptz, text) IS 'The same for a body that may not be valid text.';
 
 CREATE FUNCTION upstream_error_decide_batch(
 	platforms text[], kinds text[], network_errors text[], statuses int[], headers text[],
 	bodies bytea[], formats text[], credentials text[], streams bool[], request_ids text[],
-	models text[], local_codes text[], local_messages text[], ats timestamptz[]
+	models text[], local_codes text[], local_messages text[], ats timestamptz[],
+	languages text[]
 ) RETURNS TABLE (
 	ordinal int, action text, response_status int, response_headers text,
 	response_body bytea, response_frame bytea, class text, code text,
@@ -769,13 +770,13 @@ AS 'MODULE_PATHNAME', 'ue_sql_render'
 LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
 COMMENT ON FUNCTION upstream_error_render IS 'An error answer in the dialect of a client''s SDK; texts are masked. Example: SELECT response_body FROM upstream_error_render(''anthropic'', 429, ''rate_limit'', ''Slow down'', request_id => ''req_1'', retry_after_s => 2);';
 
-CREATE FUNCTION upstream_error_codes() RETURNS TABLE (
+CREATE FUNCTION upstream_error_codes(language text DEFAULT 'en') RETURNS TABLE (
 	code text, public_code text, class text, client_status int, visibility text,
 	skip_retry bool, recorded bool, message text, message_zh text, cause text, remedy text
 )
 AS 'MODULE_PATHNAME', 'ue_sql_codes'
-LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 60;
-COMMENT ON FUNCTION upstream_error_codes() IS 'Every error code: what it means, what a client is told and what to do about it; client_status null means the upstream''s own. Example: SELECT code, cause, remedy FROM upstream_error_codes() WHERE class = ''billing'';';
+LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE ROWS 60;
+COMMENT ON FUNCTION upstream_error_codes(text) IS 'Every error code: what it means, what a client is told and what to do about it; client_status null means the upstream''s own. message is in the language that a client with this Accept-Language gets, English unless it prefers Chinese. Example: SELECT code, cause, remedy FROM upstream_error_codes() WHERE class = ''billing'';';
 
 -- ---------------------------------------------------------------- masking history
 

@@ -55,6 +55,7 @@ static UeStatus write_model(UeBuf *buf, const UeCase *kase);
 static UeStatus write_local_code(UeBuf *buf, const UeCase *kase);
 static UeStatus write_local_message(UeBuf *buf, const UeCase *kase);
 static UeStatus write_at(UeBuf *buf, const UeCase *kase);
+static UeStatus write_language(UeBuf *buf, const UeCase *kase);
 
 static const Parameter parameters_table[UE_DECIDER_PARAMETERS] = {
 	{UE_ELEMENT_TEXT, write_platform},		{UE_ELEMENT_TEXT, write_kind},
@@ -64,11 +65,13 @@ static const Parameter parameters_table[UE_DECIDER_PARAMETERS] = {
 	{UE_ELEMENT_BOOL, write_stream},		{UE_ELEMENT_TEXT, write_request_id},
 	{UE_ELEMENT_TEXT, write_model},			{UE_ELEMENT_TEXT, write_local_code},
 	{UE_ELEMENT_TEXT, write_local_message}, {UE_ELEMENT_TIMESTAMPTZ, write_at},
+	{UE_ELEMENT_TEXT, write_language},
 };
 
 /* text[], bool[], int4[], bytea[] and timestamptz[] as in database_array.c's table. */
 static const uint32_t parameter_types[UE_DECIDER_PARAMETERS] = {
-	1009, 1009, 1009, 1007, 1009, 1001, 1009, 1009, 1000, 1009, 1009, 1009, 1009, 1185,
+	1009, 1009, 1009, 1007, 1009, 1001, 1009, 1009,
+	1000, 1009, 1009, 1009, 1009, 1185, 1009,
 };
 
 const UeStatement ue_decider_statement = {
@@ -76,7 +79,7 @@ const UeStatement ue_decider_statement = {
 	.sql = "SELECT ordinal, action, response_status, response_headers, response_body,"
 		   " response_frame, class, code, rule_id, rule_version"
 		   " FROM %s.upstream_error_decide_batch"
-		   "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+		   "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
 	.n_parameters = UE_DECIDER_PARAMETERS,
 	.types = parameter_types,
 };
@@ -268,6 +271,12 @@ write_at(UeBuf *buf, const UeCase *kase)
 {
 	ue_database_write_time(buf, kase->response.now_ms * 1000);
 	return UE_OK;
+}
+
+static UeStatus
+write_language(UeBuf *buf, const UeCase *kase)
+{
+	return write_text(buf, kase->accept_language);
 }
 
 /* Header values and models come from outside: PostgreSQL would refuse the whole batch for

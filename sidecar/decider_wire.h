@@ -8,7 +8,7 @@
 #include "database.h"
 #include "decider.h"
 
-#define UE_DECIDER_PARAMETERS 14
+#define UE_DECIDER_PARAMETERS 15
 
 extern const UeStatement ue_decider_statement;
 

@@ -19,6 +19,9 @@
 /* A path in a row; longer ones are cut. */
 #define ROUTE_BYTES 512
 
+/* Browsers send fewer than 100 bytes of Accept-Language. */
+#define LANGUAGE_BYTES 256
+
 /* A header block in a row, when the operator asked for it. */
 #define HEADERS_BYTES (4 * UE_LIMIT_DETAIL)
 
@@ -26,6 +29,7 @@ static UeStatus build_case(UeExchange *exchange, const UeFailureCause *cause,
 						   int64_t now_ms, UeCase *kase);
 static UeStatus copy_headers(UeExchange *exchange, UeResponse *response);
 static UeSlice decode_body(UeExchange *exchange, UeSlice body);
+static UeStatus copy_language(UeExchange *exchange, UeSlice *out);
 static UeStatus find_request_id(UeExchange *exchange, int64_t now_ms, UeSlice *out);
 static UeStatus fit_text(UeArena *arena, UeSlice text, size_t limit, UeSlice *out);
 static void record(UeExchange *exchange, int64_t now_us);
@@ -109,6 +113,8 @@ build_case(UeExchange *exchange, const UeFailureCause *cause, int64_t now_ms,
 	if (status == UE_OK)
 		status = find_request_id(exchange, now_ms, &kase->request_id);
 	if (status == UE_OK)
+		status = copy_language(exchange, &kase->accept_language);
+	if (status == UE_OK)
 		status = fit_text(arena, model, UE_LIMIT_TOKEN, &kase->model);
 	if (status == UE_OK)
 		status =
@@ -165,6 +171,16 @@ decode_body(UeExchange *exchange, UeSlice body)
 	ue_inflate_body(&exchange->arena, encoding, body,
 					exchange->owner->config->error_body_bytes, &decoded);
 	return decoded;
+}
+
+static UeStatus
+copy_language(UeExchange *exchange, UeSlice *out)
+{
+	UeSlice header =
+		ue_exchange_find_header(exchange->request->headers, exchange->request->n_headers,
+								UE_SLICE("accept-language"));
+
+	return ue_arena_copy(&exchange->arena, ue_slice_sub(header, 0, LANGUAGE_BYTES), out);
 }
 
 /* The client's own, when it is fit to be shown; else a new one. */

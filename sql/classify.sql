@@ -16,7 +16,7 @@ SELECT class FROM upstream_error_classify('openai', 500, '');
 SELECT class FROM upstream_error_classify('openai', NULL, NULL::text);
 
 -- every null is an absence
-SELECT class FROM upstream_error_classify(NULL, 503, NULL::text, NULL);
+SELECT class FROM upstream_error_classify(NULL, 500, NULL::text, NULL);
 
 -- bytes that are no text: the same function for bytea
 SELECT class, message FROM upstream_error_classify('openai', 500, '\x7b226572726f72223a7b226d657373616765223a226261642000ff20627974657322'::bytea);

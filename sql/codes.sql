@@ -11,5 +11,9 @@ SELECT count(*) > 0 AS "channel codes" FROM upstream_error_codes() WHERE code LI
 -- every code can be the reason of a local error
 SELECT count(*) = (SELECT count(*) FROM upstream_error_codes()) AS usable
 FROM upstream_error_codes() AS c, upstream_error_decide_batch(ARRAY[''], '{local_error}', '{none}', '{0}', '{""}', '{""}', '{openai}', '{client}',
-	'{f}', '{r}', '{m}', ARRAY[c.code], '{NULL}', ARRAY[now()]) AS v
+	'{f}', '{r}', '{m}', ARRAY[c.code], '{NULL}', ARRAY[now()], '{NULL}') AS v
 WHERE v.code = c.code AND v.response_status BETWEEN 400 AND 599;
+-- messages in the language of an Accept-Language header
+SELECT l.language, count(*) FILTER (WHERE c.message = e.message) = count(*) AS english, count(*) FILTER (WHERE c.message = e.message_zh) = count(*) AS chinese
+FROM (VALUES ('en'), ('zh'), ('zh-CN,zh;q=0.9'), ('en, zh'), ('fr'), (''), (NULL)) AS l (language), upstream_error_codes(l.language) AS c
+JOIN upstream_error_codes() AS e USING (code) GROUP BY l.language ORDER BY l.language COLLATE "C";

@@ -59,7 +59,7 @@ FROM (SELECT array_agg(platform ORDER BY n) AS platforms, array_agg(text 'http_e
 		array_agg(text 'm' ORDER BY n) AS models, array_agg(NULL::text ORDER BY n) AS nothing,
 		array_agg(timestamptz '2026-01-01' ORDER BY n) AS ats FROM cases) AS a,
 	upstream_error_decide_batch(platforms, kinds, networks, statuses, headers, bodies, formats, credentials,
-		streams, request_ids, models, nothing, nothing, ats) AS b
+		streams, request_ids, models, nothing, nothing, ats, nothing) AS b
 JOIN cases AS c ON c.n = b.ordinal,
 	LATERAL upstream_error_decide(c.platform, c.status, c.body, '{"retry-after": "5", "x-request-id": "up"}', c.format,
 		'http_error', 'none', c.credential, c.stream, 'req_' || c.n, 'm', '2026-01-01') AS v;
@@ -67,8 +67,21 @@ JOIN cases AS c ON c.n = b.ordinal,
 -- local errors say why; nulls are defaults; nothing gives nothing
 SELECT ordinal, response_status, class, code, rule_id, rule_version
 FROM upstream_error_decide_batch('{NULL,NULL}', '{local_error,NULL}', '{NULL,NULL}', '{NULL,500}', '{NULL,NULL}', ARRAY[NULL, NULL]::bytea[],
-	'{NULL,NULL}', '{NULL,NULL}', '{NULL,NULL}', '{NULL,NULL}', '{NULL,NULL}', '{channel:no_available_key,NULL}', '{NULL,NULL}', ARRAY[NULL, NULL]::timestamptz[]);
-SELECT count(*) FROM upstream_error_decide_batch('{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}');
+	'{NULL,NULL}', '{NULL,NULL}', '{NULL,NULL}', '{NULL,NULL}', '{NULL,NULL}', '{channel:no_available_key,NULL}', '{NULL,NULL}', ARRAY[NULL, NULL]::timestamptz[], '{NULL,NULL}');
+SELECT count(*) FROM upstream_error_decide_batch('{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}');
+
+-- the words of ours are in the client's language; an upstream's own stay
+SELECT l.header, v.response_body::jsonb #>> '{error,message}' AS replaced, o.response_body::jsonb #>> '{error,message}' AS shown
+FROM (VALUES (NULL), (''), ('en'), ('zh-CN,zh;q=0.9,en;q=0.8'), ('fr, zh-TW;q=0.3, en;q=0.2'), ('de'), ('zh;q=x')) AS l (header),
+	upstream_error_decide('openai', 401, '{"error":{"message":"bad key"}}', credential => 'ours', accept_language => l.header) AS v,
+	upstream_error_decide('openai', 400, '{"error":{"message":"too long","type":"invalid_request_error"}}', accept_language => l.header) AS o;
+SELECT b.ordinal, convert_from(b.response_body, 'UTF8')::jsonb #>> '{error,message}' AS message,
+	convert_from(b.response_body, 'UTF8') = v.response_body AS same
+FROM upstream_error_decide_batch('{openai,openai,openai}', '{http_error,http_error,http_error}', '{none,none,none}', '{401,401,401}', '{"","",""}', '{"","",""}',
+	'{openai,openai,openai}', '{ours,ours,ours}', '{f,f,f}', '{r,r,r}', '{m,m,m}', '{NULL,NULL,NULL}', '{NULL,NULL,NULL}', ARRAY[now(),now(),now()],
+	'{en,zh-CN,NULL}') AS b,
+	LATERAL upstream_error_decide('openai', 401, '', credential => 'ours', request_id => 'r', model => 'm', accept_language => ('{en,zh-CN,NULL}'::text[])[b.ordinal]) AS v
+ORDER BY b.ordinal;
 
 -- what is refused
 SELECT upstream_error_decide('openai', 500, '', format => 'opnai');
@@ -76,13 +89,13 @@ SELECT upstream_error_decide('openai', 500, '', kind => 'oops');
 SELECT upstream_error_decide('openai', 500, '', network_error => 'gremlins');
 SELECT upstream_error_decide('openai', 500, '', credential => 'theirs');
 SELECT upstream_error_decide('openai', 500, '', kind => 'local_error');
-SELECT * FROM upstream_error_decide_batch('{a}', '{http_error}', '{none}', '{500}', '{""}', '{""}', '{openai}', '{client}', '{f,t}', '{r}', '{m}', '{NULL}', '{NULL}', ARRAY[now()]);
-SELECT * FROM upstream_error_decide_batch('{a}', '{http_error}', '{none}', '{500}', '{""}', '{""}', NULL, '{client}', '{f}', '{r}', '{m}', '{NULL}', '{NULL}', ARRAY[now()]);
-SELECT * FROM upstream_error_decide_batch('{a,a}', '{http_error,http_err}', '{none,none}', '{500,500}', '{"",""}', '{"",""}', '{openai,openai}', '{client,client}', '{f,f}', '{r,r}', '{m,m}', '{NULL,NULL}', '{NULL,NULL}', ARRAY[now(),now()]);
-SELECT * FROM upstream_error_decide_batch('{a}', '{local_error}', '{none}', '{0}', '{""}', '{""}', '{openai}', '{client}', '{f}', '{r}', '{m}', '{no_such_code}', '{NULL}', ARRAY[now()]);
+SELECT * FROM upstream_error_decide_batch('{a}', '{http_error}', '{none}', '{500}', '{""}', '{""}', '{openai}', '{client}', '{f,t}', '{r}', '{m}', '{NULL}', '{NULL}', ARRAY[now()], '{NULL}');
+SELECT * FROM upstream_error_decide_batch('{a}', '{http_error}', '{none}', '{500}', '{""}', '{""}', NULL, '{client}', '{f}', '{r}', '{m}', '{NULL}', '{NULL}', ARRAY[now()], '{NULL}');
+SELECT * FROM upstream_error_decide_batch('{a,a}', '{http_error,http_err}', '{none,none}', '{500,500}', '{"",""}', '{"",""}', '{openai,openai}', '{client,client}', '{f,f}', '{r,r}', '{m,m}', '{NULL,NULL}', '{NULL,NULL}', ARRAY[now(),now()], '{NULL,NULL}');
+SELECT * FROM upstream_error_decide_batch('{a}', '{local_error}', '{none}', '{0}', '{""}', '{""}', '{openai}', '{client}', '{f}', '{r}', '{m}', '{no_such_code}', '{NULL}', ARRAY[now()], '{NULL}');
 \set VERBOSITY sqlstate
 SELECT upstream_error_decide('openai', 500, '', format => 'opnai');
-SELECT * FROM upstream_error_decide_batch('{a}', '{local_error}', '{none}', '{0}', '{""}', '{""}', '{openai}', '{client}', '{f}', '{r}', '{m}', '{no_such_code}', '{NULL}', ARRAY[now()]);
+SELECT * FROM upstream_error_decide_batch('{a}', '{local_error}', '{none}', '{0}', '{""}', '{""}', '{openai}', '{client}', '{f}', '{r}', '{m}', '{no_such_code}', '{NULL}', ARRAY[now()], '{NULL}');
 \set VERBOSITY default
 
 -- an answer that no upstream caused

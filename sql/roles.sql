@@ -39,7 +39,7 @@ SELECT upstream_error_create_roles();
 -- a writer records and maintains with the owner's rights, and sees nothing
 SET ROLE ue_writer;
 SELECT partitions_skipped FROM upstream_error_maintain();
-SELECT class FROM upstream_error_decide_batch('{openai}', '{http_error}', '{none}', '{429}', '{""}', '{""}', '{openai}', '{client}', '{f}', '{r}', '{m}', '{NULL}', '{NULL}', ARRAY[now()]);
+SELECT class FROM upstream_error_decide_batch('{openai}', '{http_error}', '{none}', '{429}', '{""}', '{""}', '{openai}', '{client}', '{f}', '{r}', '{m}', '{NULL}', '{NULL}', ARRAY[now()], '{NULL}');
 SELECT * FROM upstream_error_events;
 INSERT INTO upstream_error_events (at, event_id, request_id, platform, kind, class) VALUES (now(), gen_random_uuid(), 'r', 'p', 'k', 'c');
 SELECT count(*) FROM upstream_errors('1h');

@@ -65,8 +65,8 @@ my $batch = $node->safe_psql('postgres', q{
 		array_agg(status ORDER BY n) AS statuses, array_agg(headers ORDER BY n) AS headers, array_agg(body ORDER BY n) AS bodies,
 		array_agg(format ORDER BY n) AS formats, array_agg(credential ORDER BY n) AS credentials, array_agg(stream ORDER BY n) AS streams,
 		array_agg('req_corpus'::text) AS ids, array_agg(model ORDER BY n) AS models, array_agg(local_code ORDER BY n) AS codes,
-		array_agg(local_message ORDER BY n) AS messages, array_agg(timestamptz '2026-11-21 00:00:00+00') AS ats FROM cases) AS a,
-	upstream_error_decide_batch(platforms, kinds, networks, statuses, headers, bodies, formats, credentials, streams, ids, models, codes, messages, ats) AS b
+		array_agg(local_message ORDER BY n) AS messages, array_agg(NULL::text) AS languages, array_agg(timestamptz '2026-11-21 00:00:00+00') AS ats FROM cases) AS a,
+	upstream_error_decide_batch(platforms, kinds, networks, statuses, headers, bodies, formats, credentials, streams, ids, models, codes, messages, ats, languages) AS b
 	JOIN cases AS c ON c.n = b.ordinal ORDER BY c.n});
 my %answers = map { split(/\|/, $_, 2) } split(/\n/, $batch);
 is(scalar keys %answers, @cases * @formats, 'one verdict for each');
@@ -96,7 +96,7 @@ is($node->safe_psql('postgres', q{
 	CROSS JOIN LATERAL upstream_error_decide(c.platform, c.status, c.body, header_object(c.headers), c.format, c.kind, c.network, c.credential,
 		c.stream, 'req_corpus', c.model, '2026-11-21 00:00:00+00') AS v
 	CROSS JOIN LATERAL upstream_error_decide_batch(ARRAY[c.platform], ARRAY[c.kind], ARRAY[c.network], ARRAY[c.status], ARRAY[c.headers], ARRAY[c.body],
-		ARRAY[c.format], ARRAY[c.credential], ARRAY[c.stream], '{req_corpus}', ARRAY[c.model], '{NULL}', '{NULL}', ARRAY[timestamptz '2026-11-21 00:00:00+00']) AS b
+		ARRAY[c.format], ARRAY[c.credential], ARRAY[c.stream], '{req_corpus}', ARRAY[c.model], '{NULL}', '{NULL}', ARRAY[timestamptz '2026-11-21 00:00:00+00'], '{NULL}') AS b
 	WHERE c.kind <> 'local_error' AND (v.response_status, convert_to(v.response_body, 'UTF8'), convert_to(v.response_frame, 'UTF8'), v.class, v.code)
 		IS DISTINCT FROM (b.response_status, b.response_body, b.response_frame, b.class, b.code)}),
 	'', 'upstream_error_decide gives the bytes of the batch');
