@@ -4,8 +4,8 @@
  *
  * An error object of the client's own format, whole and well-formed, passes with every
  * secret masked, so the SDK sees what its vendor said.  Everything else is rebuilt: with
- * the upstream's words where it spoke JSON, with the catalogue's where it sent a page, text
- * or nothing.  The status is the upstream's where it has one; where the upstream refused
+ * the upstream's words where it spoke JSON, or said in a sentence what is wrong with the
+ * request; with the catalogue's where it sent a page, any other text, or nothing.  The status is the upstream's where it has one; where the upstream refused
  * *our* credential, the client is told that the service failed, for it cannot mend that.
  */
 #include "core/decide.h"
@@ -22,6 +22,9 @@
 
 /* Members of an error object that may pass as it is; vendors send fewer than ten. */
 #define MEMBERS_MAX 64
+
+/* A text as a message: bytes. */
+#define SENTENCE_MAX 1024
 
 const char *
 ue_action_name(UeAction action)
@@ -249,6 +252,18 @@ choose_words(UeArena *arena, const UeCase *kase, const UeVerdict *verdict, bool 
 	return UE_OK;
 }
 
+/* One line of readable text, no markup, no dump: the length is sub2api's for a message. */
+static bool
+is_sentence(UeSlice text)
+{
+	if (text.len > 0 && text.ptr[0] == '<')
+		return false;
+	for (size_t i = 0; i < text.len; i++)
+		if ((unsigned char) text.ptr[i] < ' ' || text.ptr[i] == 0x7f)
+			return false;
+	return text.len <= SENTENCE_MAX && ue_utf8_is_valid(text);
+}
+
 /* Whether the upstream's own message is for the client: words, not a page. */
 static bool
 is_message_shown(const UeFault *fault, const UeCase *kase)
@@ -264,9 +279,11 @@ is_message_shown(const UeFault *fault, const UeCase *kase)
 		case UE_DIALECT_GOOGLE:
 		case UE_DIALECT_OTHER_JSON:
 			return true;
+		case UE_DIALECT_TEXT:
+			/* whoever is to mend the request must know what is wrong with it */
+			return fault->is_request_fault && is_sentence(fault->message);
 		case UE_DIALECT_NONE:
 		case UE_DIALECT_HTML:
-		case UE_DIALECT_TEXT:
 			break;
 	}
 	return false;

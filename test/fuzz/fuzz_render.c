@@ -2,8 +2,8 @@
 /*
  * fuzz_render.c: whatever was sent, the answer is one JSON object in valid UTF-8.
  *
- * Input: five bytes that choose kind, network, status, format with credential, and the
- * allocation that fails (255: none); then the body.  jansson reads what was rendered;
+ * Input: five bytes that choose kind with platform, network with language, status, format
+ * with credential, and the allocation that fails (255: none); then the body.  jansson reads what was rendered;
  * masking the verdict's texts once more changes nothing.
  */
 #include <jansson.h>
@@ -21,6 +21,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const int statuses[] = {0,	200, 400, 401, 402, 403, 404, 407, 413,
 							   422, 429, 498, 499, 500, 503, 522, 529};
+
+/* Those whose numbers or statuses mean something of their own. */
+static const UeSlice platforms[] = {
+	UE_SLICE_INIT(""),		  UE_SLICE_INIT("openai"),	   UE_SLICE_INIT("zhipu"),
+	UE_SLICE_INIT("minimax"), UE_SLICE_INIT("cloudflare"), UE_SLICE_INIT("groq"),
+	UE_SLICE_INIT("iflytek"), UE_SLICE_INIT("baidu"),
+};
 
 static void *
 allocate(void *context, size_t size)
@@ -121,6 +128,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	kase.kind = data[0] % (UE_KIND_LOCAL_ERROR + 1);
 	kase.network = data[1] % (UE_NETWORK_PROXY + 1);
+	kase.response.platform =
+		platforms[data[0] / 16 % (sizeof(platforms) / sizeof(platforms[0]))];
+	if (data[1] / 16 % 4 == 1)
+		kase.accept_language = UE_SLICE("zh-CN");
+	else if (data[1] / 16 % 4 == 2)
+		kase.accept_language =
+			(UeSlice){(const char *) data + N_CHOICES, size - N_CHOICES};
 	kase.response.status = statuses[data[2] % (sizeof(statuses) / sizeof(statuses[0]))];
 	kase.format = data[3] % (UE_FORMAT_GEMINI + 1);
 	kase.credential = data[3] / 16 % (UE_CREDENTIAL_OURS + 1);
