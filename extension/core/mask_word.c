@@ -137,7 +137,7 @@ find_follower(const UeMaskScan *scan, const Leader *leader, size_t at, size_t *e
 	size_t word_end = ue_mask_find_end(scan, at, UE_MASK_WORD);
 	UeSlice word = ue_slice_sub(scan->text, at, word_end - at);
 
-	*end = word_end;
+	*end = ue_mask_find_key_end(scan, at);
 	switch (leader->follower)
 	{
 		case FOLLOWER_NUMBER:
