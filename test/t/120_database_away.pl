@@ -14,7 +14,7 @@ use UpstreamErrors::Test;
 my @models = map { "error:$_" } qw(429 529 500 401 404 context quota);
 my $directory = PostgreSQL::Test::Utils::tempdir;
 my $node = PostgreSQL::Test::Cluster->new('main');
-$node->init;
+$node->init(extra => [ '--encoding=UTF8', '--no-locale' ]);
 $node->start;
 create_database($node);
 my $conninfo = conninfo_of($node);

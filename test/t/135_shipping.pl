@@ -18,7 +18,7 @@ my $writer = $ENV{UE_TEST_WRITER} || top_directory() . '/build/test/journal-writ
 my $directory = PostgreSQL::Test::Utils::tempdir;
 my $journal = "$directory/journal";
 my $node = PostgreSQL::Test::Cluster->new('main');
-$node->init;
+$node->init(extra => [ '--encoding=UTF8', '--no-locale' ]);
 $node->start;
 create_database($node);
 

@@ -13,7 +13,7 @@ use UpstreamErrors::Test;
 
 my $directory = PostgreSQL::Test::Utils::tempdir;
 my $node = PostgreSQL::Test::Cluster->new('main');
-$node->init;
+$node->init(extra => [ '--encoding=UTF8', '--no-locale' ]);
 $node->start;
 create_database($node);
 my $upstream = start_upstream($directory);

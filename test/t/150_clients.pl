@@ -17,7 +17,7 @@ BAIL_OUT("the SDKs are not installed: npm ci in test/clients") unless -d "$clien
 
 my $directory = PostgreSQL::Test::Utils::tempdir;
 my $node = PostgreSQL::Test::Cluster->new('main');
-$node->init;
+$node->init(extra => [ '--encoding=UTF8', '--no-locale' ]);
 $node->start;
 create_database($node);
 my $upstream = start_upstream($directory);
