@@ -41,6 +41,7 @@ static UeExchange *new_exchange(UeExchanges *owner);
 static bool refuse_request(UeExchange *exchange);
 static void begin_attempt(UeExchange *exchange);
 static void start_transfer(UeExchange *exchange, bool is_whole);
+static bool wants_stream(UeExchange *exchange, UeSlice body);
 static void choose_state(UeExchange *exchange);
 static bool send_head(UeExchange *exchange, int64_t content_length);
 static bool peek_data(UeExchange *exchange, UeSlice bytes);
@@ -434,12 +435,22 @@ start_transfer(UeExchange *exchange, bool is_whole)
 		request.content_length = (int64_t) request.whole_body.len;
 		exchange->received_bytes = request.content_length;
 	}
+	request.is_stream = wants_stream(exchange, request.whole_body);
 	request.headers = ue_exchange_filter_request(exchange, &request.n_headers);
 	if (request.headers != NULL)
 		exchange->transfer =
 			ue_upstream_start(exchange->owner->upstream, &request, exchange);
 	if (exchange->transfer == NULL)
 		ue_exchange_fail(exchange, &cause);
+}
+
+/* A body that does not have the word is not looked into. */
+static bool
+wants_stream(UeExchange *exchange, UeSlice body)
+{
+	if (body.len > 0 && memmem(body.ptr, body.len, "\"stream\"", 8) != NULL)
+		ue_exchange_peek_request(exchange);
+	return exchange->is_stream || exchange->route.is_stream;
 }
 
 /* By status and content type.  What is compressed is not looked into: it must pass as it

@@ -21,9 +21,14 @@
 
 #include "server_gap.h"
 
-/* A usual head of an SDK has 1 kB and 15 headers; both double when they do not do. */
-#define FIRST_TEXT	  2048
-#define FIRST_HEADERS 24
+/*
+ * A usual head of an SDK has 1 kB and 15 headers, curl's 100 bytes and four.  What holds
+ * them lives as long as the answer, so the text begins as large as what was read, which is
+ * all that a head in one piece can need, within these bounds.  Both double when they must.
+ */
+#define MIN_FIRST_TEXT 256
+#define MAX_FIRST_TEXT 2048
+#define FIRST_HEADERS  8
 
 /* More headers than this: 431.  Servers commonly draw the line at 100 to 200. */
 #define MAX_HEADERS 256
@@ -45,6 +50,7 @@ struct UeParser
 
 	char *text; /* owned: target, then name and value of each header */
 	size_t text_len, text_size;
+	size_t n_reading;  /* bytes of the present read */
 	UeHeader *headers; /* owned; slices into text */
 	size_t headers_size;
 	UeRequest request; /* its n_headers counts the one being read, too */
@@ -101,6 +107,7 @@ static UeParser *parser_of(llhttp_t *http);
 static int refuse(UeParser *parser, const UeRefusal *refusal);
 static const UeRefusal *find_refusal(llhttp_errno_t error, bool has_head);
 static void move_text(UeParser *parser, char *text);
+static size_t find_first_size(const UeParser *parser);
 static bool append_text(UeParser *parser, const char *at, size_t length, UeSlice *slice);
 static bool add_header(UeParser *parser);
 static bool begin_piece(UeParser *parser, UePiece piece, const char *at);
@@ -158,6 +165,7 @@ ue_parser_read(UeParser *parser, UeSlice bytes, size_t *n_used)
 	bool had_head = parser->has_head;
 	llhttp_errno_t error;
 
+	parser->n_reading = bytes.len;
 	ue_gap_begin_read(&parser->gap, bytes.ptr);
 	error = llhttp_execute(&parser->http, bytes.ptr, bytes.len);
 	*n_used = bytes.len;
@@ -327,6 +335,14 @@ move_text(UeParser *parser, char *text)
 	}
 }
 
+static size_t
+find_first_size(const UeParser *parser)
+{
+	if (parser->n_reading < MIN_FIRST_TEXT)
+		return MIN_FIRST_TEXT;
+	return parser->n_reading < MAX_FIRST_TEXT ? parser->n_reading : MAX_FIRST_TEXT;
+}
+
 /* Lengthens slice, which is empty or the last thing in the text. */
 static bool
 append_text(UeParser *parser, const char *at, size_t length, UeSlice *slice)
@@ -341,7 +357,7 @@ append_text(UeParser *parser, const char *at, size_t length, UeSlice *slice)
 	}
 	if (parser->text_len + length > parser->text_size)
 	{
-		size_t size = parser->text_size == 0 ? FIRST_TEXT : parser->text_size;
+		size_t size = parser->text_size > 0 ? parser->text_size : find_first_size(parser);
 		char *text;
 
 		while (size < parser->text_len + length)

@@ -33,6 +33,8 @@ typedef struct UeTransferRequest
 	size_t n_headers;
 	int64_t content_length; /* -1: unknown, sent chunked; 0: no body */
 	UeSlice whole_body; /* when it is complete already; else empty: read_body is asked */
+	bool
+		is_stream; /* the answer is thought to last, in small pieces: less is read at once */
 } UeTransferRequest;
 
 /* Why a transfer ended.  network is UE_NETWORK_NONE when the answer was whole. */

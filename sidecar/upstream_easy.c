@@ -68,6 +68,8 @@ ue_transfer_free(UeTransfer *transfer)
 bool
 ue_transfer_prepare(UeTransfer *transfer, const UeTransferRequest *request, CURLU *curlu)
 {
+	long read_bytes = request->is_stream ? UE_STREAM_READ_BYTES : UE_READ_BYTES;
+
 	transfer->content_length = -1;
 	transfer->first_byte_ms = -1;
 	transfer->start_ms = ue_loop_now_ms(transfer->upstream->loop);
@@ -77,6 +79,12 @@ ue_transfer_prepare(UeTransfer *transfer, const UeTransferRequest *request, CURL
 		if (curl_easy_setopt(transfer->easy, CURLOPT_CURLU, curlu) != CURLE_OK)
 			return false;
 		transfer->base = request->base;
+	}
+	if (transfer->read_bytes != read_bytes)
+	{
+		if (curl_easy_setopt(transfer->easy, CURLOPT_BUFFERSIZE, read_bytes) != CURLE_OK)
+			return false;
+		transfer->read_bytes = read_bytes;
 	}
 	return set_lines(transfer, request) && set_body(transfer, request) &&
 		   set_method(transfer, request);
@@ -295,7 +303,7 @@ write_line(char *out, const UeHeader *header)
 static bool
 reserve(char **buffer, size_t *size, size_t needed)
 {
-	size_t new_size = *size < 512 ? 512 : *size;
+	size_t new_size = *size < 256 ? 256 : *size;
 	char *grown;
 
 	if (needed <= *size)

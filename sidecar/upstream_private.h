@@ -34,6 +34,11 @@
  * the same machine is that fast) so much is kept until the handler may be called. */
 #define UE_EARLY_BYTES 32768
 
+/* CURLOPT_BUFFERSIZE.  libcurl keeps the buffer until the transfer ends: of a stream, which
+ * may be open for minutes and brings a few hundred bytes at a time, a small one. */
+#define UE_READ_BYTES		 16384L
+#define UE_STREAM_READ_BYTES 1024L
+
 /* A transfer's buffers above this are given back when it ends. */
 #define UE_IDLE_BUFFER_BYTES 8192
 
@@ -76,6 +81,7 @@ struct UeTransfer
 
 	/* the request; libcurl reads the lines until the transfer ends */
 	const UeBaseUrl *base; /* CURLOPT_CURLU is this one's */
+	long read_bytes;	   /* CURLOPT_BUFFERSIZE; 0: not set yet */
 	char method[24];	   /* CURLOPT_CUSTOMREQUEST; empty: not set */
 	struct curl_slist *lines;
 	size_t lines_size;
