@@ -180,6 +180,8 @@ apply_percent(UeMaskScan *scan, size_t at)
 			   ue_mask_apply_name(scan, at, 3) || ue_mask_apply_encoded_ipv6(scan, at);
 	if (ue_mask_has_fold(scan, at, UE_SLICE("%3d")))
 		return ue_mask_apply_name(scan, at, 3);
+	if (ue_mask_has_fold(scan, at, UE_SLICE("%2f")))
+		return ue_mask_apply_refresh_token(scan, at, UE_SLICE("%2f%2f0"));
 	if (ue_mask_has(scan, at, UE_SLICE("%40")))
 		return ue_mask_apply_email(scan, at, 3);
 	return false;

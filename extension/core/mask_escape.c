@@ -3,9 +3,10 @@
  * mask_escape.c: letters that JSON need not escape, written as they are.
  *
  * "\u0073k-\u0070roj" means sk-proj in JSON, and no writer of error bodies spells it so
- * unless it wants a key to be overlooked.  Where such an escape names a letter, a digit or
- * one of "-_.:@", the character takes its place, with the backslashes of JSON inside of
- * JSON: the document stays valid and means the same.  All other escapes stay.
+ * unless it wants a key to be overlooked.  Where such an escape names a printable character
+ * of ASCII, that takes its place, with the backslashes of JSON inside of JSON: the document
+ * stays valid and means the same.  All other escapes stay, and those of "\"\\<>&'", which
+ * Go, PHP and Java write for good reasons.
  */
 #include "core/mask_scan.h"
 
@@ -33,10 +34,7 @@ read_escape(UeSlice text, size_t at)
 		!ue_mask_is_class(escape[5], UE_MASK_HEX))
 		return '\0';
 	byte = (char) (16 * read_hex_digit(escape[4]) + read_hex_digit(escape[5]));
-	return ue_mask_is_class(byte, UE_MASK_ALNUM | UE_MASK_DASH) || byte == '.' ||
-				   byte == ':' || byte == '@'
-			   ? byte
-			   : '\0';
+	return byte >= ' ' && byte < 0x7F && strchr("\"\\<>&'", byte) == NULL ? byte : '\0';
 }
 
 UeStatus

@@ -368,7 +368,30 @@ apply_pem(UeMaskScan *scan, size_t at)
 	return true;
 }
 
-/* Google: projects/<id or number>; its OAuth refresh tokens 1//0…. */
+/*
+ * Google's OAuth refresh tokens, 1//0…, also written 1\/\/0 and 1%2F%2F0.  at: behind the 1,
+ * where the first slash begins.
+ */
+bool
+ue_mask_apply_refresh_token(UeMaskScan *scan, size_t at, UeSlice slashes)
+{
+	size_t body = at + slashes.len;
+	size_t end;
+
+	if (!ue_mask_has_before(scan, at, UE_SLICE("1")) ||
+		!ue_mask_has_fold(scan, at, slashes))
+		return false;
+	end = ue_mask_find_key_end(scan, body);
+	if (end - body < 18 && !ue_mask_has(scan, body, UE_SLICE("***")))
+	{
+		ue_mask_note_seen(scan, end + 1);
+		return false;
+	}
+	ue_mask_write_stars(scan, at - 1, slashes.len + 1, end);
+	return true;
+}
+
+/* Google: projects/<id or number>. */
 bool
 ue_mask_apply_slash(UeMaskScan *scan, size_t at)
 {
@@ -376,18 +399,10 @@ ue_mask_apply_slash(UeMaskScan *scan, size_t at)
 	size_t end;
 	UeSlice word;
 
-	if (ue_mask_has_before(scan, at, UE_SLICE("1")) &&
-		ue_mask_has(scan, at, UE_SLICE("//0")))
-	{
-		end = ue_mask_find_key_end(scan, at + 3);
-		if (end - at < 20 && !ue_mask_has(scan, at + 3, UE_SLICE("***")))
-		{
-			ue_mask_note_seen(scan, end + 1);
-			return false;
-		}
-		ue_mask_write_stars(scan, at - 1, 4, end);
+	if (ue_mask_apply_refresh_token(scan, at, UE_SLICE("//0")) ||
+		(at > scan->floor && scan->text.ptr[at - 1] == '\\' &&
+		 ue_mask_apply_refresh_token(scan, at - 1, UE_SLICE("\\/\\/0"))))
 		return true;
-	}
 	if (!ue_mask_has_before(scan, at, UE_SLICE("projects")))
 		return false;
 	end = ue_mask_find_end(scan, start, UE_MASK_WORD);

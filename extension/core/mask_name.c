@@ -580,7 +580,8 @@ apply_word(UeMaskScan *scan, const NamedValue *value)
 	if (value->is_certain && !value->is_quoted && ue_mask_read(scan, start) == '[')
 		start++;
 	/* what begins so has rules of its own inside */
-	if (memchr("{[(<$", ue_mask_read(scan, start), 5) != NULL)
+	if (memchr("{[(<$", ue_mask_read(scan, start), 5) != NULL ||
+		ue_mask_has(scan, start, UE_SLICE("-----BEGIN")))
 		return false;
 	end = find_word_end(scan, start);
 	word = ue_slice_sub(scan->text, start, end - start);

@@ -144,6 +144,7 @@ ue_mask_read_unit(const UeMaskScan *scan, size_t at, size_t *len)
 extern bool ue_mask_apply_key(UeMaskScan *scan, size_t at);
 extern bool ue_mask_apply_letter_key(UeMaskScan *scan, size_t at);
 extern bool ue_mask_apply_dotted_key(UeMaskScan *scan, size_t at);
+extern bool ue_mask_apply_refresh_token(UeMaskScan *scan, size_t at, UeSlice slashes);
 extern bool ue_mask_apply_slash(UeMaskScan *scan, size_t at);
 extern bool ue_mask_apply_star(UeMaskScan *scan, size_t at);
 extern bool ue_mask_apply_arn(UeMaskScan *scan, size_t at);

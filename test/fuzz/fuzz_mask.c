@@ -68,6 +68,7 @@ check_planted(UeArena *arena, UeSlice text)
 	UeSlice planted;
 	UeSlice before;
 	UeSlice masked;
+	bool is_planted;
 	size_t at;
 
 	if (ue_slice_find(text, ue_slice_sub(ue_slice_of(canary), 0, 4), &at))
@@ -79,10 +80,11 @@ check_planted(UeArena *arena, UeSlice text)
 	ue_buf_append(&buf, ue_slice_sub(text, split, text.len));
 	require(ue_buf_finish(&buf, &planted) == UE_OK);
 	check_text(arena, planted, &masked);
-	require(!ue_slice_find(masked, ue_slice_of(canary), &at));
-	/* in JSON an escape right before it may swallow the key's first letters */
+	/* an escape right before it may swallow the key's first letters */
 	before = ue_slice_sub(text, split > 6 ? split - 6 : 0, split > 6 ? 6 : split);
-	check_json(arena, planted, !ue_slice_find(before, UE_SLICE("\\"), &at));
+	is_planted = !ue_slice_find(before, UE_SLICE("\\"), &at);
+	require(!is_planted || !ue_slice_find(masked, ue_slice_of(canary), &at));
+	check_json(arena, planted, is_planted);
 }
 
 int

@@ -76,80 +76,6 @@ test_innocent(void)
 	}
 }
 
-static UeSlice
-make_secret(const Secret *secret, uint32_t *state, char *copy)
-{
-	static const char digits[] = "0123456789";
-	static const char alphabet[] =
-		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
-	static const char upper[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-	size_t len = 0;
-
-	for (const char *shape = secret->shape; *shape != '\0'; shape++)
-	{
-		/* '~' stands for a letter or digit, '#' for a digit, '^' for an upper-case one */
-		if (*shape == '~')
-			copy[len] = alphabet[next_random(state, sizeof(alphabet) - 1)];
-		else if (*shape == '#')
-			copy[len] = digits[next_random(state, 9) + 1];
-		else if (*shape == '^')
-			copy[len] = upper[next_random(state, sizeof(upper) - 1)];
-		else
-			copy[len] = *shape;
-		len++;
-	}
-	return (UeSlice){copy, len};
-}
-
-/*
- * Random keys of every kind between neighbours of every kind, in bodies at any place between
- * two words: the part that makes each of them a secret must be gone.
- */
-static void
-test_planted(void)
-{
-	static const char *const bodies[] = {
-		"The request with  was refused, see the documentation of messages.0.content.1",
-		"{\"error\":{\"message\":\"Invalid  value: \",\"type\":\" \",\"param\":null,\"code\":\" x\"}}",
-		"HTTP/1.1 401 Unauthorized (attempt 2 of 3): , gpt-4.1 says no",
-	};
-	static const char *const openings[] = {" ",	  "\"",	 "\\\"",	"'", "(",
-										   "\\n", "%20", "\\u0022", "=", ": "};
-	static const char *const closings[] = {"",	  "\"",	 "\\\"",	"'", ")",
-										   "\\n", "%20", "\\u0022", ".", ","};
-	uint32_t state = 2026;
-	size_t n_survived = 0;
-	size_t n_restless = 0;
-
-	for (int round = 0; round < 30000; round++)
-	{
-		const Secret *secret = &secrets[next_random(&state, N_ROWS(secrets))];
-		const char *body = bodies[next_random(&state, N_ROWS(bodies))];
-		uint32_t neighbour = next_random(&state, N_ROWS(openings));
-		size_t at = next_random(&state, (uint32_t) strlen(body) / 2);
-		char copy[256];
-		char text[1024];
-		UeSlice key;
-		UeSlice masked;
-		bool is_at_rest;
-		size_t found;
-
-		at = (size_t) (strchr(body + at, ' ') - body);
-		key = make_secret(secret, &state, copy);
-		(void) snprintf(text, sizeof(text), "%.*s%s%.*s%s%s", (int) at, body,
-						openings[neighbour], (int) key.len, key.ptr, closings[neighbour],
-						body + at);
-		ue_arena_reset(&arena);
-		masked = mask(ue_slice_of(text), &is_at_rest);
-		n_restless += !is_at_rest;
-		if (ue_slice_find(masked, ue_slice_sub(key, secret->from, secret->len), &found) &&
-			n_survived++ < 5)
-			printf("# %s\n# %.*s\n", text, (int) masked.len, masked.ptr);
-	}
-	ok(n_survived == 0, "mask: no planted secret survives (%zu did)", n_survived);
-	ok(n_restless == 0, "mask: nor is the text changed again (%zu were)", n_restless);
-}
-
 /* Texts put together from everything that any rule begins or ends with. */
 static void
 test_idempotence(void)
@@ -318,7 +244,6 @@ main(void)
 	test_vectors();
 	test_innocent();
 	test_json();
-	test_planted();
 	test_idempotence();
 	test_no_memory();
 	test_hostile();
