@@ -64,11 +64,19 @@ has_text(const UeJson *object, UeSlice name)
 		   !ue_slice_is_empty(ue_slice_trim(node->text));
 }
 
-/* Absent, null, or a string; what OpenAI's param and code may be. */
 static bool
-is_text_or_null(const UeJson *node)
+has_token(const UeJson *object, UeSlice name)
 {
-	return node == NULL || node->type == UE_JSON_NULL || node->type == UE_JSON_STRING;
+	return has_text(object, name) &&
+		   ue_json_find(object, name)->text.len <= UE_LIMIT_TOKEN;
+}
+
+/* Absent, null, or a string of bearable length; what OpenAI's param and code may be. */
+static bool
+is_token_or_null(const UeJson *node)
+{
+	return node == NULL || node->type == UE_JSON_NULL ||
+		   (node->type == UE_JSON_STRING && node->text.len <= UE_LIMIT_TOKEN);
 }
 
 /*
@@ -112,15 +120,15 @@ is_of_format(UeFormat format, const UeFault *fault, const UeJson *root, int stat
 		case UE_FORMAT_OPENAI:
 		case UE_FORMAT_OPENAI_RESPONSES:
 			return fault->dialect == UE_DIALECT_OPENAI &&
-				   has_text(error, UE_SLICE("type")) && is_text_or_null(code) &&
-				   is_text_or_null(ue_json_find(error, UE_SLICE("param")));
+				   has_token(error, UE_SLICE("type")) && is_token_or_null(code) &&
+				   is_token_or_null(ue_json_find(error, UE_SLICE("param")));
 		case UE_FORMAT_ANTHROPIC:
 			return fault->dialect == UE_DIALECT_ANTHROPIC &&
-				   has_text(error, UE_SLICE("type"));
+				   has_token(error, UE_SLICE("type"));
 		case UE_FORMAT_GEMINI:
 			/* Google's SDK believes the code in the body, so it must be the status */
 			return fault->dialect == UE_DIALECT_GOOGLE &&
-				   has_text(error, UE_SLICE("status")) && code != NULL &&
+				   has_token(error, UE_SLICE("status")) && code != NULL &&
 				   code->type == UE_JSON_NUMBER && fault->body_status == status;
 	}
 	return false;
