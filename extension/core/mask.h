@@ -4,8 +4,8 @@
  *
  * Keys, tokens, credentials in URLs, hosts, addresses, account ids are replaced; field
  * paths, file names, model names, versions, timestamps and counters are not.  One pass finds
- * it all, a second over what was changed makes sure; linear time, and
- * ue_mask_text(ue_mask_text(x)) = ue_mask_text(x).
+ * it all; another follows only where a change may matter to what stands beside it.  Linear
+ * time, and ue_mask_text(ue_mask_text(x)) = ue_mask_text(x).
  */
 #ifndef UE_CORE_MASK_H
 #define UE_CORE_MASK_H
@@ -25,6 +25,7 @@ extern UeStatus ue_mask_text(UeArena *arena, UeSlice text, UeSlice *out) UE_MUST
  * in which there is nothing to hide.  A cut document comes out closed, so the result is
  * always one valid JSON value.
  */
-extern UeStatus ue_mask_json(UeArena *arena, const UeJson *root, UeSlice *out) UE_MUST_CHECK;
+extern UeStatus ue_mask_json(UeArena *arena, const UeJson *root,
+							 UeSlice *out) UE_MUST_CHECK;
 
 #endif
