@@ -122,6 +122,12 @@ static const Vector vectors[] = {
 	{"account org-78cd08fac980<ak-f94zcrj6ax1111aqsyq1> / proj-a418892b55d04bbb",
 	 "account org-***<ak-***> / proj-***"},
 	{"Authorization: none, Cookie: a=b", "Authorization: none, Cookie: ***"},
+	/* a rule that looked in vain finds something once its neighbour is masked */
+	{"token=\\\"::1//p7", "token=\\\"***"},
+	{"\\\"Bearer /::1", "\\\"Bearer ***"},
+	{"key abcdabcdabcdabcd1234ya29.Q7fZk2Lw9XyTb4RmVn8c x", "key *** x"},
+	{"secret: -----BEGIN RSA PRIVATE KEY-----MIIabc",
+	 "secret: -----BEGIN RSA PRIVATE KEY-----***"},
 	/* a blank forgotten behind an address */
 	{"from 10.0.0.1.Please retry, 165.183.151.128.then",
 	 "from ***.***.***.***.Please retry, ***.***.***.***.then"},
@@ -306,6 +312,9 @@ static const char *const hostile[] = {
 	"\\",
 	"\\\\\"",
 	"\\u0026",
+	"\\u0041",
+	"key a ",
+	"account 1 ",
 	"a-",
 	"AIza",
 	"::1 ",
