@@ -46,6 +46,9 @@ ue_wheel_init(UeWheel *wheel, int64_t now_ms)
 void
 ue_wheel_set(UeWheel *wheel, UeTimer *timer, int64_t due_ms)
 {
+	/* each event of a stream moves its deadline, most of them within a millisecond */
+	if (timer->next != NULL && timer->due_ms == due_ms)
+		return;
 	unlink_timer(timer);
 	timer->due_ms = due_ms;
 	place_timer(wheel, timer);
