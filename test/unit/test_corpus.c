@@ -4,7 +4,8 @@
  *
  *	test_corpus [--update] [directory]
  *
- * The directory is test/bodies, or $UE_BODIES.  --update writes the expected files anew;
+ * The directory is test/bodies, or $UE_BODIES; answers that succeeded are in test/good, or
+ * $UE_GOOD.  --update writes the expected files anew;
  * what it writes is a claim to be read, not a recording to be trusted.
  *
  * The lines class and expect_* of a case are what a reader of the body expects; no update
@@ -262,6 +263,25 @@ check_failing_memory(const CorpusCase *one)
 	ok(n_wrong == 0 && status == UE_OK, "%s: any allocation may fail", one->name);
 }
 
+/* No word of an answer that succeeded is taken for an error's. */
+static void
+check_good(const CorpusCase *one)
+{
+	CountedMemory memory;
+	UeArena arena;
+	UeFault fault = {.message = UE_SLICE("not written")};
+	UeStatus status;
+
+	counted_memory_init(&memory, SIZE_MAX);
+	ue_arena_init(&arena, &memory.allocator, UE_LIMIT_CASE_MEMORY);
+	status = ue_parse_response(&arena, &one->kase.response, &fault);
+	ok(status == UE_OK && ue_slice_is_empty(fault.message) &&
+		   ue_slice_is_empty(fault.type) && ue_slice_is_empty(fault.code) &&
+		   fault.body_status == 0,
+	   "%s: a good answer has no words of an error", one->name);
+	ue_arena_free(&arena);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -285,6 +305,12 @@ main(int argc, char **argv)
 		check_failing_memory(&corpus.cases[i]);
 	}
 	ok(n_all_claims >= 2900, "its readers claim %zu things", n_all_claims);
+	corpus_free(&corpus);
+
+	directory = getenv("UE_GOOD");
+	corpus = corpus_read(directory != NULL ? directory : "test/good");
+	for (size_t i = 0; i < corpus.n_cases; i++)
+		check_good(&corpus.cases[i]);
 	corpus_free(&corpus);
 	return done_testing();
 }
