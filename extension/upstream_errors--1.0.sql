@@ -387,42 +387,97 @@ BEGIN
 			USING ERRCODE = 'invalid_parameter_value', HINT = advice;
 	END IF;
 
-	INSERT INTO @extschema@.upstream_error_events (
-		at, event_id, request_id, attempt, platform, channel, account_id, route, format,
-		model, upstream_model, stream, kind, network_error, class, phase, owner, source,
-		severity, retryable, request_fault, business_limited, error_type, error_code, code,
-		status_code, upstream_request_id, message, detail, truncated, original_bytes,
-		request_headers, response_headers, retry_after_ms, first_byte_ms, total_ms,
-		sent_bytes, response_status, outcome, decided_by, rule_id, rule_version,
-		fingerprint, fingerprint_version, mask_version, trace_id, tags, client_address,
-		region, instance)
-	SELECT * FROM unnest(
-		upstream_error_record.at, upstream_error_record.event_id,
-		upstream_error_record.request_id, upstream_error_record.attempt,
-		upstream_error_record.platform, upstream_error_record.channel,
-		upstream_error_record.account_id, upstream_error_record.route,
-		upstream_error_record.format, upstream_error_record.model,
-		upstream_error_record.upstream_model, upstream_error_record.stream,
-		upstream_error_record.kind, upstream_error_record.network_error,
-		upstream_error_record.class, upstream_error_record.phase,
-		upstream_error_record.owner, upstream_error_record.source,
-		upstream_error_record.severity, upstream_error_record.retryable,
-		upstream_error_record.request_fault, upstream_error_record.business_limited,
-		upstream_error_record.error_type, upstream_error_record.error_code,
-		upstream_error_record.code, upstream_error_record.status_code,
-		upstream_error_record.upstream_request_id, upstream_error_record.message,
-		upstream_error_record.detail, upstream_error_record.truncated,
-		upstream_error_record.original_bytes, upstream_error_record.request_headers,
-		upstream_error_record.response_headers, upstream_error_record.retry_after_ms,
-		upstream_error_record.first_byte_ms, upstream_error_record.total_ms,
-		upstream_error_record.sent_bytes, upstream_error_record.response_status,
-		upstream_error_record.outcome, upstream_error_record.decided_by,
-		upstream_error_record.rule_id, upstream_error_record.rule_version,
-		upstream_error_record.fingerprint, upstream_error_record.fingerprint_version,
-		upstream_error_record.mask_version, upstream_error_record.trace_id,
-		upstream_error_record.tags, upstream_error_record.client_address,
-		upstream_error_record.region, upstream_error_record.instance)
-	ON CONFLICT DO NOTHING;
+	-- Events are new nearly always, and then a plain INSERT costs a quarter less: ON CONFLICT
+	-- looks each row up in the index before, and has it confirmed in the WAL after.  unnest
+	-- in the target list, for as a table it would store each array anew.  Elements that are
+	-- there already, from a batch that is sent again, take the second way; what the first
+	-- has written of them is left to vacuum.
+	BEGIN
+		INSERT INTO @extschema@.upstream_error_events (
+			at, event_id, request_id, attempt, platform, channel, account_id, route, format,
+			model, upstream_model, stream, kind, network_error, class, phase, owner, source,
+			severity, retryable, request_fault, business_limited, error_type, error_code, code,
+			status_code, upstream_request_id, message, detail, truncated, original_bytes,
+			request_headers, response_headers, retry_after_ms, first_byte_ms, total_ms,
+			sent_bytes, response_status, outcome, decided_by, rule_id, rule_version,
+			fingerprint, fingerprint_version, mask_version, trace_id, tags, client_address,
+			region, instance)
+		SELECT
+			unnest(upstream_error_record.at), unnest(upstream_error_record.event_id),
+			unnest(upstream_error_record.request_id), unnest(upstream_error_record.attempt),
+			unnest(upstream_error_record.platform), unnest(upstream_error_record.channel),
+			unnest(upstream_error_record.account_id), unnest(upstream_error_record.route),
+			unnest(upstream_error_record.format), unnest(upstream_error_record.model),
+			unnest(upstream_error_record.upstream_model), unnest(upstream_error_record.stream),
+			unnest(upstream_error_record.kind), unnest(upstream_error_record.network_error),
+			unnest(upstream_error_record.class), unnest(upstream_error_record.phase),
+			unnest(upstream_error_record.owner), unnest(upstream_error_record.source),
+			unnest(upstream_error_record.severity), unnest(upstream_error_record.retryable),
+			unnest(upstream_error_record.request_fault),
+			unnest(upstream_error_record.business_limited),
+			unnest(upstream_error_record.error_type), unnest(upstream_error_record.error_code),
+			unnest(upstream_error_record.code), unnest(upstream_error_record.status_code),
+			unnest(upstream_error_record.upstream_request_id),
+			unnest(upstream_error_record.message), unnest(upstream_error_record.detail),
+			unnest(upstream_error_record.truncated),
+			unnest(upstream_error_record.original_bytes),
+			unnest(upstream_error_record.request_headers),
+			unnest(upstream_error_record.response_headers),
+			unnest(upstream_error_record.retry_after_ms),
+			unnest(upstream_error_record.first_byte_ms),
+			unnest(upstream_error_record.total_ms), unnest(upstream_error_record.sent_bytes),
+			unnest(upstream_error_record.response_status),
+			unnest(upstream_error_record.outcome), unnest(upstream_error_record.decided_by),
+			unnest(upstream_error_record.rule_id), unnest(upstream_error_record.rule_version),
+			unnest(upstream_error_record.fingerprint),
+			unnest(upstream_error_record.fingerprint_version),
+			unnest(upstream_error_record.mask_version), unnest(upstream_error_record.trace_id),
+			unnest(upstream_error_record.tags), unnest(upstream_error_record.client_address),
+			unnest(upstream_error_record.region), unnest(upstream_error_record.instance);
+	EXCEPTION WHEN unique_violation THEN
+		INSERT INTO @extschema@.upstream_error_events (
+			at, event_id, request_id, attempt, platform, channel, account_id, route, format,
+			model, upstream_model, stream, kind, network_error, class, phase, owner, source,
+			severity, retryable, request_fault, business_limited, error_type, error_code, code,
+			status_code, upstream_request_id, message, detail, truncated, original_bytes,
+			request_headers, response_headers, retry_after_ms, first_byte_ms, total_ms,
+			sent_bytes, response_status, outcome, decided_by, rule_id, rule_version,
+			fingerprint, fingerprint_version, mask_version, trace_id, tags, client_address,
+			region, instance)
+		SELECT
+			unnest(upstream_error_record.at), unnest(upstream_error_record.event_id),
+			unnest(upstream_error_record.request_id), unnest(upstream_error_record.attempt),
+			unnest(upstream_error_record.platform), unnest(upstream_error_record.channel),
+			unnest(upstream_error_record.account_id), unnest(upstream_error_record.route),
+			unnest(upstream_error_record.format), unnest(upstream_error_record.model),
+			unnest(upstream_error_record.upstream_model), unnest(upstream_error_record.stream),
+			unnest(upstream_error_record.kind), unnest(upstream_error_record.network_error),
+			unnest(upstream_error_record.class), unnest(upstream_error_record.phase),
+			unnest(upstream_error_record.owner), unnest(upstream_error_record.source),
+			unnest(upstream_error_record.severity), unnest(upstream_error_record.retryable),
+			unnest(upstream_error_record.request_fault),
+			unnest(upstream_error_record.business_limited),
+			unnest(upstream_error_record.error_type), unnest(upstream_error_record.error_code),
+			unnest(upstream_error_record.code), unnest(upstream_error_record.status_code),
+			unnest(upstream_error_record.upstream_request_id),
+			unnest(upstream_error_record.message), unnest(upstream_error_record.detail),
+			unnest(upstream_error_record.truncated),
+			unnest(upstream_error_record.original_bytes),
+			unnest(upstream_error_record.request_headers),
+			unnest(upstream_error_record.response_headers),
+			unnest(upstream_error_record.retry_after_ms),
+			unnest(upstream_error_record.first_byte_ms),
+			unnest(upstream_error_record.total_ms), unnest(upstream_error_record.sent_bytes),
+			unnest(upstream_error_record.response_status),
+			unnest(upstream_error_record.outcome), unnest(upstream_error_record.decided_by),
+			unnest(upstream_error_record.rule_id), unnest(upstream_error_record.rule_version),
+			unnest(upstream_error_record.fingerprint),
+			unnest(upstream_error_record.fingerprint_version),
+			unnest(upstream_error_record.mask_version), unnest(upstream_error_record.trace_id),
+			unnest(upstream_error_record.tags), unnest(upstream_error_record.client_address),
+			unnest(upstream_error_record.region), unnest(upstream_error_record.instance)
+		ON CONFLICT DO NOTHING;
+	END;
 	GET DIAGNOSTICS inserted = ROW_COUNT;
 	RETURN inserted;
 END
