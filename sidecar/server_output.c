@@ -223,6 +223,10 @@ ue_client_send_body(UeClient *client, UeSlice bytes)
 	else
 		send_piece(client, head, bytes, tail);
 
+	/* what only waits for the end of the turn is no reason to stop */
+	if (client->n_output > client->server->limits->output_high_bytes &&
+		!client->is_stalled)
+		ue_output_write(client, NULL, 0);
 	if (client->n_output <= client->server->limits->output_high_bytes)
 		return true;
 	client->wants_writable = true;
