@@ -207,6 +207,31 @@ send_big(Exchange *exchange)
 	finish(exchange);
 }
 
+/* As many as do not bring a stop, of a size that waits for the end of the turn. */
+static void
+send_pieces(Exchange *exchange)
+{
+	static char piece[1000];
+
+	if (!ue_client_has_sent_head(exchange->client))
+	{
+		memset(piece, 'x', sizeof(piece));
+		exchange->n_left = PROBE_PIECES;
+		ue_client_send_head(exchange->client, 200, UE_SLICE("OK"), NULL, 0, -1);
+	}
+	while (exchange->n_left > 0)
+	{
+		exchange->n_left--;
+		if (!ue_client_send_body(exchange->client, (UeSlice){piece, sizeof(piece)}) &&
+			exchange->n_left > 0)
+		{
+			atomic_fetch_add(&probe.n_stops, 1);
+			return;
+		}
+	}
+	finish(exchange);
+}
+
 typedef struct Action
 {
 	const char *path;
@@ -218,7 +243,7 @@ static const Action actions[] = {
 	{"/413", answer_refusing}, {"/204", answer_empty},	 {"/304", answer_unchanged},
 	{"/short", answer_short},  {"/cut", answer_cut},	 {"/stream", begin_stream},
 	{"/head", only_head},	   {"/silent", stay_silent}, {"/slow", consume_late},
-	{"/big", send_big},
+	{"/big", send_big},		   {"/pieces", send_pieces},
 };
 
 static void

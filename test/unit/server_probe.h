@@ -16,6 +16,7 @@
 
 #define PROBE_PATIENCE_MS 10000
 #define PROBE_BIG_BYTES	  (16 * 1024 * 1024) /* of the answer to /big */
+#define PROBE_PIECES	  200				 /* of 1,000 bytes, from /pieces */
 #define PROBE_ANSWER	  (256 * 1024)		 /* room for answers */
 
 typedef struct Probe

@@ -168,6 +168,25 @@ test_output_pressure(void)
 	close(fd);
 }
 
+/* A mark below what may wait for the end of the turn: a stop must be followed by a go. */
+static void
+test_low_marks(void)
+{
+	static char text[PROBE_ANSWER];
+
+	probe.limits.output_high_bytes = 4096;
+	probe.limits.output_low_bytes = 1024;
+	probe_start_server();
+	probe_ask_text("GET /pieces HTTP/1.1\r\nConnection: close\r\n" H "\r\n", text,
+				   sizeof(text));
+	ok(probe_count_text(text, "\r\n3e8\r\nx") == PROBE_PIECES &&
+		   strstr(text, "x\r\n0\r\n\r\n") != NULL,
+	   "output: small pieces all arrive with marks as low as can be set");
+	probe_stop_server();
+	probe.limits.output_high_bytes = 256 * 1024;
+	probe.limits.output_low_bytes = 64 * 1024;
+}
+
 static void
 test_deadlines(void)
 {
@@ -358,6 +377,7 @@ main(void)
 	test_output_pressure();
 	probe_stop_server();
 	test_write_deadline();
+	test_low_marks();
 	test_ceiling();
 	test_no_descriptors();
 	test_drain();
