@@ -56,7 +56,13 @@ function sameInStream(vendor, direct, found) {
 	return same(vendor, vendor === 'openai_responses' ? { ...direct, type: found.type, code: direct.code ?? found.code } : direct, found);
 }
 
+/* Where the vendor named no wait and a retry helps, ours is sent; Google's SDK does not show headers. */
+const ourWait = { 429: '5', 500: '1', 503: '2', 529: '2' };
+
 function same(vendor, direct, found) {
+	if (direct.retry_after === null && vendor !== 'gemini' && found.should_retry !== 'false') {
+		direct = { ...direct, retry_after: ourWait[direct.status] ?? null };
+	}
 	for (const field of fields) {
 		if (JSON.stringify(found[field]) !== JSON.stringify(direct[field])) return `${field} ${JSON.stringify(direct[field])}`;
 	}

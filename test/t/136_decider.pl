@@ -18,7 +18,7 @@ $node->start;
 create_database($node);
 my $upstream = start_upstream($directory);
 my $sidecar = start_sidecar($directory, upstream => $upstream, database => conninfo_of($node),
-	arguments => [ '--verdict-deadline', '300ms' ]);
+	arguments => [ '--verdict-deadline', '2s' ]);
 
 my $kase = 'case:openai-big-number-code';
 my $n_asked = 0;
@@ -57,11 +57,11 @@ my @pids = signal_backends('STOP');
 cmp_ok(scalar @pids, '>=', 2, 'decider and shipper are connected');
 my $late = ask();
 is($late->{content}, $expected->{content}, 'Postgres frozen: the same bytes');
-cmp_ok($late->{seconds}, '>=', 0.25, 'the deadline is waited for');
-cmp_ok($late->{seconds}, '<', 2, 'and not much longer');
+cmp_ok($late->{seconds}, '>=', 1.9, 'the deadline is waited for');
+cmp_ok($late->{seconds}, '<', 8, 'and not much longer');
 my $quick = ask();
 is($quick->{content}, $expected->{content}, 'while a batch is overdue: the same bytes');
-cmp_ok($quick->{seconds}, '<', 0.25, 'at once, for the database is known to be slow');
+cmp_ok($quick->{seconds}, '<', 1.5, 'at once, for the database is known to be slow');
 signal_backends('CONT', @pids);
 is(wait_for_events($node, 2, "decided_by = 'local'"), 2, 'both rows say that the verdict was local');
 ok(poll_for(sub { ask(); $node->safe_psql('postgres', "SELECT count(*) FROM upstream_error_events WHERE decided_by = 'postgres'") >= 2 }),
@@ -71,7 +71,7 @@ ok(poll_for(sub { ask(); $node->safe_psql('postgres', "SELECT count(*) FROM upst
 $node->stop('immediate');
 my $without = ask();
 is($without->{content}, $expected->{content}, 'Postgres killed: the same bytes');
-cmp_ok($without->{seconds}, '<', 0.25, 'at once');
+cmp_ok($without->{seconds}, '<', 1.5, 'at once');
 $node->start;
 ok(is_connected(), 'connected again');
 my $again = $node->safe_psql('postgres', "SELECT count(*) FROM upstream_error_events WHERE decided_by = 'postgres'");
