@@ -31,6 +31,8 @@ static void handle_request(void *server_context, UeClient *client,
 static void handle_body(void *context, UeClient *client);
 static void handle_writable(void *context, UeClient *client);
 static void handle_gone(void *context, UeClient *client);
+static void handle_refused(void *context, UeClient *client, int status,
+						   const char *message);
 static int64_t handle_read(void *context, char *buffer, size_t size, bool *is_end);
 static void handle_head(void *context, int status, UeSlice reason,
 						const UeHeader *headers, size_t n_headers,
@@ -61,6 +63,7 @@ const UeHandler ue_exchange_handler = {
 	.on_body = handle_body,
 	.on_writable = handle_writable,
 	.on_gone = handle_gone,
+	.on_refused = handle_refused,
 };
 
 static const UeTransferHandler transfer_handler = {
@@ -162,6 +165,13 @@ ue_exchange_end(UeExchange *exchange, UeOutcome outcome)
 	owner->n_idle++;
 }
 
+UeOutcome
+ue_exchange_find_gone(const UeExchange *exchange)
+{
+	return ue_client_is_cut_by_us(exchange->client) ? UE_OUTCOME_ABORTED
+													: UE_OUTCOME_CLIENT_GONE;
+}
+
 /* Once, while the body's beginning is there; what it says is needed by failures only. */
 void
 ue_exchange_peek_request(UeExchange *exchange)
@@ -226,13 +236,17 @@ handle_gone(void *context, UeClient *client)
 {
 	UeExchange *exchange = context;
 	UeFailureCause cause = {.kind = UE_KIND_CLIENT_GONE};
+	UeOutcome outcome = ue_exchange_find_gone(exchange);
 
-	(void) client;
+	/* at the end of the drain timeout it is us who leave */
+	if (ue_client_is_cut_by_us(client))
+		cause = (UeFailureCause){.kind = UE_KIND_LOCAL_ERROR,
+								 .local_code = UE_SLICE("draining")};
 	switch (exchange->state)
 	{
 		case UE_EXCHANGE_BODY:
 			/* no attempt was made, so there is nothing to record */
-			ue_exchange_end(exchange, UE_OUTCOME_CLIENT_GONE);
+			ue_exchange_end(exchange, outcome);
 			return;
 		case UE_EXCHANGE_COLLECTING:
 			/* the upstream had failed before */
@@ -250,8 +264,47 @@ handle_gone(void *context, UeClient *client)
 		case UE_EXCHANGE_DECIDING:
 			ue_decider_cancel(&exchange->failure->decision);
 			exchange->is_client_gone = true;
-			ue_exchange_complete(exchange, UE_OUTCOME_CLIENT_GONE, UE_EVENT_NULL);
-			ue_exchange_end(exchange, UE_OUTCOME_CLIENT_GONE);
+			ue_exchange_complete(exchange, outcome, UE_EVENT_NULL);
+			ue_exchange_end(exchange, outcome);
+			return;
+	}
+}
+
+/* The request went wrong after its head, by the client's fault. */
+static void
+handle_refused(void *context, UeClient *client, int status, const char *message)
+{
+	UeExchange *exchange = context;
+	UeFailureCause cause = {
+		.kind = UE_KIND_LOCAL_ERROR,
+		.local_code = UE_SLICE("read_request_body_failed"),
+		.local_message = ue_slice_of(message),
+	};
+
+	(void) client;
+	if (status == 408)
+	{
+		cause.local_code = UE_SLICE("request_timeout");
+		cause.local_message = (UeSlice){NULL, 0}; /* the code says the same */
+	}
+	else if (status >= 500)
+		cause.local_code = UE_SLICE("internal_error");
+	switch (exchange->state)
+	{
+		case UE_EXCHANGE_DECIDING:
+			/* an answer is on its way */
+			return;
+		case UE_EXCHANGE_COLLECTING:
+			/* the upstream had failed before */
+			fail_with_body(exchange, UE_KIND_HTTP_ERROR, UE_NETWORK_NONE,
+						   (UeSlice){exchange->held, exchange->held_len});
+			return;
+		case UE_EXCHANGE_BODY:
+		case UE_EXCHANGE_WAITING:
+		case UE_EXCHANGE_PEEKING:
+		case UE_EXCHANGE_PASSING:
+		case UE_EXCHANGE_STREAMING:
+			ue_exchange_fail(exchange, &cause);
 			return;
 	}
 }

@@ -72,8 +72,10 @@ ue_exchange_fail(UeExchange *exchange, const UeFailureCause *cause)
 	count(exchange);
 	if (exchange->is_client_gone)
 	{
-		ue_exchange_complete(exchange, UE_OUTCOME_CLIENT_GONE, UE_EVENT_NULL);
-		ue_exchange_end(exchange, UE_OUTCOME_CLIENT_GONE);
+		UeOutcome outcome = ue_exchange_find_gone(exchange);
+
+		ue_exchange_complete(exchange, outcome, UE_EVENT_NULL);
+		ue_exchange_end(exchange, outcome);
 		return;
 	}
 	failure->decision.kase = &failure->kase;

@@ -98,6 +98,8 @@ struct UeExchanges
 /* exchange.c */
 extern void ue_exchange_end(UeExchange *exchange,
 							UeOutcome outcome); /* counts, releases */
+/* Of a client that is gone: it left, or we cut it at the end of the drain timeout. */
+extern UeOutcome ue_exchange_find_gone(const UeExchange *exchange);
 extern void ue_exchange_peek_request(UeExchange *exchange);
 
 /* exchange_head.c: end-to-end headers only, in the owner's scratch; NULL on exhaustion. */

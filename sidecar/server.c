@@ -118,6 +118,7 @@ ue_server_free(UeServer *server)
 			void *context = client->context;
 
 			client->state = UE_CLIENT_FLUSH;
+			client->is_cut = true;
 			server->handler->on_gone(context, client);
 		}
 		ue_client_close(client);

@@ -56,6 +56,13 @@ typedef struct UeHandler
 	void (*on_writable)(void *context, UeClient *client);
 	/* The client left, broke the protocol or a deadline: it is gone after this returns. */
 	void (*on_gone)(void *context, UeClient *client);
+	/*
+	 * Optional.  The request broke the protocol (400) or a deadline (408) after its head,
+	 * or there is no memory for it (503), and nothing of an answer was sent: the handler
+	 * gives the answer, now or later; the connection ends after it.  No more of the body
+	 * comes.  Without it the server answers, and on_gone is called.
+	 */
+	void (*on_refused)(void *context, UeClient *client, int status, const char *message);
 } UeHandler;
 
 /* Owns listen_fd (non-blocking, listening).  NULL on exhaustion.  limits and handler are
@@ -105,6 +112,9 @@ extern void ue_client_end(UeClient *client);
 /* Cuts the connection without an end: the client sees a broken answer.  on_gone is not
  * called. */
 extern void ue_client_abort(UeClient *client);
+
+/* Within on_gone: the server is being freed, the client has not left. */
+extern bool ue_client_is_cut_by_us(const UeClient *client);
 
 extern bool ue_client_has_sent_head(const UeClient *client);
 extern int64_t ue_client_sent_bytes(const UeClient *client); /* body bytes given so far */

@@ -51,8 +51,15 @@ ue_client_close(UeClient *client)
 {
 	UeServer *server = client->server;
 
+	struct linger reset = {.l_onoff = 1, .l_linger = 0};
+
 	if (client->state == UE_CLIENT_CLOSED)
 		return;
+
+	/* where the end of the connection is the end of the body, only a reset tells */
+	if (client->has_head && client->is_until_close &&
+		(!client->is_whole || client->n_output > 0))
+		setsockopt(client->watch.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	client->state = UE_CLIENT_CLOSED;
 	ue_output_reset(client);
 	ue_loop_cancel_timer(server->loop, &client->read_deadline);
@@ -145,6 +152,12 @@ ue_client_has_sent_head(const UeClient *client)
 	return client->has_head;
 }
 
+bool
+ue_client_is_cut_by_us(const UeClient *client)
+{
+	return client->is_cut;
+}
+
 int64_t
 ue_client_sent_bytes(const UeClient *client)
 {
@@ -169,6 +182,7 @@ ue_client_end(UeClient *client)
 	/* an answer shorter than announced shows as such only when the connection ends */
 	if (client->body_left > 0)
 		client->is_last = true;
+	client->is_whole = true;
 	if (client->is_chunked)
 		ue_output_append(client, UE_SLICE("0\r\n\r\n"));
 	flush_answer(client);
@@ -177,17 +191,11 @@ ue_client_end(UeClient *client)
 void
 ue_client_abort(UeClient *client)
 {
-	struct linger reset = {.l_onoff = 1, .l_linger = 0};
-
 	if (client->state != UE_CLIENT_EXCHANGE)
 		return;
 	client->context = NULL;
 	if (client->n_output > 0 && !client->is_stalled)
 		ue_output_write(client, NULL, 0); /* what was given before the cut */
-
-	/* where the end of the connection is the end of the body, only a reset tells */
-	if (client->has_head && client->is_until_close)
-		setsockopt(client->watch.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	ue_client_close(client);
 }
 
@@ -338,6 +346,18 @@ ue_client_leave(UeClient *client)
 void
 ue_client_refuse(UeClient *client, const UeRefusal *refusal)
 {
+	const UeHandler *handler = client->server->handler;
+
+	if (client->state == UE_CLIENT_EXCHANGE && handler->on_refused != NULL &&
+		!client->has_head)
+	{
+		client->is_refused = true;
+		client->is_last = true;
+		ue_client_update_watch(client);
+		ue_client_move_read_deadline(client);
+		handler->on_refused(client->context, client, refusal->status, refusal->message);
+		return;
+	}
 	tell_gone(client);
 	if (client->has_head || client->state == UE_CLIENT_CLOSED)
 	{
@@ -346,6 +366,7 @@ ue_client_refuse(UeClient *client, const UeRefusal *refusal)
 	}
 	client->state = UE_CLIENT_EXCHANGE;
 	ue_output_refuse(client, refusal);
+	client->is_whole = true;
 	flush_answer(client);
 }
 
@@ -386,6 +407,7 @@ begin_idle(UeClient *client)
 	client->has_body = false;
 	client->is_chunked = false;
 	client->is_until_close = false;
+	client->is_whole = false;
 	client->needs_linger = false;
 	client->wants_writable = false;
 	client->body_left = -1;

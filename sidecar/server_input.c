@@ -64,6 +64,10 @@ ue_input_feed(UeClient *client, UeSlice bytes)
 	parse = ue_parser_read(parser, bytes, &n_used);
 	if (parse == UE_PARSE_REFUSED)
 	{
+		/* the head may have come in one piece with what is wrong behind it */
+		if (!had_head && client->server->handler->on_refused != NULL &&
+			ue_parser_is_body_refused(parser))
+			ue_client_begin_exchange(client);
 		ue_client_refuse(client, ue_parser_refusal(parser));
 		return;
 	}
@@ -121,7 +125,7 @@ ue_input_find_size(const UeClient *client)
 			if (ue_parser_is_whole(client->parser))
 				return find_rest_room(client);
 			unread = ue_parser_body(client->parser).len;
-			if (unread >= window)
+			if (client->is_refused || unread >= window)
 				return 0;
 			return window - unread < UE_SERVER_READ ? window - unread : UE_SERVER_READ;
 		case UE_CLIENT_FLUSH:

@@ -201,6 +201,12 @@ ue_parser_refusal(const UeParser *parser)
 	return parser->refusal;
 }
 
+bool
+ue_parser_is_body_refused(const UeParser *parser)
+{
+	return parser->has_head && !parser->is_whole && parser->refusal == &refusal_chunk;
+}
+
 const UeRequest *
 ue_parser_request(const UeParser *parser)
 {

@@ -40,6 +40,9 @@ extern void ue_parser_reset(UeParser *parser);
 extern UeParse ue_parser_read(UeParser *parser, UeSlice bytes, size_t *n_used);
 extern const UeRefusal *ue_parser_refusal(const UeParser *parser);
 
+/* The head is good; what was refused is the framing of the body. */
+extern bool ue_parser_is_body_refused(const UeParser *parser);
+
 /* NULL while the head is not whole.  Valid until reset. */
 extern const UeRequest *ue_parser_request(const UeParser *parser);
 extern bool ue_parser_is_whole(const UeParser *parser);

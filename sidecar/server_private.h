@@ -79,6 +79,9 @@ struct UeClient
 	bool is_chunked;
 	bool is_last;		 /* the connection ends after it */
 	bool is_until_close; /* its end is the connection's end */
+	bool is_whole;		 /* the handler has given all of it */
+	bool is_refused;	 /* the request broke a rule: no more of it is read */
+	bool is_cut;		 /* by us, at the end of the server */
 	bool needs_linger;
 	int64_t body_left;	/* announced and not given; -1: not announced */
 	int64_t sent_bytes; /* of body, given by the handler */

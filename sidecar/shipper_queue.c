@@ -48,8 +48,9 @@ ue_queue_is_full(const UeQueue *queue)
 bool
 ue_queue_append(UeQueue *queue, const UeJournalEntry *entry)
 {
-	if (bound_time(entry->record.appended_us) > queue->journal_us)
-		queue->journal_us = bound_time(entry->record.appended_us);
+	/* Not the latest of all: after a clock that jumped ahead and was set back, everything
+	 * would seem to have waited long. */
+	queue->journal_us = bound_time(entry->record.appended_us);
 	switch (entry->record.kind)
 	{
 		case UE_RECORD_EVENT:

@@ -44,7 +44,7 @@ typedef struct UeQueue
 	size_t n_events;
 	size_t n_bytes;
 	size_t n_waiting, n_ready;
-	int64_t journal_us; /* the latest append that has been read */
+	int64_t journal_us; /* when what was read last had been appended */
 } UeQueue;
 
 extern void ue_queue_init(UeQueue *queue);

@@ -298,13 +298,27 @@ on_gone(void *context, UeClient *client)
 {
 	Exchange *exchange = context;
 
-	(void) client;
+	if (ue_client_is_cut_by_us(client))
+		atomic_fetch_add(&probe.n_cut, 1);
 	ue_loop_cancel_timer(probe.loop, &exchange->timer);
 	free(exchange);
 	atomic_fetch_add(&probe.n_gone, 1);
 }
 
-static const UeHandler handler = {on_request, on_body, on_body, on_gone};
+static void
+on_refused(void *context, UeClient *client, int status, const char *message)
+{
+	Exchange *exchange = context;
+	UeSlice text = ue_slice_of(message);
+
+	ue_client_send_head(client, status, UE_SLICE("Handled"), NULL, 0, (int64_t) text.len);
+	ue_client_send_body(client, text);
+	finish(exchange);
+}
+
+static const UeHandler handler = {on_request, on_body, on_body, on_gone, NULL};
+static const UeHandler refusing_handler = {on_request, on_body, on_body, on_gone,
+										   on_refused};
 
 static void
 on_turn(UeTurn *turn)
@@ -341,10 +355,13 @@ probe_start_server_at(const char *address)
 	getsockname(fd, (struct sockaddr *) &bound, &length);
 	probe.port = ntohs(bound.sin_port);
 	probe.loop = ue_loop_new();
-	probe.server = ue_server_new(probe.loop, fd, &probe.limits, &handler, NULL);
+	probe.server = ue_server_new(probe.loop, fd, &probe.limits,
+								 probe.answers_refusals ? &refusing_handler : &handler,
+								 NULL);
 	turn.on_turn = on_turn;
 	ue_loop_add_turn(probe.loop, &turn);
 	atomic_store(&probe.n_gone, 0);
+	atomic_store(&probe.n_cut, 0);
 	atomic_store(&probe.n_requests, 0);
 	atomic_store(&probe.n_stops, 0);
 	atomic_store(&probe.n_consumed, 0);

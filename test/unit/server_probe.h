@@ -22,13 +22,14 @@
 typedef struct Probe
 {
 	UeServerLimits limits; /* may be changed while no server runs */
+	bool answers_refusals; /* the handler, not the server; as above */
 	UeLoop *loop;
 	UeServer *server;
 	pthread_t thread;
 	int port;
 
 	/* counted by the handler since the start */
-	atomic_int n_requests, n_gone, n_clients, n_stops;
+	atomic_int n_requests, n_gone, n_cut, n_clients, n_stops;
 	atomic_llong n_consumed, max_unread;
 
 	atomic_bool may_consume; /* /slow waits for it */

@@ -282,6 +282,71 @@ test_ceiling(void)
 	probe.limits.max_connections = 100;
 }
 
+/* What goes wrong behind the head is the handler's to answer, when it wants to. */
+static void
+test_refused(void)
+{
+	static const char *const stalled[] = {
+		"POST /small HTTP/1.1\r\n" H "Content-Length: 9\r\n\r\n1",
+		"POST /silent HTTP/1.1\r\n" H "Content-Length: 900000\r\n\r\n1",
+	};
+	char text[1024];
+	int fd;
+
+	probe.answers_refusals = true;
+	probe.limits.body_timeout_ms = 200;
+	probe_start_server();
+	for (int i = 0; i < 2; i++)
+	{
+		probe_ask_text(stalled[i], text, sizeof(text));
+		ok(strncmp(text, "HTTP/1.1 408 Handled\r\n", 22) == 0 &&
+			   strstr(text, "connection: close\r\n") != NULL,
+		   "refused: a body that stalls is answered by the handler, then it is over");
+	}
+	fd = probe_connect_client();
+	probe_send_text(fd, "POST /silent HTTP/1.1\r\n" H
+						"Transfer-Encoding: chunked\r\n\r\n");
+	probe_wait_for(&probe.n_requests, 3);
+	probe_send_text(fd, "5\r\nhello\r\nZZ\r\n");
+	ok(probe_receive_all(fd, text, sizeof(text)) &&
+		   strncmp(text, "HTTP/1.1 400 Handled\r\n", 22) == 0,
+	   "refused: so is a broken chunk");
+	close(fd);
+	probe_ask_text("POST /silent HTTP/1.1\r\n" H
+				   "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nZZ\r\n",
+				   text, sizeof(text));
+	ok(strncmp(text, "HTTP/1.1 400 Handled\r\n", 22) == 0,
+	   "refused: also when it came in one piece with the head");
+	probe_ask_text("POST /silent HTTP/1.1\r\nContent-Length: x\r\n\r\n", text,
+				   sizeof(text));
+	ok(strncmp(text, "HTTP/1.1 400 Bad Request\r\n", 26) == 0,
+	   "refused: a broken head stays the server's");
+	ok(atomic_load(&probe.n_gone) == 0 && probe_wait_for_clients(0),
+	   "refused: nobody is said to have left, nothing stays behind");
+	probe_stop_server();
+	probe.answers_refusals = false;
+	probe.limits.body_timeout_ms = 60000;
+}
+
+/* Where the end of the connection is the end of the answer, a cut must not look like it. */
+static void
+test_cut_at_end(void)
+{
+	char text[1024];
+	int fd;
+
+	probe_start_server();
+	fd = probe_connect_client();
+	probe_send_text(fd, "GET /stream HTTP/1.0\r\n" H "\r\n");
+	probe_receive_until(fd, "data: 1", text, sizeof(text));
+	probe_stop_server();
+	ok(recv(fd, text, sizeof(text), 0) < 0 && errno == ECONNRESET,
+	   "cut: an HTTP/1.0 client is reset");
+	ok(atomic_load(&probe.n_gone) == 1 && atomic_load(&probe.n_cut) == 1,
+	   "cut: the handler can tell that it was us");
+	close(fd);
+}
+
 /* Without descriptors accepting fails; it must go on once there are some. */
 static void
 test_no_descriptors(void)
@@ -377,6 +442,8 @@ main(void)
 	test_output_pressure();
 	probe_stop_server();
 	test_write_deadline();
+	test_refused();
+	test_cut_at_end();
 	test_low_marks();
 	test_ceiling();
 	test_no_descriptors();

@@ -114,6 +114,16 @@ check_waiting(void)
 	   "a clock that was set back holds nothing up");
 	ue_queue_reset(&queue);
 
+	append_event(1, 5000 * (int64_t) SECOND, false);
+	ok(count_ready(5000 * (int64_t) SECOND, true, true) == 0, "a clock that jumped: it waits");
+	append_event(2, 10 * SECOND, false);
+	ok(count_ready(10 * SECOND, true, true) == 1 &&
+		   queue.last->state == UE_PENDING_WAITING,
+	   "and is set back: what comes then waits for its own completion");
+	append_completion(2, 10 * SECOND + 10);
+	ok(queue.last->event.response_status == 429, "which is not lost");
+	ue_queue_reset(&queue);
+
 	append_event(1, 10 * SECOND, true);
 	ok(count_ready(3600 * (int64_t) SECOND, true, false) == 0,
 	   "of a dead process: its completion may be in what is left to read");
