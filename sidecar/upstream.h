@@ -21,7 +21,7 @@ typedef struct UeUpstreamLimits
 	int64_t connect_timeout_ms;
 	int64_t first_byte_timeout_ms; /* from the whole request sent to the answer's head */
 	int64_t idle_timeout_ms;	   /* between two pieces of an answer, while not paused */
-	size_t max_head_bytes;		   /* of the answer */
+	size_t max_head_bytes;		   /* of the answer; as much again of 1xx and trailers */
 } UeUpstreamLimits;
 
 typedef struct UeTransferRequest
@@ -82,6 +82,9 @@ extern UeTransfer *ue_upstream_start(UeUpstream *upstream,
 									 const UeTransferRequest *request, void *context);
 extern void ue_transfer_resume_send(UeTransfer *transfer);
 extern void ue_transfer_resume_receive(UeTransfer *transfer);
+
+/* Of a whole_body, all has been handed to the system: it is not read again. */
+extern bool ue_transfer_has_sent_body(const UeTransfer *transfer);
 
 /* Closes the connection to the upstream at once (the vendor stops generating); may be
  * called from inside a handler.  on_end is not called. */

@@ -29,6 +29,7 @@ static bool reserve(char **buffer, size_t *size, size_t needed);
 static int handle_connected(void *context, char *primary_ip, char *local_ip,
 							int primary_port, int local_port);
 static size_t handle_header(char *ptr, size_t size, size_t count, void *context);
+static bool count_extra(UeTransfer *transfer, size_t len);
 static size_t handle_data(char *ptr, size_t size, size_t count, void *context);
 static bool keep_early(UeTransfer *transfer, UeSlice bytes);
 static size_t handle_read(char *buffer, size_t size, size_t count, void *context);
@@ -114,6 +115,8 @@ ue_transfer_reset(UeTransfer *transfer)
 	transfer->multi = NULL;
 	transfer->context = NULL;
 	transfer->head_len = 0;
+	transfer->extra_len = 0;
+	transfer->body_len = 0;
 	transfer->early_len = 0;
 	transfer->n_headers = 0;
 	transfer->status = 0;
@@ -133,6 +136,15 @@ ue_transfer_reset(UeTransfer *transfer)
 	transfer->is_cancelled = false;
 	transfer->is_ended = false;
 	transfer->has_result = false;
+}
+
+bool
+ue_transfer_has_sent_body(const UeTransfer *transfer)
+{
+	curl_off_t sent = 0;
+
+	curl_easy_getinfo(transfer->easy, CURLINFO_SIZE_UPLOAD_T, &sent);
+	return (int64_t) sent >= transfer->body_len;
 }
 
 /* Options whose values are strings or callbacks that never change. */
@@ -212,6 +224,7 @@ set_body(UeTransfer *transfer, const UeTransferRequest *request)
 	curl_off_t size = is_whole ? (curl_off_t) request->whole_body.len
 							   : (curl_off_t) request->content_length;
 
+	transfer->body_len = is_whole ? (int64_t) size : 0;
 	transfer->is_body_streamed = has_body && size != 0 && !is_whole;
 	if (!has_body)
 		return curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L) == CURLE_OK;
@@ -354,7 +367,7 @@ handle_header(char *ptr, size_t size, size_t count, void *context)
 		return 0;
 	/* trailers: the answer's framing towards the client has no room for them */
 	if (transfer->is_head_complete)
-		return len;
+		return count_extra(transfer, len) ? len : 0;
 	if (transfer->head_len + len > upstream->limits->max_head_bytes ||
 		!reserve(&transfer->head, &transfer->head_size, transfer->head_len + len))
 	{
@@ -370,6 +383,7 @@ handle_header(char *ptr, size_t size, size_t count, void *context)
 	if (transfer->status < 200)
 	{
 		/* an interim answer; the real one follows */
+		len = count_extra(transfer, transfer->head_len) ? len : 0;
 		transfer->head_len = 0;
 		transfer->n_headers = 0;
 		return len;
@@ -388,6 +402,17 @@ handle_header(char *ptr, size_t size, size_t count, void *context)
 							   transfer->headers, transfer->n_headers,
 							   transfer->content_length);
 	return transfer->is_cancelled ? 0 : len;
+}
+
+/* libcurl has no ceiling for what it keeps of them (7.88.1: lib/headers.c). */
+static bool
+count_extra(UeTransfer *transfer, size_t len)
+{
+	transfer->extra_len += len;
+	if (transfer->extra_len <= transfer->upstream->limits->max_head_bytes)
+		return true;
+	transfer->network = UE_NETWORK_PROTOCOL;
+	return false;
 }
 
 static size_t

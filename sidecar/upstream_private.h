@@ -91,6 +91,8 @@ struct UeTransfer
 	/* the answer's head, as received, then in pieces */
 	char *head;
 	size_t head_len, head_size;
+	size_t extra_len; /* of interim heads and trailers, which libcurl keeps */
+	int64_t body_len; /* of a whole body */
 	UeHeader *headers;
 	size_t n_headers, headers_size;
 	int status;

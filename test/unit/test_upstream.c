@@ -191,6 +191,19 @@ answer(int fd, char *request, size_t n_behind)
 			   false;
 	if (strstr(request, " /garbage") != NULL)
 		return send_text(fd, "hello\r\n\r\n"), false;
+	if (strstr(request, " /hugetrailer") != NULL)
+	{
+		send_text(fd, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n");
+		for (int i = 0; i < 1000; i++)
+			send_text(fd, "X-Filler: 0123456789012345678901234567890123456789\r\n");
+		return send_text(fd, "\r\n"), false;
+	}
+	if (strstr(request, " /hugeinterim") != NULL)
+	{
+		for (int i = 0; i < 1000; i++)
+			send_text(fd, "HTTP/1.1 103 Early\r\nX-Filler: 01234567890123456\r\n\r\n");
+		return send_text(fd, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), false;
+	}
 	if (strstr(request, " /hugehead") != NULL)
 	{
 		send_text(fd, "HTTP/1.1 200 OK\r\n");
@@ -493,6 +506,8 @@ test_failures(void)
 		{"/badchunk", UE_NETWORK_PROTOCOL, 200},
 		{"/garbage", UE_NETWORK_PROTOCOL, 0},
 		{"/hugehead", UE_NETWORK_PROTOCOL, 0},
+		{"/hugetrailer", UE_NETWORK_PROTOCOL, 200},
+		{"/hugeinterim", UE_NETWORK_PROTOCOL, 0},
 		{"/silent", UE_NETWORK_FIRST_BYTE_TIMEOUT, 0},
 		{"/stall", UE_NETWORK_IDLE_TIMEOUT, 200},
 	};
