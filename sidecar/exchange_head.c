@@ -28,6 +28,7 @@ static const UeSlice hop_headers[] = {
 static const UeHeader *filter(UeExchanges *owner, const UeHeader *headers,
 							  size_t n_headers, UeSlice dropped, size_t *n_out);
 static bool is_hop_header(UeSlice name);
+static bool is_connection_telling(const UeHeader *headers, size_t n_headers);
 static bool is_named_by_connection(const UeHeader *headers, size_t n_headers,
 								   UeSlice name);
 static bool has_token(UeSlice list, UeSlice token);
@@ -63,12 +64,7 @@ static const UeHeader *
 filter(UeExchanges *owner, const UeHeader *headers, size_t n_headers, UeSlice dropped,
 	   size_t *n_out)
 {
-	UeSlice connection =
-		ue_exchange_find_header(headers, n_headers, UE_SLICE("connection"));
-	/* nearly always it names nothing */
-	bool names_headers = connection.len > 0 &&
-						 !ue_slice_is_equal_fold(connection, UE_SLICE("keep-alive")) &&
-						 !ue_slice_is_equal_fold(connection, UE_SLICE("close"));
+	bool names_headers = is_connection_telling(headers, n_headers);
 	size_t n_kept = 0;
 
 	if (n_headers > owner->headers_size || owner->headers == NULL)
@@ -100,6 +96,21 @@ is_hop_header(UeSlice name)
 	{
 		if (name.len == hop_headers[i].len &&
 			ue_slice_is_equal_fold(name, hop_headers[i]))
+			return true;
+	}
+	return false;
+}
+
+/* Nearly always it names no header; there may be several of it. */
+static bool
+is_connection_telling(const UeHeader *headers, size_t n_headers)
+{
+	for (size_t i = 0; i < n_headers; i++)
+	{
+		if (ue_slice_is_equal_fold(headers[i].name, UE_SLICE("connection")) &&
+			headers[i].value.len > 0 &&
+			!ue_slice_is_equal_fold(headers[i].value, UE_SLICE("keep-alive")) &&
+			!ue_slice_is_equal_fold(headers[i].value, UE_SLICE("close")))
 			return true;
 	}
 	return false;
