@@ -67,6 +67,29 @@ static const UeRouteRow route_rows[] = {
 	ROW("/v1/projects", "", "openai", "", UE_FORMAT_OPENAI),
 };
 
+/*
+ * A POST to one of these has JSON or events for an answer.  Others have good answers that
+ * are empty or no JSON: a started upload, a realtime call that was hung up, speech.
+ */
+static const UeSlice answer_paths[] = {
+	UE_SLICE_INIT("/v1/chat/completions"),
+	UE_SLICE_INIT("/v1/completions"),
+	UE_SLICE_INIT("/v1/responses"),
+	UE_SLICE_INIT("/v1/embeddings"),
+	UE_SLICE_INIT("/v1/moderations"),
+	UE_SLICE_INIT("/v1/messages"),
+	UE_SLICE_INIT("/v1/complete"),
+	UE_SLICE_INIT("/v1beta/openai/chat/completions"),
+	UE_SLICE_INIT("/v1beta/openai/embeddings"),
+};
+
+/* The same of Google's, behind the model. */
+static const UeSlice answer_methods[] = {
+	UE_SLICE_INIT(":generateContent"),	  UE_SLICE_INIT(":streamGenerateContent"),
+	UE_SLICE_INIT(":countTokens"),		  UE_SLICE_INIT(":embedContent"),
+	UE_SLICE_INIT(":batchEmbedContents"),
+};
+
 /* The format of a platform whose path says nothing. */
 typedef struct UePlatformFormat
 {
@@ -95,6 +118,11 @@ static bool has_path(UeSlice path, UeSlice prefix);
 static bool has_header(const UeRequest *request, UeSlice name);
 static UeSlice find_path(UeSlice target);
 static UeFormat guess_format(UeSlice platform);
+static bool is_always_answered(const UeRequest *request, const UeRouteRow *row,
+							   UeSlice path);
+static bool has_dot_segment(UeSlice path);
+static size_t measure_separator(UeSlice text);
+static size_t measure_dot(UeSlice text);
 static UeSlice find_model(UeSlice path);
 static bool is_stream_asked(const UeRequest *request, UeSlice path);
 static void choose_upstream(const UeConfig *config, UeSlice platform, UeRoute *out);
@@ -127,6 +155,9 @@ ue_route_find(const UeConfig *config, const UeRequest *request, UeRoute *out)
 	}
 	out->model = find_model(path);
 	out->is_stream = is_stream_asked(request, path);
+	out->is_api = row != NULL;
+	out->has_answer = row != NULL && is_always_answered(request, row, path);
+	out->is_climbing = has_dot_segment(out->path);
 }
 
 /* The absolute form of a target, which a server must accept (RFC 9112 3.2.2). */
@@ -232,6 +263,74 @@ guess_format(UeSlice platform)
 			return platform_formats[i].format;
 	}
 	return UE_FORMAT_OPENAI;
+}
+
+static bool
+is_always_answered(const UeRequest *request, const UeRouteRow *row, UeSlice path)
+{
+	size_t at;
+
+	if (!ue_slice_is_equal(request->method, UE_SLICE("POST")))
+		return false;
+	for (size_t i = 0; i < sizeof(answer_paths) / sizeof(answer_paths[0]); i++)
+	{
+		if (has_path(path, answer_paths[i]))
+			return true;
+	}
+	if (row->format != UE_FORMAT_GEMINI || !ue_slice_find(path, UE_SLICE(":"), &at))
+		return false;
+	for (size_t i = 0; i < sizeof(answer_methods) / sizeof(answer_methods[0]); i++)
+	{
+		if (ue_slice_is_equal(ue_slice_sub(path, at, path.len), answer_methods[i]))
+			return true;
+	}
+	return false;
+}
+
+/* As any server might read it: also percent-encoded, and with an encoded separator. */
+static bool
+has_dot_segment(UeSlice path)
+{
+	size_t at = 0;
+
+	while (at < path.len)
+	{
+		size_t n_dots = 0;
+		size_t len;
+
+		while (n_dots < 3 && (len = measure_dot(ue_slice_sub(path, at, path.len))) > 0)
+		{
+			at += len;
+			n_dots++;
+		}
+		if ((n_dots == 1 || n_dots == 2) &&
+			(at >= path.len || measure_separator(ue_slice_sub(path, at, path.len)) > 0))
+			return true;
+		while (at < path.len && measure_separator(ue_slice_sub(path, at, path.len)) == 0)
+			at++;
+		at += measure_separator(ue_slice_sub(path, at, path.len));
+	}
+	return false;
+}
+
+/* Of a separator at the beginning; 0: there is none. */
+static size_t
+measure_separator(UeSlice text)
+{
+	if (text.len > 0 && (text.ptr[0] == '/' || text.ptr[0] == '\\'))
+		return 1;
+	return ue_slice_has_prefix_fold(text, UE_SLICE("%2f")) ||
+				   ue_slice_has_prefix_fold(text, UE_SLICE("%5c"))
+			   ? 3
+			   : 0;
+}
+
+static size_t
+measure_dot(UeSlice text)
+{
+	if (text.len > 0 && text.ptr[0] == '.')
+		return 1;
+	return ue_slice_has_prefix_fold(text, UE_SLICE("%2e")) ? 3 : 0;
 }
 
 /* "…/models/gemini-3-pro:streamGenerateContent" */

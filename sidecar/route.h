@@ -16,6 +16,11 @@ typedef struct UeRoute
 	UeSlice path;	/* the client's, without query */
 	UeSlice model;	/* when the path names it; else empty */
 	bool is_stream; /* the path or Accept asks for an event stream */
+	bool is_api;	/* a path of the vendors' APIs */
+	bool
+		has_answer; /* and one that is always answered with a body, JSON or an event stream */
+	bool
+		is_climbing; /* has a segment "." or "..", which would leave the base URL's path */
 } UeRoute;
 
 /* Slices of *out point into the request. */

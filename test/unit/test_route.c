@@ -109,6 +109,54 @@ test_routes(void)
 	}
 }
 
+/* What would leave the path of a base URL, and where an answer is certain. */
+static void
+test_marks(void)
+{
+	static const struct
+	{
+		const char *method;
+		const char *target;
+		bool is_climbing, has_answer;
+	} marks[] = {
+		{"POST", "/v1/chat/completions", false, true},
+		{"GET", "/v1/chat/completions", false, false},
+		{"POST", "/v1/responses/resp_1/cancel", false, true},
+		{"POST", "/v1/audio/speech", false, false},
+		{"POST", "/v1/realtime/calls/c/hangup", false, false},
+		{"POST", "/upload/v1beta/files", false, false},
+		{"POST", "/v1beta/models/g:generateContent?x=..", false, true},
+		{"POST", "/v1beta/models/g:other", false, false},
+		{"POST", "/groq/v1/messages", false, true},
+		{"POST", "/groq/messages", false, false},
+		{"GET", "/groq/../b", true, false},
+		{"GET", "/groq/%2e%2E/b", true, false},
+		{"GET", "/groq/a/.%2e", true, false},
+		{"GET", "/groq/a%2f..%5Cb", true, false},
+		{"GET", "/groq/./b", true, false},
+		{"GET", "/..", true, false},
+		{"GET", "/groq/..b/b../.../a.b/.c", false, false},
+		{"GET", "/groq/%2e%2e%2e/%2", false, false},
+		{"GET", "/groq/a?b=/../c", false, false},
+	};
+	UeConfigUpstream upstream = {.platform = (char *) "groq"};
+	UeConfig config = {.upstreams = &upstream, .n_upstreams = 1};
+
+	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
+	{
+		UeRequest request = {.method = ue_slice_of(marks[i].method),
+							 .target = ue_slice_of(marks[i].target)};
+		UeRoute route;
+
+		ue_route_find(&config, &request, &route);
+		ok(route.is_climbing == marks[i].is_climbing &&
+			   route.has_answer == marks[i].has_answer,
+		   "route: %s %s%s%s", marks[i].method, marks[i].target,
+		   marks[i].is_climbing ? " climbs" : "",
+		   marks[i].has_answer ? " has an answer" : "");
+	}
+}
+
 static void
 test_accept(void)
 {
@@ -236,6 +284,7 @@ int
 main(void)
 {
 	test_routes();
+	test_marks();
 	test_accept();
 	test_base_urls();
 	test_idents();
