@@ -45,6 +45,11 @@ static void begin_attempt(UeExchange *exchange);
 static void start_transfer(UeExchange *exchange, bool is_whole);
 static bool wants_stream(UeExchange *exchange, UeSlice body);
 static void choose_state(UeExchange *exchange);
+static bool is_misplaced(const UeExchange *exchange, UeSlice type);
+static bool may_be_json(UeSlice type);
+static void drop_request_body(UeExchange *exchange);
+static void begin_collecting(UeExchange *exchange);
+static void handle_collected(UeTimer *timer);
 static bool send_head(UeExchange *exchange, int64_t content_length);
 static bool peek_data(UeExchange *exchange, UeSlice bytes);
 static bool pass_held(UeExchange *exchange);
@@ -54,6 +59,7 @@ static bool collect_data(UeExchange *exchange, UeSlice bytes);
 static bool hold_bytes(UeExchange *exchange, UeSlice bytes);
 static void end_peeking(UeExchange *exchange, UeNetwork network);
 static void end_streaming(UeExchange *exchange, UeNetwork network);
+static bool is_close_delimited(const UeExchange *exchange);
 static void end_good(UeExchange *exchange);
 static void fail_with_body(UeExchange *exchange, UeKind kind, UeNetwork network,
 						   UeSlice body);
@@ -150,6 +156,7 @@ ue_exchange_end(UeExchange *exchange, UeOutcome outcome)
 	atomic_fetch_add_explicit(&owner->metrics->client_bytes_out,
 							  (unsigned long long) ue_client_sent_bytes(exchange->client),
 							  memory_order_relaxed);
+	ue_loop_cancel_timer(owner->loop, &exchange->collecting);
 	if (exchange->transfer != NULL)
 		ue_transfer_cancel(exchange->transfer);
 	ue_stream_reset(&exchange->stream);
@@ -443,6 +450,11 @@ refuse_request(UeExchange *exchange)
 		cause.local_code = UE_SLICE("not_implemented");
 		cause.local_message = UE_SLICE("protocol upgrade");
 	}
+	else if (exchange->route.is_climbing)
+	{
+		cause.local_code = UE_SLICE("bad_request");
+		cause.local_message = UE_SLICE("a path with the segment \".\" or \"..\"");
+	}
 	else
 		return false;
 	ue_exchange_fail(exchange, &cause);
@@ -487,6 +499,7 @@ start_transfer(UeExchange *exchange, bool is_whole)
 		request.whole_body = ue_client_body(exchange->client);
 		request.content_length = (int64_t) request.whole_body.len;
 		exchange->received_bytes = request.content_length;
+		exchange->is_body_lent = true;
 	}
 	request.is_stream = wants_stream(exchange, request.whole_body);
 	request.headers = ue_exchange_filter_request(exchange, &request.n_headers);
@@ -522,25 +535,81 @@ choose_state(UeExchange *exchange)
 		(encoding.len == 0 || ue_slice_is_equal_fold(encoding, UE_SLICE("identity"))) &&
 		!ue_slice_is_equal(exchange->request->method, UE_SLICE("HEAD"));
 
-	if (exchange->status >= 400)
-		exchange->state = UE_EXCHANGE_COLLECTING;
+	if (exchange->status >= 400 || is_misplaced(exchange, type))
+		begin_collecting(exchange);
 	else if (is_readable && ue_slice_has_prefix_fold(type, UE_SLICE("text/event-stream")))
 	{
-		/* streams are long: the request's body is not kept meanwhile */
-		ue_exchange_peek_request(exchange);
-		if (ue_client_is_body_complete(exchange->client))
-			ue_client_consume_body(exchange->client,
-								   ue_client_body(exchange->client).len);
+		drop_request_body(exchange);
 		ue_stream_init(&exchange->stream, pass_stream, exchange);
 		exchange->state = UE_EXCHANGE_STREAMING;
 	}
-	else if (is_readable && ue_slice_has_prefix_fold(type, UE_SLICE("application/json")))
+	else if (is_readable && may_be_json(type))
 		exchange->state = UE_EXCHANGE_PEEKING;
 	else
 	{
 		exchange->state = UE_EXCHANGE_PASSING;
 		send_head(exchange, exchange->content_length);
 	}
+}
+
+/*
+ * What no caller of an API expects though its status is no error: a redirection, which an
+ * SDK would follow past us, to a host that it need not know; and, where JSON or events are
+ * always the answer, a page or nothing.
+ */
+static bool
+is_misplaced(const UeExchange *exchange, UeSlice type)
+{
+	if (exchange->status >= 300 && exchange->status != 304)
+		return exchange->route.is_api;
+	return exchange->route.has_answer && exchange->status == 200 &&
+		   (exchange->content_length == 0 ||
+			ue_slice_has_prefix_fold(type, UE_SLICE("text/html")));
+}
+
+/* "application/problem+json", "text/json; charset=utf-8"; without a type its bytes decide. */
+static bool
+may_be_json(UeSlice type)
+{
+	size_t end;
+
+	if (ue_slice_find(type, UE_SLICE(";"), &end))
+		type = ue_slice_sub(type, 0, end);
+	type = ue_slice_trim(type);
+	if (type.len == 0)
+		return true;
+	return type.len > 5 && (ue_slice_is_equal_fold(ue_slice_sub(type, type.len - 5, 5),
+												   UE_SLICE("/json")) ||
+							ue_slice_is_equal_fold(ue_slice_sub(type, type.len - 5, 5),
+												   UE_SLICE("+json")));
+}
+
+/* Streams are long: the request's body is not kept meanwhile, unless the upstream answers
+ * before it has read all of it. */
+static void
+drop_request_body(UeExchange *exchange)
+{
+	ue_exchange_peek_request(exchange);
+	if (exchange->is_body_lent && ue_transfer_has_sent_body(exchange->transfer))
+		ue_client_consume_body(exchange->client, ue_client_body(exchange->client).len);
+}
+
+static void
+begin_collecting(UeExchange *exchange)
+{
+	exchange->state = UE_EXCHANGE_COLLECTING;
+	exchange->collecting.on_due = handle_collected;
+	ue_loop_set_timer(exchange->owner->loop, &exchange->collecting, UE_COLLECT_MS);
+}
+
+static void
+handle_collected(UeTimer *timer)
+{
+	UeExchange *exchange =
+		(UeExchange *) ((char *) timer - offsetof(UeExchange, collecting));
+
+	fail_with_body(exchange, UE_KIND_HTTP_ERROR, UE_NETWORK_NONE,
+				   (UeSlice){exchange->held, exchange->held_len});
 }
 
 static bool
@@ -578,7 +647,7 @@ peek_data(UeExchange *exchange, UeSlice bytes)
 				hold_bytes(exchange, bytes);
 			return true;
 		case UE_PEEK_ERROR:
-			exchange->state = UE_EXCHANGE_COLLECTING;
+			begin_collecting(exchange);
 			return exchange->held_len > 0 || collect_data(exchange, bytes);
 		case UE_PEEK_GOOD:
 			break;
@@ -681,7 +750,8 @@ end_peeking(UeExchange *exchange, UeNetwork network)
 
 	if (network != UE_NETWORK_NONE)
 		fail_with_body(exchange, UE_KIND_STREAM_ERROR, network, held);
-	else if (ue_peek_answer(held, true) == UE_PEEK_ERROR)
+	else if (ue_peek_answer(held, true) == UE_PEEK_ERROR ||
+			 (held.len == 0 && exchange->route.has_answer))
 		fail_with_body(exchange, UE_KIND_HTTP_ERROR, network, held);
 	else
 	{
@@ -698,6 +768,9 @@ end_streaming(UeExchange *exchange, UeNetwork network)
 	UeSlice event = {NULL, 0};
 	bool is_error = false;
 
+	if (network == UE_NETWORK_NONE && is_close_delimited(exchange) &&
+		exchange->stream.state == UE_STREAM_GOOD && ue_stream_is_cut(&exchange->stream))
+		network = UE_NETWORK_TRUNCATED;
 	if (network == UE_NETWORK_NONE)
 		is_error = ue_stream_end(&exchange->stream) == UE_STREAM_ERROR;
 	if (is_error || exchange->stream.state == UE_STREAM_SUSPECT)
@@ -710,6 +783,16 @@ end_streaming(UeExchange *exchange, UeNetwork network)
 	if (!ue_client_has_sent_head(exchange->client))
 		send_head(exchange, exchange->content_length);
 	end_good(exchange);
+}
+
+/* Then an answer that was cut looks to HTTP like a whole one. */
+static bool
+is_close_delimited(const UeExchange *exchange)
+{
+	return exchange->content_length < 0 &&
+		   ue_exchange_find_header(exchange->headers, exchange->n_headers,
+								   UE_SLICE("transfer-encoding"))
+				   .len == 0;
 }
 
 static void

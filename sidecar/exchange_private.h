@@ -33,6 +33,13 @@ typedef enum UeExchangeState
 	UE_EXCHANGE_DECIDING,	/* the failure is in the journal, the verdict is to come */
 } UeExchangeState;
 
+/*
+ * From the head of a failed answer on, so long is waited for its body.  What explains a
+ * failure comes with its head or at once behind it; a client that waits longer than this
+ * for half a sentence would rather know.
+ */
+#define UE_COLLECT_MS 2000
+
 /* A failed attempt; lives in the exchange's arena. */
 typedef struct UeFailure
 {
@@ -52,6 +59,7 @@ struct UeExchange
 	bool is_client_gone; /* it still answers questions, until on_gone returns */
 	const UeRequest *request;
 	UeTransfer *transfer; /* NULL: none is running */
+	bool is_body_lent;	  /* it reads the request's body where the client has it */
 	UeRoute route;
 	int attempt; /* from 1 */
 	int64_t start_ms;
@@ -62,7 +70,7 @@ struct UeExchange
 	bool is_request_peeked;
 	bool is_stream; /* an event stream was asked for */
 	size_t model_len;
-	char model[UE_LIMIT_TOKEN];
+	char model[4 * UE_LIMIT_TOKEN]; /* more than a row has: it is masked, then cut */
 
 	/* the upstream's head; slices live as long as the transfer */
 	int status; /* 0: none */
@@ -71,7 +79,8 @@ struct UeExchange
 	size_t n_headers;
 	int64_t content_length;
 
-	char *held; /* body bytes that must not pass yet; owned */
+	UeTimer collecting; /* the end of UE_EXCHANGE_COLLECTING at the latest */
+	char *held;			/* body bytes that must not pass yet; owned */
 	size_t held_len, held_size;
 	UeStream stream;
 	bool is_full; /* the client takes no more for now */

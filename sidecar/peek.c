@@ -25,6 +25,8 @@ typedef enum UeStep
 } UeStep;
 
 static bool begin_object(UeWalk *walk, UeSlice text, bool *is_short);
+static bool begin_next_element(UeWalk *walk);
+static bool skip_byte(UeWalk *walk, char byte);
 static UeStep next_member(UeWalk *walk);
 static UePeek judge_first(const UeWalk *walk, bool is_whole);
 static void skip_blanks(UeWalk *walk);
@@ -44,12 +46,15 @@ ue_peek_answer(UeSlice beginning, bool is_whole)
 
 	if (!begin_object(&walk, beginning, &is_short))
 		return is_short && !is_whole ? UE_PEEK_MORE : UE_PEEK_GOOD;
-	while ((step = next_member(&walk)) == STEP_MEMBER)
+	do
 	{
-		if (is_error_member(&walk))
-			return UE_PEEK_ERROR;
-		has_member = true;
-	}
+		while ((step = next_member(&walk)) == STEP_MEMBER)
+		{
+			if (is_error_member(&walk))
+				return UE_PEEK_ERROR;
+			has_member = true;
+		}
+	} while (step == STEP_END && begin_next_element(&walk));
 	if (step == STEP_INCOMPLETE && !has_member)
 		return judge_first(&walk, is_whole);
 	return UE_PEEK_GOOD;
@@ -72,6 +77,14 @@ ue_peek_is_error_event(UeSlice data)
 			return true;
 	}
 	return false;
+}
+
+bool
+ue_peek_is_closed(UeSlice text)
+{
+	UeWalk walk = {.text = text};
+
+	return skip_nested(&walk);
 }
 
 void
@@ -108,6 +121,23 @@ begin_object(UeWalk *walk, UeSlice text, bool *is_short)
 	}
 	*is_short = walk->at >= text.len;
 	if (*is_short || text.ptr[walk->at] != '{')
+		return false;
+	walk->at++;
+	return true;
+}
+
+/* From the end of one object into the next of the same array, which Google answers with. */
+static bool
+begin_next_element(UeWalk *walk)
+{
+	return skip_byte(walk, '}') && skip_byte(walk, ',') && skip_byte(walk, '{');
+}
+
+static bool
+skip_byte(UeWalk *walk, char byte)
+{
+	skip_blanks(walk);
+	if (walk->at >= walk->text.len || walk->text.ptr[walk->at] != byte)
 		return false;
 	walk->at++;
 	return true;

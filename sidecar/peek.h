@@ -19,8 +19,8 @@ typedef enum UePeek
 } UePeek;
 
 /*
- * The beginning of a JSON answer.  An error is an object (or an array that begins with
- * one) with a member "error" that is not null, false, or empty, or with "type":"error".
+ * The beginning of a JSON answer.  An error is an object (or any object of an array that
+ * begins with one) with a member "error" that is not null, false, or empty, or with "type":"error".
  * MORE only while the first member is incomplete and is_whole is false: later members
  * count when they are there, and are not waited for.
  */
@@ -31,6 +31,9 @@ extern UePeek ue_peek_answer(UeSlice beginning, bool is_whole);
  * object is looked at.
  */
 extern bool ue_peek_is_error_event(UeSlice data);
+
+/* Of a text that begins with '{' or '[': the bracket that closes it is there. */
+extern bool ue_peek_is_closed(UeSlice text);
 
 /* From a JSON request body, as far as it goes; untouched when not found. */
 extern void ue_peek_request(UeSlice body, UeSlice *model, bool *is_stream);

@@ -81,6 +81,31 @@ ue_stream_feed(UeStream *stream, UeSlice bytes)
 	return stream->state;
 }
 
+/*
+ * A data line whose object is closed is whole even without its line end: some servers leave
+ * out the last one.
+ */
+bool
+ue_stream_is_cut(const UeStream *stream)
+{
+	UeSlice line = {stream->held, stream->held_len};
+	UeSlice name;
+	UeSlice value;
+
+	if (stream->is_overlong || stream->is_data_open)
+		return true;
+	if (line.len == 0)
+		return false;
+	line = ue_slice_sub(line, stream->line_start, line.len);
+	if (line.len > 0 && line.ptr[0] == ':')
+		return false;
+	value = split_field(line, &name);
+	if (!ue_slice_is_equal(name, UE_SLICE("data")) || value.len == 0)
+		return true;
+	return value.ptr[0] == '{' ? !ue_peek_is_closed(value)
+							   : value.ptr[0] == '[' && value.ptr[value.len - 1] != ']';
+}
+
 UeStreamState
 ue_stream_end(UeStream *stream)
 {

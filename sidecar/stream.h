@@ -53,6 +53,10 @@ extern void ue_stream_reset(UeStream *stream); /* frees what is held */
 /* Memory that runs out lets bytes pass unseen. */
 extern UeStreamState ue_stream_feed(UeStream *stream, UeSlice bytes);
 
+/* Before the end: what is there ends inside an event, which an upstream that closes its
+ * connection instead of announcing a length cannot say otherwise. */
+extern bool ue_stream_is_cut(const UeStream *stream);
+
 /* The upstream has ended: an unfinished error event counts, anything else held passes. */
 extern UeStreamState ue_stream_end(UeStream *stream);
 

@@ -8,6 +8,7 @@ use warnings;
 use Compress::Zlib qw(crc32);
 use IO::Socket::INET;
 use JSON::PP;
+use POSIX ();
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep time);
@@ -128,6 +129,113 @@ is(request('GET', $url, { 'x-scenario' => 'ok' })->{status}, 200, 'the next one 
 write_file("$directory/upload", $pattern);
 my ($early) = run_command([ 'curl', '-s', '-H', 'Expect:', '-H', 'x-scenario: answer-early', '-w', ' %{http_code}', '--data-binary', "\@$directory/upload", $url ]);
 like($early, qr/maximum size.* 413$/, 'an early refusal reaches the client, with its message');
+
+# --- an upstream that does what no vendor should; the path says what ---
+my $rogue = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => 0, Listen => 50, ReuseAddr => 1) or die $!;
+my $secret = 'sk-proj-PLANTEDabcdefghijklmnopqrstuvwxyz0123456789';
+my $page = '<html>log in</html>';
+my %rogue = (
+	'text-json' => [ 'Content-Type: text/json', '{"error":{"message":"x","code":500}}' ],
+	'problem' => [ 'Content-Type: application/problem+json; charset=utf-8', '{"error":{"message":"x","code":500}}' ],
+	'no-type' => [ 'X-A: b', '{"error":{"message":"x","code":500}}' ],
+	'array' => [ 'Content-Type: application/json', '[{"candidates":[]},{"error":{"code":503,"message":"overloaded"}}]' ],
+	'page' => [ 'Content-Type: text/html', $page ],
+	'nothing' => [ 'Content-Type: application/json', '' ],
+	'good-array' => [ 'Content-Type: application/json', '[{"candidates":[]},{"candidates":[]}]' ],
+	'binary' => [ 'X-A: b', "\x89PNG" ],
+	'hop' => [ "Connection: keep-alive\r\nConnection: x-hop\r\nX-Hop: 1", '{}' ],
+);
+my $rogue_pid = fork() // die $!;
+if ($rogue_pid == 0)
+{
+	local $SIG{CHLD} = 'IGNORE';
+	while (my $peer = $rogue->accept) { next if fork(); serve_rogue($peer); POSIX::_exit(0); }
+	POSIX::_exit(0);
+}
+
+sub serve_rogue
+{
+	my ($peer) = @_;
+	my $head = '';
+	while ($head !~ /\r\n\r\n/) { $peer->sysread($head, 1, length $head) or return }
+	# what is left unread makes the close a reset
+	my ($left) = $head =~ /^content-length: (\d+)/mi;
+	$peer->sysread(my $waste, $left) if $left && $left < 1000;
+	my ($target, $name) = $head =~ m{^\S+ (\S*?([^/?]*)) };
+	my $send = sub { $peer->syswrite($_[0]) };
+	my $sse = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n";
+	if ($name eq 'early-stream')
+	{
+		$send->("${sse}Content-Length: 13\r\n\r\ndata: {");
+		sleep 0.5;
+		my $got = '';
+		while (length $got < 6_000_000) { $peer->sysread($got, 1 << 20, length $got) or last }
+		$send->($got =~ /[^a]/ || length $got < 6_000_000 ? "\"a\":2}" : "\"a\":1}");
+	}
+	elsif ($name eq 'trailers')
+	{
+		$send->("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n");
+		local $SIG{PIPE} = 'IGNORE';
+		for (1 .. 2000) { $send->('x-t: ' . ('a' x 1000) . "\r\n") or last }
+		$send->("\r\n");
+	}
+	elsif ($name eq 'no-end') { $send->("HTTP/1.1 429 X\r\nContent-Type: application/json\r\nContent-Length: 900\r\n\r\n{\"error\":{\"message\":\"slow down\"}}"); sleep 20 }
+	elsif ($name eq 'cut') { $send->("${sse}Connection: close\r\n\r\ndata: {\"a\":1}\n\ndata: {\"b\":{\"c\":1}") }
+	elsif ($name eq 'uncut') { $send->("${sse}Connection: close\r\n\r\ndata: {\"a\":1}\n\ndata: {\"b\":{\"c\":1}}") }
+	elsif ($name eq 'moved') { $send->("HTTP/1.1 307 X\r\nLocation: http://inner.PLANTED.example/x?key=$secret\r\nContent-Length: 0\r\n\r\n") }
+	elsif ($name eq 'same') { $send->("HTTP/1.1 304 X\r\nETag: \"a\"\r\n\r\n") }
+	elsif (my $row = $rogue{$name}) { $send->("HTTP/1.1 200 OK\r\n$row->[0]\r\nContent-Length: " . length($row->[1]) . "\r\n\r\n$row->[1]") }
+	else { $send->("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: " . length($target) . "\r\n\r\n$target") }
+	return;
+}
+
+my $rogue_url = 'http://127.0.0.1:' . $rogue->sockport;
+my $other = start_sidecar($directory, name => 'other', arguments => [ '--upstream', "openai=$rogue_url", '--upstream', "inner=$rogue_url/tenant/a", '--body-window-size', '8MB' ]);
+my $ask = sub
+{
+	my ($path, $content, $method) = @_;
+	$content //= '{}';
+	$method //= 'POST';
+	return request_raw($other->{port}, "$method $path HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: " . length($content) . "\r\n\r\n$content");
+};
+my $failures = sub { return $other->metric('upstream_errors_failed_attempts_total') // 0 };
+
+like($ask->('/v1/chat/completions/early-stream', 'a' x 6_000_000), qr/"a":1\}/, 'a stream that begins before the request has been read: the whole request still arrives');
+$ask->('/v1/files/trailers');
+ok($other->log !~ /Sanitizer/, 'trailers without end');
+my $failed = $failures->();
+is($failed, 1, 'are a failure');
+for my $path ('/inner/../b', '/inner/%2e%2E/b', '/inner/x/.%2e', '/inner/..%2fb', '/inner/./b', '/v1/chat/../../b')
+{
+	my $answer = $ask->($path);
+	like($answer, qr/^HTTP\/1\.1 400 .*"error"/s, "$path: refused");
+}
+like($ask->('/inner/..b/c.../.d'), qr/\/tenant\/a\/\.\.b\/c\.\.\.\/\.d$/, 'other dots pass');
+unlike($ask->('/v1/files/hop'), qr/x-hop/i, 'a second Connection header counts too');
+for my $name (qw(text-json problem no-type array page nothing moved))
+{
+	my $answer = $ask->("/v1/chat/completions/$name");
+	like($answer, qr/^HTTP\/1\.1 50[023] .*\{"error"/s, "$name: an answer with status 200 or 3xx that is none fails");
+	unlike($answer, qr/PLANTED|<html|location:/i, "$name: and nothing of it passes");
+}
+for my $name (qw(good-array binary))
+{
+	like($ask->("/v1/chat/completions/$name"), qr/^HTTP\/1\.1 200 .*\Q$rogue{$name}[1]\E$/s, "$name: passes");
+}
+like($ask->('/v1/files/page'), qr/^HTTP\/1\.1 200 .*\Q$page\E$/s, 'a page where files are served passes');
+like($ask->('/v1/files/nothing'), qr/^HTTP\/1\.1 200 /, 'and so does nothing');
+like($ask->('/v1/files/same', '', 'GET'), qr/^HTTP\/1\.1 304 /, 'and 304');
+$started = time();
+like($ask->('/v1/chat/completions/no-end'), qr/^HTTP\/1\.1 429 .*slow down/s, 'an error without an end is answered');
+cmp_ok(time() - $started, '<', 6, 'soon, with what there is');
+$failed = $failures->();
+like($ask->('/v1/chat/completions/cut'), qr/"a":1\}\r?\n.*"error"/s, 'a stream that is cut inside an event ends with an error');
+is($failures->(), $failed + 1, 'and is a failure');
+like($ask->('/v1/chat/completions/uncut'), qr/"c":1\}\}\r\n0\r\n\r\n$/, 'one that lacks its last line end only does not');
+is($failures->(), $failed + 1, 'and is none');
+is($other->stop, 0, 'the sidecar ends cleanly');
+kill 'TERM', $rogue_pid;
+waitpid $rogue_pid, 0;
 
 my $unknown = request('GET', "$sidecar->{url}/nothing/here");
 is($unknown->{status}, 404, 'an unknown route is a 404');

@@ -143,6 +143,45 @@ test_cases(void)
 	}
 }
 
+/* Ends of streams that HTTP takes for good ones. */
+static void
+test_cut(void)
+{
+	static const struct
+	{
+		UeSlice end;
+		bool is_cut;
+	} ends[] = {
+		{S(""), false},
+		{S("data: [DONE]"), false},
+		{S("data: [DONE]\n"), false},
+		{S("data: {\"a\":{\"b\":1}}"), false},
+		{S(": keep-al"), false},
+		{S("data: {\"a\":{\"b\":1}"), true},
+		{S("data: [DO"), true},
+		{S("da"), true},
+		{S("data:"), true},
+		{S("event: message_stop\n"), true},
+		{S("event: message_stop\ndata: {\"a\""), true},
+		{S("data: {\ndata: \"a\":1\n"), true},
+	};
+
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+	{
+		static Sink sink;
+		UeStream stream;
+
+		sink.len = 0;
+		ue_stream_init(&stream, take, &sink);
+		ue_stream_feed(&stream, UE_SLICE(GOOD));
+		ue_stream_feed(&stream, ends[i].end);
+		ok(ue_stream_is_cut(&stream) == ends[i].is_cut, "stream: \"%.*s\" %s",
+		   (int) ends[i].end.len, ends[i].end.ptr,
+		   ends[i].is_cut ? "is cut" : "is an end");
+		ue_stream_reset(&stream);
+	}
+}
+
 /* A whole good chunk passes at once, in one piece and without a copy. */
 static void
 test_flow(void)
@@ -225,6 +264,11 @@ static const PeekCase peeks[] = {
 	{S("{\"choices\":[{\"error\":{\"a\":2}}]}"), UE_PEEK_GOOD, UE_PEEK_GOOD},
 	{S("plain text"), UE_PEEK_GOOD, UE_PEEK_GOOD},
 	{S("[1,2]"), UE_PEEK_GOOD, UE_PEEK_GOOD},
+	{S("[{\"a\":[]},{\"error\":{\"code\":503}}]"), UE_PEEK_ERROR, UE_PEEK_ERROR},
+	{S("[{} , \n{\"a\":1}, {\"b\":1,\"error\":\"x\"}"), UE_PEEK_ERROR, UE_PEEK_ERROR},
+	{S("[{\"a\":[]},{\"error\":null}]"), UE_PEEK_GOOD, UE_PEEK_GOOD},
+	{S("[{\"a\":[]},{\"b\":{\"error\":{\"code\":503}}}]"), UE_PEEK_GOOD, UE_PEEK_GOOD},
+	{S("[{\"a\":[]}]"), UE_PEEK_GOOD, UE_PEEK_GOOD},
 };
 
 static void
@@ -271,6 +315,7 @@ main(void)
 {
 	guard_init(&guard, 4096);
 	test_cases();
+	test_cut();
 	test_flow();
 	test_overlong();
 	test_peek();
