@@ -2,9 +2,12 @@
 /*
  * database.c: libpq without blocking: connect, set up, pipeline, lose, come back.
  *
- *     DOWN --due--> CONNECTING --PQconnectPoll ok--> SETUP --all prepared--> READY
- *      ^                |                              |                       |
- *      +----------------+------------- lose() ---------+-----------------------+
+ *     DOWN --due--> RESOLVING --> CONNECTING --polled--> SETUP --all prepared--> READY
+ *      ^                |             |                    |                       |
+ *      +----------------+-------------+----- lose() -------+-----------------------+
+ *
+ * RESOLVING only when there are host names.  A resolver that takes longer than an attempt
+ * may is kept for the next one: there is never more than one.
  *
  * SETUP asks for the extension's schema and sets the session up in one query, then
  * prepares every statement; a database without the extension is treated like one that is
@@ -18,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "database_resolve.h"
 #include "log.h"
 
 #define CONNECT_TIMEOUT_MS 5000
@@ -27,6 +31,7 @@
 typedef enum State
 {
 	STATE_DOWN = 0,
+	STATE_RESOLVING,
 	STATE_CONNECTING,
 	STATE_SETUP,
 	STATE_READY,
@@ -40,9 +45,10 @@ struct UeDatabase
 	void *context;
 
 	State state;
-	PGconn *connection; /* NULL when DOWN */
+	UeResolve *resolve; /* owned; NULL: none is running */
+	PGconn *connection; /* NULL when DOWN, RESOLVING */
 	int events;			/* wanted: POLLIN, POLLOUT */
-	int64_t due_ms;		/* DOWN: the next attempt; CONNECTING, SETUP: giving up */
+	int64_t due_ms;		/* DOWN: the next attempt; before READY: giving up */
 	int64_t wait_ms;	/* before the attempt after the next failure */
 	bool is_down_reported;
 	int n_prepared; /* SETUP: results that came; -1: the schema is still to come */
@@ -62,6 +68,8 @@ static const char setup_sql[] =
 	" WHERE e.extname = 'upstream_errors'";
 
 static void start(UeDatabase *database, int64_t now_ms);
+static void step_resolve(UeDatabase *database, int64_t now_ms);
+static void begin_connect(UeDatabase *database, int64_t now_ms);
 static void step_connect(UeDatabase *database, int64_t now_ms);
 static void step_read(UeDatabase *database, int64_t now_ms);
 static bool begin_setup(UeDatabase *database);
@@ -106,6 +114,7 @@ ue_database_free(UeDatabase *database)
 {
 	if (database == NULL)
 		return;
+	ue_resolve_release(database->resolve);
 	PQfinish(database->connection);
 	free(database->conninfo);
 	free(database);
@@ -114,6 +123,8 @@ ue_database_free(UeDatabase *database)
 int
 ue_database_fd(const UeDatabase *database)
 {
+	if (database->state == STATE_RESOLVING)
+		return ue_resolve_fd(database->resolve);
 	return database->connection == NULL ? -1 : PQsocket(database->connection);
 }
 
@@ -143,6 +154,12 @@ ue_database_step(UeDatabase *database, int64_t now_ms)
 		case STATE_DOWN:
 			if (now_ms >= database->due_ms)
 				start(database, now_ms);
+			break;
+		case STATE_RESOLVING:
+			if (now_ms >= database->due_ms)
+				lose(database, now_ms, "no address of the host within 5 s");
+			else
+				step_resolve(database, now_ms);
 			break;
 		case STATE_CONNECTING:
 			if (now_ms >= database->due_ms)
@@ -273,16 +290,66 @@ ue_database_mask_conninfo(const char *conninfo, char *out, size_t out_size)
 static void
 start(UeDatabase *database, int64_t now_ms)
 {
-	/* What stands before dbname is a default that the conninfo may override. */
-	static const char *const keywords[] = {"tcp_user_timeout",			"keepalives_idle",
-										   "fallback_application_name", "dbname",
-										   "client_encoding",			NULL};
-	const char *values[] = {"10000", "30", "upstream-errors-sidecar", database->conninfo,
-							"UTF8",	 NULL};
+	database->due_ms = now_ms + CONNECT_TIMEOUT_MS;
+	if (database->resolve == NULL && !ue_resolve_is_needed(database->conninfo))
+	{
+		begin_connect(database, now_ms);
+		return;
+	}
+	if (database->resolve == NULL)
+		database->resolve = ue_resolve_start(database->conninfo);
+	if (database->resolve == NULL)
+	{
+		lose(database, now_ms, "could not start a thread to find the host's address");
+		return;
+	}
+	database->state = STATE_RESOLVING;
+	database->events = POLLIN;
+	step_resolve(database, now_ms);
+}
 
+static void
+step_resolve(UeDatabase *database, int64_t now_ms)
+{
+	if (!ue_resolve_is_done(database->resolve))
+		return;
+	if (ue_resolve_error(database->resolve) != NULL)
+		lose(database, now_ms, ue_resolve_error(database->resolve));
+	else
+		begin_connect(database, now_ms);
+	ue_resolve_release(database->resolve);
+	database->resolve = NULL;
+}
+
+static void
+begin_connect(UeDatabase *database, int64_t now_ms)
+{
+	/* What stands before dbname is a default that the conninfo may override; what stands
+	 * behind it, overrides the conninfo. */
+	const char *keywords[] = {"tcp_user_timeout",
+							  "keepalives_idle",
+							  "fallback_application_name",
+							  "dbname",
+							  "client_encoding",
+							  NULL,
+							  NULL,
+							  NULL,
+							  NULL};
+	const char *values[] = {"10000", "30", "upstream-errors-sidecar", database->conninfo,
+							"UTF8",	 NULL, NULL,					  NULL,
+							NULL};
+
+	if (database->resolve != NULL)
+	{
+		keywords[5] = "host";
+		values[5] = ue_resolve_hosts(database->resolve);
+		keywords[6] = "hostaddr";
+		values[6] = ue_resolve_addresses(database->resolve);
+		keywords[7] = "port";
+		values[7] = ue_resolve_ports(database->resolve);
+	}
 	database->connection = PQconnectStartParams(keywords, values, 1);
 	database->state = STATE_CONNECTING;
-	database->due_ms = now_ms + CONNECT_TIMEOUT_MS;
 	database->events = POLLOUT;
 	if (database->connection != NULL)
 		PQsetNoticeProcessor(database->connection, take_notice, database);

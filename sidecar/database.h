@@ -11,8 +11,8 @@
  * fails takes no other with it.  After a loss it is tried again by itself, first after
  * reconnect_ms, then twice as long each time up to 5 s.
  *
- * Host names in conninfo are resolved by libpq while it connects, which blocks its thread:
- * an address, hostaddr, or a socket directory does not.
+ * Host names in conninfo are resolved in a thread beside, so that no step ever waits for
+ * a name server.
  */
 #ifndef UE_DATABASE_H
 #define UE_DATABASE_H
