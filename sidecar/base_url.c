@@ -24,6 +24,7 @@ ue_base_url_parse(const char *text, char *error, size_t error_size)
 	const char *at;
 	size_t slash;
 	size_t size;
+	size_t n_shown;
 
 	if (base == NULL)
 		goto failed;
@@ -63,12 +64,17 @@ ue_base_url_parse(const char *text, char *error, size_t error_size)
 	return base;
 
 failed:
-	/* what stands before the host may be a credential: it is not repeated */
+	/* what stands before the host, in a query or a fragment may be a credential: it is not
+	 * repeated */
 	at = strrchr(text, '@');
+	if (at == NULL)
+		at = text;
+	n_shown = strcspn(at, "?#");
 	snprintf(error, error_size,
-			 "\"%s%s\" is not a base URL: %s; accepted is http or https, a host, and "
+			 "\"%s%.*s%s\" is not a base URL: %s; accepted is http or https, a host, and "
 			 "optionally a port and a path, as in https://api.example.com/v1",
-			 at == NULL ? "" : "***", at == NULL ? text : at, why);
+			 at == text ? "" : "***", (int) n_shown, at,
+			 at[n_shown] == '\0' ? "" : "***", why);
 	ue_base_url_free(base);
 	return NULL;
 }

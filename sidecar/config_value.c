@@ -292,7 +292,10 @@ apply_upstreams(UeConfig *config, const char *text, char *error, size_t error_si
 		equals = strchr(word, '=');
 		if (equals == NULL)
 		{
-			snprintf(error, error_size, "\"%s\" is not PLATFORM=URL", word);
+			/* it may be a URL with a credential in it, which is not repeated */
+			snprintf(error, error_size, "\"%.*s%s\" is not PLATFORM=URL",
+					 (int) strcspn(word, "@?#:"), word,
+					 word[strcspn(word, "@?#:")] == '\0' ? "" : "***");
 			is_applied = false;
 			break;
 		}

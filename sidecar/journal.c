@@ -31,6 +31,8 @@
 #define MIN_SEGMENTS	  4
 #define MIN_SEGMENT_BYTES 4096
 
+#define REPORT_INTERVAL_US (60 * INT64_C(1000000))
+
 static bool open_directory(UeJournal *journal, const char *directory, char *error,
 						   size_t error_size);
 static bool create_directories(const char *directory);
@@ -39,6 +41,7 @@ static bool append(UeJournal *journal, UeRecordKind kind, const UeEvent *event,
 static bool append_record(UeJournal *journal, UeRecordKind kind, const char *record,
 						  size_t len);
 static bool write_record(UeSegment *segment, const char *record, size_t len);
+static void report_trouble(UeJournal *journal, bool is_written, int error);
 static void wake_reader(UeJournal *journal);
 static int64_t read_clock_us(void);
 
@@ -331,6 +334,7 @@ append_record(UeJournal *journal, UeRecordKind kind, const char *record, size_t 
 	UeSegment *segment;
 	bool is_written;
 	bool must_wake_keeper = false;
+	int error = 0;
 
 	pthread_mutex_lock(&journal->lock);
 	segment = journal->newest;
@@ -344,13 +348,17 @@ append_record(UeJournal *journal, UeRecordKind kind, const char *record, size_t 
 		segment = journal->newest;
 	}
 	is_written = !segment->is_closed && write_record(segment, record, len);
-	if (is_written)
+	if (!is_written)
+		error = segment->is_closed ? ENOSPC : errno;
+	else
 	{
 		journal->total_bytes += len;
 		if (kind == UE_RECORD_EVENT)
 			segment->events++;
-		if (journal->fsync == UE_FSYNC_ALWAYS)
-			is_written = fdatasync(segment->fd) == 0;
+
+		/* A record that is written is not lost: the shipper reads it, durable or not. */
+		if (journal->fsync == UE_FSYNC_ALWAYS && fdatasync(segment->fd) != 0)
+			error = errno;
 		must_wake_keeper =
 			!segment->is_dirty || journal->total_bytes > journal->budget_bytes;
 		segment->is_dirty = true;
@@ -362,6 +370,8 @@ append_record(UeJournal *journal, UeRecordKind kind, const char *record, size_t 
 	}
 	pthread_mutex_unlock(&journal->lock);
 
+	if (error != 0 || atomic_load_explicit(&journal->is_failing, memory_order_relaxed))
+		report_trouble(journal, is_written, error);
 	if (is_written)
 	{
 		atomic_fetch_add_explicit(&journal->appended_bytes, len, memory_order_relaxed);
@@ -390,6 +400,32 @@ write_record(UeSegment *segment, const char *record, size_t len)
 		segment->is_closed = true;
 	errno = saved_errno;
 	return false;
+}
+
+/* When it begins and when it ends, each at most once a minute: a disk that is full now and
+ * then would fill the log, too. */
+static void
+report_trouble(UeJournal *journal, bool is_written, int error)
+{
+	int64_t now_us = read_clock_us();
+	long long last_us = atomic_load(&journal->reported_us);
+
+	if (error == 0)
+	{
+		if (atomic_exchange(&journal->is_failing, false))
+			ue_log_write(UE_LOG_INFO, "journal_recovered",
+						 "events are written to the journal again", NULL);
+		return;
+	}
+	if (last_us != 0 && now_us - last_us < REPORT_INTERVAL_US && now_us >= last_us)
+		return;
+	if (!atomic_compare_exchange_strong(&journal->reported_us, &last_us, now_us))
+		return; /* another worker says it */
+	atomic_store(&journal->is_failing, true);
+	ue_log_write(UE_LOG_ERROR, is_written ? "journal_sync_failed" : "journal_append_failed",
+				 is_written ? "events are in the journal but may not survive a power cut"
+							: "events could not be written to the journal and are lost",
+				 "reason", strerror(error), NULL);
 }
 
 static void
