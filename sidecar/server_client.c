@@ -7,8 +7,7 @@
  *
  * The socket is watched for input during the whole exchange, though nobody waits for any:
  * the end of input is how a client that leaves is noticed.  What it sends meanwhile
- * (pipelined requests) is kept, up to a bound; then only the hangup is watched for, so a
- * sender that does not stop cannot make the loop spin.
+ * (pipelined requests) is kept, up to a bound, and then dropped.
  */
 #include "server_private.h"
 
@@ -177,7 +176,8 @@ ue_client_end(UeClient *client)
 	}
 
 	/* the rest of the body may have come while the answer was given */
-	client->needs_linger = !ue_parser_is_whole(client->parser);
+	client->needs_linger =
+		client->is_discarding || !ue_parser_is_whole(client->parser);
 
 	/* an answer shorter than announced shows as such only when the connection ends */
 	if (client->body_left > 0)

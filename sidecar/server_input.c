@@ -3,8 +3,10 @@
  * server_input.c: how much is read when, and what becomes of it.
  *
  * A request in progress takes no more than its window of body, and beside it a bounded
- * piece of the requests that follow.  When neither may grow, the socket is not watched for
- * input, so who does not stop sending is stopped by TCP.
+ * piece of the requests that follow.  When the body may not grow, the socket is not watched
+ * for input, so who does not stop sending is stopped by TCP.  When the requests behind it
+ * may not, they are read and dropped, and the connection ends after the answer: what is not
+ * read would hide the end of a client that left.
  */
 #include "server_private.h"
 
@@ -15,6 +17,7 @@
 static size_t find_rest_room(const UeClient *client);
 static void throw_away(UeClient *client, size_t n_bytes);
 static void end_input(UeClient *client);
+static void discard_rest(UeClient *client);
 static void keep_rest(UeClient *client, UeSlice bytes);
 
 void
@@ -56,7 +59,10 @@ ue_input_feed(UeClient *client, UeSlice bytes)
 
 	if (client->state == UE_CLIENT_FLUSH || ue_parser_is_whole(parser))
 	{
-		keep_rest(client, bytes);
+		if (client->is_discarding || client->rest_len >= UE_SERVER_REST)
+			discard_rest(client);
+		else
+			keep_rest(client, bytes);
 		ue_client_update_watch(client);
 		return;
 	}
@@ -123,7 +129,11 @@ ue_input_find_size(const UeClient *client)
 			return UE_SERVER_READ;
 		case UE_CLIENT_EXCHANGE:
 			if (ue_parser_is_whole(client->parser))
-				return find_rest_room(client);
+			{
+				size_t room = find_rest_room(client);
+
+				return room > 0 ? room : UE_SERVER_READ;
+			}
 			unread = ue_parser_body(client->parser).len;
 			if (client->is_refused || unread >= window)
 				return 0;
@@ -174,6 +184,16 @@ end_input(UeClient *client)
 	client->is_half_closed = true;
 	client->needs_linger = false;
 	ue_client_update_watch(client);
+}
+
+static void
+discard_rest(UeClient *client)
+{
+	free(client->rest);
+	client->rest = NULL;
+	client->rest_len = 0;
+	client->is_discarding = true;
+	client->is_last = true;
 }
 
 static void

@@ -64,6 +64,7 @@ struct UeClient
 	UeParser *parser; /* owned */
 	char *rest;		  /* owned: input behind the present request; NULL when none */
 	size_t rest_len;
+	bool is_discarding;	 /* more came than may wait: none of it is served */
 	size_t n_lingered;	 /* bytes thrown away */
 	bool is_half_closed; /* seen while not reading: what it means shows when we read on */
 

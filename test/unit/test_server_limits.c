@@ -282,6 +282,34 @@ test_ceiling(void)
 	probe.limits.max_connections = 100;
 }
 
+/* Its end stands behind more than is kept of the requests that follow. */
+static void
+test_gone_behind_pipeline(void)
+{
+	static char flood[4 * 1024 * 1024];
+	char text[1024];
+	int before = atomic_load(&probe.n_gone);
+	int n_seen = atomic_load(&probe.n_requests);
+	int fd = probe_connect_client();
+
+	memset(flood, 'x', sizeof(flood));
+	probe_send_text(fd, "GET /silent HTTP/1.1\r\n" H "\r\n");
+	probe_wait_for(&probe.n_requests, n_seen + 1);
+	ok(probe_send_all(fd, flood, sizeof(flood)), "gone: what is pipelined is read");
+	close(fd);
+	ok(probe_wait_for(&probe.n_gone, before + 1),
+	   "gone: a client that leaves behind it is noticed");
+
+	fd = probe_connect_client();
+	probe_send_text(fd, "GET /late HTTP/1.1\r\n" H "\r\n");
+	probe_send_all(fd, flood, 256 * 1024);
+	ok(probe_receive_all(fd, text, sizeof(text)) && strstr(text, "hello") != NULL &&
+		   probe_count_text(text, "HTTP/1.1") == 1,
+	   "pipeline: too much of it ends the connection, after the answer");
+	close(fd);
+	ok(probe_wait_for_clients(0), "pipeline: nothing stays behind");
+}
+
 /* What goes wrong behind the head is the handler's to answer, when it wants to. */
 static void
 test_refused(void)
@@ -440,6 +468,7 @@ main(void)
 	test_no_spin();
 	test_input_pressure();
 	test_output_pressure();
+	test_gone_behind_pipeline();
 	probe_stop_server();
 	test_write_deadline();
 	test_refused();
