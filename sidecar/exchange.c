@@ -48,6 +48,7 @@ static void choose_state(UeExchange *exchange);
 static bool is_misplaced(const UeExchange *exchange, UeSlice type);
 static bool may_be_json(UeSlice type);
 static void drop_request_body(UeExchange *exchange);
+static UeStreamDialect find_dialect(const UeExchange *exchange);
 static void begin_collecting(UeExchange *exchange);
 static void handle_collected(UeTimer *timer);
 static bool send_head(UeExchange *exchange, int64_t content_length);
@@ -541,6 +542,7 @@ choose_state(UeExchange *exchange)
 	{
 		drop_request_body(exchange);
 		ue_stream_init(&exchange->stream, pass_stream, exchange);
+		ue_stream_expect(&exchange->stream, find_dialect(exchange));
 		exchange->state = UE_EXCHANGE_STREAMING;
 	}
 	else if (is_readable && may_be_json(type))
@@ -592,6 +594,26 @@ drop_request_body(UeExchange *exchange)
 	ue_exchange_peek_request(exchange);
 	if (exchange->is_body_lent && ue_transfer_has_sent_body(exchange->transfer))
 		ue_client_consume_body(exchange->client, ue_client_body(exchange->client).len);
+}
+
+/* Of the vendors themselves; who imitates them may end in other ways. */
+static UeStreamDialect
+find_dialect(const UeExchange *exchange)
+{
+	UeSlice platform = ue_slice_of(exchange->route.upstream->platform);
+	UeFormat format = exchange->route.format;
+
+	if (!exchange->route.is_api)
+		return UE_STREAM_ANY;
+	if (ue_slice_is_equal_fold(platform, UE_SLICE("openai")))
+		return format == UE_FORMAT_OPENAI			  ? UE_STREAM_OPENAI_CHAT
+			   : format == UE_FORMAT_OPENAI_RESPONSES ? UE_STREAM_OPENAI_RESPONSES
+													  : UE_STREAM_ANY;
+	if (ue_slice_is_equal_fold(platform, UE_SLICE("anthropic")))
+		return format == UE_FORMAT_ANTHROPIC ? UE_STREAM_ANTHROPIC : UE_STREAM_ANY;
+	if (ue_slice_is_equal_fold(platform, UE_SLICE("gemini")))
+		return format == UE_FORMAT_GEMINI ? UE_STREAM_GEMINI : UE_STREAM_ANY;
+	return UE_STREAM_ANY;
 }
 
 static void
@@ -768,8 +790,9 @@ end_streaming(UeExchange *exchange, UeNetwork network)
 	UeSlice event = {NULL, 0};
 	bool is_error = false;
 
-	if (network == UE_NETWORK_NONE && is_close_delimited(exchange) &&
-		exchange->stream.state == UE_STREAM_GOOD && ue_stream_is_cut(&exchange->stream))
+	if (network == UE_NETWORK_NONE && exchange->stream.state == UE_STREAM_GOOD &&
+		((is_close_delimited(exchange) && ue_stream_is_cut(&exchange->stream)) ||
+		 ue_stream_lacks_end(&exchange->stream)))
 		network = UE_NETWORK_TRUNCATED;
 	if (network == UE_NETWORK_NONE)
 		is_error = ue_stream_end(&exchange->stream) == UE_STREAM_ERROR;

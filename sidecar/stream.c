@@ -19,7 +19,42 @@
 
 #include "peek.h"
 
+#define MAX_ENDINGS 4
+
+/*
+ * By what a dialect is known, and what its last events have.  Looked for anywhere in a
+ * line: a text that happens to contain an ending makes a cut stream pass, never the other
+ * way round.  Sources: the streaming chapters of the vendors' API references (OpenAI,
+ * Anthropic, Google AI for Developers; November 2026).
+ */
+typedef struct UeDialect
+{
+	UeSlice beginning;
+	UeSlice endings[MAX_ENDINGS];
+} UeDialect;
+
+static const UeDialect dialects[] = {
+	[UE_STREAM_OPENAI_CHAT] =
+		{UE_SLICE_INIT("\"chat.completion.chunk\""),
+		 /* servers that call themselves OpenAI's may leave out the first, not the reason */
+		 {UE_SLICE_INIT("[DONE]"), UE_SLICE_INIT("\"finish_reason\":\""),
+		  UE_SLICE_INIT("\"finish_reason\": \"")}},
+	[UE_STREAM_OPENAI_RESPONSES] = {UE_SLICE_INIT("response.created"),
+									{UE_SLICE_INIT("response.completed"),
+									 UE_SLICE_INIT("response.incomplete"),
+									 UE_SLICE_INIT("response.failed"),
+									 UE_SLICE_INIT("response.cancelled")}},
+	[UE_STREAM_ANTHROPIC] = {UE_SLICE_INIT("message_start"),
+							 {UE_SLICE_INIT("message_stop")}},
+	/* a prompt that is blocked has no candidate that could finish */
+	[UE_STREAM_GEMINI] = {UE_SLICE_INIT("\"candidates\""),
+						  {UE_SLICE_INIT("\"finishReason\""),
+						   UE_SLICE_INIT("\"blockReason\"")}},
+};
+
 static bool hold(UeStream *stream, UeSlice bytes);
+static void note_line(UeStream *stream, UeSlice line);
+static bool contains(UeSlice text, UeSlice part);
 static void scan_lines(UeStream *stream, UeSlice text, size_t scan);
 static void scan_line(UeStream *stream, UeSlice text, size_t end, size_t next);
 static void scan_blank_line(UeStream *stream, UeSlice text, size_t next);
@@ -38,6 +73,12 @@ ue_stream_init(UeStream *stream, void (*pass)(void *context, UeSlice bytes),
 	memset(stream, 0, sizeof(*stream));
 	stream->pass = pass;
 	stream->context = context;
+}
+
+void
+ue_stream_expect(UeStream *stream, UeStreamDialect dialect)
+{
+	stream->dialect = dialect;
 }
 
 void
@@ -106,6 +147,15 @@ ue_stream_is_cut(const UeStream *stream)
 							   : value.ptr[0] == '[' && value.ptr[value.len - 1] != ']';
 }
 
+bool
+ue_stream_lacks_end(UeStream *stream)
+{
+	/* the last line may lack its end */
+	note_line(stream, (UeSlice){stream->held, stream->held_len});
+	return stream->has_begun && !stream->has_ended && !stream->was_unseen &&
+		   !stream->is_overlong;
+}
+
 UeStreamState
 ue_stream_end(UeStream *stream)
 {
@@ -142,6 +192,28 @@ ue_stream_separator(const UeStream *stream)
 	if (stream->is_event_open)
 		return UE_SLICE("\r\n");
 	return (UeSlice){NULL, 0};
+}
+
+static void
+note_line(UeStream *stream, UeSlice line)
+{
+	const UeDialect *dialect = &dialects[stream->dialect];
+
+	if (stream->dialect == UE_STREAM_ANY || stream->has_ended || line.len == 0)
+		return;
+	if (!stream->has_begun)
+		stream->has_begun = contains(line, dialect->beginning);
+	for (size_t i = 0; i < MAX_ENDINGS && dialect->endings[i].len > 0; i++)
+	{
+		if (contains(line, dialect->endings[i]))
+			stream->has_ended = true;
+	}
+}
+
+static bool
+contains(UeSlice text, UeSlice part)
+{
+	return memmem(text.ptr, text.len, part.ptr, part.len) != NULL;
 }
 
 static bool
@@ -218,6 +290,7 @@ scan_line(UeStream *stream, UeSlice text, size_t end, size_t next)
 	if (stream->is_overlong)
 	{
 		stream->is_overlong = false;
+		stream->was_unseen = true;
 		stream->is_line_open = false;
 		stream->is_event_open = true;
 		stream->pass_end = next;
@@ -263,6 +336,7 @@ scan_field(UeStream *stream, UeSlice line, size_t next)
 	UeSlice name;
 	UeSlice value = split_field(line, &name);
 
+	note_line(stream, line);
 	if (ue_slice_is_equal(name, UE_SLICE("event")))
 	{
 		if (ue_slice_is_equal(value, UE_SLICE("error")) ||

@@ -26,6 +26,17 @@ typedef enum UeStreamState
 	UE_STREAM_ERROR,   /* ue_stream_event has it; feed nothing more */
 } UeStreamState;
 
+/* Whose events these are; of those that end with a certain event it is known when it is
+ * missing. */
+typedef enum UeStreamDialect
+{
+	UE_STREAM_ANY = 0,
+	UE_STREAM_OPENAI_CHAT,
+	UE_STREAM_OPENAI_RESPONSES,
+	UE_STREAM_ANTHROPIC,
+	UE_STREAM_GEMINI,
+} UeStreamDialect;
+
 /* Fields are private to stream.c. */
 typedef struct UeStream
 {
@@ -33,7 +44,11 @@ typedef struct UeStream
 	void (*pass)(void *context, UeSlice bytes);
 	void *context;
 	UeStreamState state;
-	char *held; /* owned; NULL while nothing is held */
+	UeStreamDialect dialect;
+	bool has_begun;	 /* an event of the dialect was seen */
+	bool has_ended;	 /* and one that may be its last */
+	bool was_unseen; /* something passed without being looked at */
+	char *held;		 /* owned; NULL while nothing is held */
 	size_t held_len, held_size;
 	size_t line_start; /* in held and the bytes fed, where the current line begins */
 	size_t pass_end;   /* up to here all may pass */
@@ -48,6 +63,7 @@ typedef struct UeStream
 
 extern void ue_stream_init(UeStream *stream, void (*pass)(void *context, UeSlice bytes),
 						   void *context);
+extern void ue_stream_expect(UeStream *stream, UeStreamDialect dialect); /* after init */
 extern void ue_stream_reset(UeStream *stream); /* frees what is held */
 
 /* Memory that runs out lets bytes pass unseen. */
@@ -56,6 +72,9 @@ extern UeStreamState ue_stream_feed(UeStream *stream, UeSlice bytes);
 /* Before the end: what is there ends inside an event, which an upstream that closes its
  * connection instead of announcing a length cannot say otherwise. */
 extern bool ue_stream_is_cut(const UeStream *stream);
+
+/* Before the end: events of the dialect have come, and the last one is not among them. */
+extern bool ue_stream_lacks_end(UeStream *stream);
 
 /* The upstream has ended: an unfinished error event counts, anything else held passes. */
 extern UeStreamState ue_stream_end(UeStream *stream);

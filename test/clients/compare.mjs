@@ -83,6 +83,9 @@ const timeout = { ...server, anthropic: 'GatewayTimeoutError' };
 /* what the first two events of each vendor's stream say */
 const begun = { openai: 'Good', openai_responses: '', anthropic: '', gemini: 'Good answers' };
 
+/* and the first three */
+const begunFurther = { openai: 'Good answers', openai_responses: '', anthropic: 'Good', gemini: 'Good answers stream' };
+
 const scenarios = [
 	{ name: 'ok', check: same },
 	{ name: 'ok', stream: true, check: same },
@@ -101,8 +104,8 @@ const scenarios = [
 	{ name: 'error-mid-stream', stream: true, check: sameInStream },
 	/* whole by HTTP: nobody but the SDK reads it to its end */
 	{ name: 'cut-json', check: same },
-	/* an event stream that ends in good order passes as it came, whatever its last event */
-	{ name: 'no-terminal', stream: true, check: same },
+	/* whole by HTTP, but the vendor's last event is missing */
+	{ name: 'no-terminal', stream: true, check: raisesAfterText(inStream, begunFurther) },
 	{ name: 'html500', check: raises(server, 500) },
 	{ name: 'reset', check: raises(server, 502) },
 	{ name: 'close', check: raises(server, 502) },

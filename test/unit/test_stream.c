@@ -182,6 +182,62 @@ test_cut(void)
 	}
 }
 
+/* Streams that HTTP and their framing take for whole. */
+static void
+test_missing_end(void)
+{
+	static const struct
+	{
+		UeSlice text;
+		UeStreamDialect dialect;
+		bool lacks_end;
+	} streams[] = {
+		{S("data: {\"object\":\"chat.completion.chunk\"}\n\n"), UE_STREAM_OPENAI_CHAT,
+		 true},
+		{S("data: {\"object\":\"chat.completion.chunk\"}\n\ndata: [DONE]"),
+		 UE_STREAM_OPENAI_CHAT, false},
+		{S("data: {\"object\":\"chat.completion.chunk\",\"finish_reason\":null}\n\n"),
+		 UE_STREAM_OPENAI_CHAT, true},
+		{S("data: {\"object\":\"chat.completion.chunk\",\"finish_reason\":\"stop\"}\n\n"),
+		 UE_STREAM_OPENAI_CHAT, false},
+		{S("data: {\"object\":\"chat.completion.chunk\"}\n\n"), UE_STREAM_ANY, false},
+		{S("data: {\"object\":\"other\"}\n\n"), UE_STREAM_OPENAI_CHAT, false},
+		{S("event: response.created\ndata: {}\n\n"), UE_STREAM_OPENAI_RESPONSES, true},
+		{S("event: response.created\ndata: {}\n\ndata: {\"type\":\"response.incomplete\"}\n\n"),
+		 UE_STREAM_OPENAI_RESPONSES, false},
+		{S("event: message_start\ndata: {}\n\n: message_stop\n"), UE_STREAM_ANTHROPIC,
+		 true},
+		{S("event: message_start\r\ndata: {}\r\n\r\nevent: message_stop\r\ndata: {}\r\n\r\n"),
+		 UE_STREAM_ANTHROPIC, false},
+		{S("data: {\"candidates\":[{}]}\r\n\r\n"), UE_STREAM_GEMINI, true},
+		{S("data: {\"candidates\":[{\"finishReason\":\"STOP\"}]}\r\n\r\n"),
+		 UE_STREAM_GEMINI, false},
+		{S(""), UE_STREAM_ANTHROPIC, false},
+	};
+
+	for (size_t i = 0; i < sizeof(streams) / sizeof(streams[0]); i++)
+	{
+		size_t n_wrong = 0;
+
+		for (size_t cut = 0; cut <= streams[i].text.len; cut++)
+		{
+			static Sink sink;
+			UeStream stream;
+
+			sink.len = 0;
+			ue_stream_init(&stream, take, &sink);
+			ue_stream_expect(&stream, streams[i].dialect);
+			ue_stream_feed(&stream, ue_slice_sub(streams[i].text, 0, cut));
+			ue_stream_feed(&stream,
+						   ue_slice_sub(streams[i].text, cut, streams[i].text.len));
+			n_wrong += ue_stream_lacks_end(&stream) != streams[i].lacks_end;
+			ue_stream_reset(&stream);
+		}
+		ok(n_wrong == 0, "stream: an end %s: %zu",
+		   streams[i].lacks_end ? "is missing" : "is there, or not known of", i);
+	}
+}
+
 /* A whole good chunk passes at once, in one piece and without a copy. */
 static void
 test_flow(void)
@@ -316,6 +372,7 @@ main(void)
 	guard_init(&guard, 4096);
 	test_cases();
 	test_cut();
+	test_missing_end();
 	test_flow();
 	test_overlong();
 	test_peek();

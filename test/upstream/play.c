@@ -63,7 +63,7 @@ static const Scenario scenarios[] = {
 	{"error-200", run_error_200}, /* an error object with status 200 */
 	{"error-first-event", run_error_first_event},
 	{"error-mid-stream", run_error_mid_stream},
-	{"events", run_events}, /* :COUNT events, each its own write */
+	{"events", run_events}, /* :COUNT events, each its own write, and the last */
 	{"flaky", run_flaky},	/* :ANY fails the first time, then is good */
 	{"html500", run_html_500},
 	{"no-terminal", run_no_terminal}, /* a stream that ends well but early */
@@ -336,6 +336,8 @@ run_events(UeExchange *exchange)
 
 	for (int i = 0; is_good && i < n_events; i++)
 		is_good = send_event(exchange, 2);
+	is_good =
+		is_good && send_event(exchange, ue_vendor_count_events(exchange->route) - 1);
 	if (is_good)
 		exchange->is_alive = ue_wire_end_chunks(exchange->wire);
 	return true;
