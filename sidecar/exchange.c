@@ -23,7 +23,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "heap.h"
 #include "peek.h"
 
 static void handle_request(void *server_context, UeClient *client,
@@ -39,16 +38,12 @@ static void handle_head(void *context, int status, UeSlice reason,
 						int64_t content_length);
 static bool handle_data(void *context, UeSlice bytes);
 static void handle_end(void *context, const UeTransferEnd *end);
-static UeExchange *new_exchange(UeExchanges *owner);
 static bool refuse_request(UeExchange *exchange);
 static void begin_attempt(UeExchange *exchange);
 static void start_transfer(UeExchange *exchange, bool is_whole);
 static bool wants_stream(UeExchange *exchange, UeSlice body);
 static void choose_state(UeExchange *exchange);
-static bool is_misplaced(const UeExchange *exchange, UeSlice type);
-static bool may_be_json(UeSlice type);
 static void drop_request_body(UeExchange *exchange);
-static UeStreamDialect find_dialect(const UeExchange *exchange);
 static void begin_collecting(UeExchange *exchange);
 static void handle_collected(UeTimer *timer);
 static bool send_head(UeExchange *exchange, int64_t content_length);
@@ -60,7 +55,6 @@ static bool collect_data(UeExchange *exchange, UeSlice bytes);
 static bool hold_bytes(UeExchange *exchange, UeSlice bytes);
 static void end_peeking(UeExchange *exchange, UeNetwork network);
 static void end_streaming(UeExchange *exchange, UeNetwork network);
-static bool is_close_delimited(const UeExchange *exchange);
 static void end_good(UeExchange *exchange);
 static void fail_with_body(UeExchange *exchange, UeKind kind, UeNetwork network,
 						   UeSlice body);
@@ -73,105 +67,12 @@ const UeHandler ue_exchange_handler = {
 	.on_refused = handle_refused,
 };
 
-static const UeTransferHandler transfer_handler = {
+const UeTransferHandler ue_exchange_transfer_handler = {
 	.read_body = handle_read,
 	.on_head = handle_head,
 	.on_data = handle_data,
 	.on_end = handle_end,
 };
-
-UeExchanges *
-ue_exchanges_new(UeLoop *loop, const UeConfig *config, UeJournal *journal,
-				 UeMetrics *metrics)
-{
-	UeExchanges *exchanges = calloc(1, sizeof(*exchanges));
-	UeDeciderOptions options = {
-		.conninfo = config->database,
-		.deadline_ms = config->verdict_deadline_ms,
-		.reconnect_ms = 100,
-	};
-
-	if (exchanges == NULL)
-		return NULL;
-	exchanges->loop = loop;
-	exchanges->config = config;
-	exchanges->journal = journal;
-	exchanges->metrics = metrics;
-	exchanges->upstream = ue_upstream_new(loop, &config->upstream, &transfer_handler);
-	exchanges->decider = ue_decider_new(loop, &options);
-	if (exchanges->upstream == NULL || exchanges->decider == NULL)
-	{
-		ue_exchanges_free(exchanges);
-		return NULL;
-	}
-	return exchanges;
-}
-
-void
-ue_exchanges_update_metrics(UeExchanges *exchanges)
-{
-	UeMetrics *metrics = exchanges->metrics;
-
-	atomic_store_explicit(&metrics->open_transfers,
-						  ue_upstream_count_transfers(exchanges->upstream),
-						  memory_order_relaxed);
-	atomic_store_explicit(&metrics->database_connected,
-						  ue_decider_is_connected(exchanges->decider),
-						  memory_order_relaxed);
-	atomic_store_explicit(&metrics->verdicts_late,
-						  ue_decider_count_late(exchanges->decider),
-						  memory_order_relaxed);
-}
-
-void
-ue_exchanges_free(UeExchanges *exchanges)
-{
-	if (exchanges == NULL)
-		return;
-	ue_decider_free(exchanges->decider);
-	ue_upstream_free(exchanges->upstream);
-	while (exchanges->idle != NULL)
-	{
-		UeExchange *exchange = exchanges->idle;
-
-		exchanges->idle = exchange->next;
-		free(exchange);
-	}
-	free(exchanges->headers);
-	free(exchanges);
-}
-
-void
-ue_exchange_end(UeExchange *exchange, UeOutcome outcome)
-{
-	UeExchanges *owner = exchange->owner;
-	int platform = exchange->route.platform;
-
-	if (platform < 0 || platform >= UE_METRICS_PLATFORMS - 1)
-		platform = UE_METRICS_PLATFORMS - 1;
-	ue_metrics_count_request(owner->metrics, platform, outcome, exchange->first_byte_ms,
-							 ue_loop_now_ms(owner->loop) - exchange->start_ms);
-	atomic_fetch_add_explicit(&owner->metrics->client_bytes_in,
-							  (unsigned long long) exchange->received_bytes,
-							  memory_order_relaxed);
-	atomic_fetch_add_explicit(&owner->metrics->client_bytes_out,
-							  (unsigned long long) ue_client_sent_bytes(exchange->client),
-							  memory_order_relaxed);
-	ue_loop_cancel_timer(owner->loop, &exchange->collecting);
-	if (exchange->transfer != NULL)
-		ue_transfer_cancel(exchange->transfer);
-	ue_stream_reset(&exchange->stream);
-	free(exchange->held);
-	ue_arena_free(&exchange->arena);
-	if (owner->n_idle >= UE_IDLE_EXCHANGES)
-	{
-		free(exchange);
-		return;
-	}
-	exchange->next = owner->idle;
-	owner->idle = exchange;
-	owner->n_idle++;
-}
 
 UeOutcome
 ue_exchange_find_gone(const UeExchange *exchange)
@@ -201,7 +102,7 @@ static void
 handle_request(void *server_context, UeClient *client, const UeRequest *request)
 {
 	UeExchanges *owner = server_context;
-	UeExchange *exchange = new_exchange(owner);
+	UeExchange *exchange = ue_exchange_new(owner);
 
 	if (exchange == NULL)
 	{
@@ -408,33 +309,6 @@ handle_end(void *context, const UeTransferEnd *end)
 	}
 }
 
-static UeExchange *
-new_exchange(UeExchanges *owner)
-{
-	UeExchange *exchange = owner->idle;
-
-	if (exchange != NULL)
-	{
-		owner->idle = exchange->next;
-		owner->n_idle--;
-	}
-	else
-	{
-		exchange = malloc(sizeof(*exchange));
-		if (exchange == NULL)
-			return NULL;
-	}
-	memset(exchange, 0, sizeof(*exchange));
-	exchange->owner = owner;
-	exchange->attempt = 1;
-	exchange->start_ms = ue_loop_now_ms(owner->loop);
-	exchange->first_byte_ms = -1;
-	exchange->content_length = -1;
-	ue_arena_init(&exchange->arena, &ue_heap_allocator,
-				  UE_LIMIT_CASE_MEMORY + 2 * owner->config->error_body_bytes);
-	return exchange;
-}
-
 /* True when no upstream can be asked; then the answer is on its way. */
 static bool
 refuse_request(UeExchange *exchange)
@@ -536,54 +410,22 @@ choose_state(UeExchange *exchange)
 		(encoding.len == 0 || ue_slice_is_equal_fold(encoding, UE_SLICE("identity"))) &&
 		!ue_slice_is_equal(exchange->request->method, UE_SLICE("HEAD"));
 
-	if (exchange->status >= 400 || is_misplaced(exchange, type))
+	if (exchange->status >= 400 || ue_exchange_is_misplaced(exchange, type))
 		begin_collecting(exchange);
 	else if (is_readable && ue_slice_has_prefix_fold(type, UE_SLICE("text/event-stream")))
 	{
 		drop_request_body(exchange);
 		ue_stream_init(&exchange->stream, pass_stream, exchange);
-		ue_stream_expect(&exchange->stream, find_dialect(exchange));
+		ue_stream_expect(&exchange->stream, ue_exchange_find_dialect(exchange));
 		exchange->state = UE_EXCHANGE_STREAMING;
 	}
-	else if (is_readable && may_be_json(type))
+	else if (is_readable && ue_exchange_may_be_json(type))
 		exchange->state = UE_EXCHANGE_PEEKING;
 	else
 	{
 		exchange->state = UE_EXCHANGE_PASSING;
 		send_head(exchange, exchange->content_length);
 	}
-}
-
-/*
- * What no caller of an API expects though its status is no error: a redirection, which an
- * SDK would follow past us, to a host that it need not know; and, where JSON or events are
- * always the answer, a page or nothing.
- */
-static bool
-is_misplaced(const UeExchange *exchange, UeSlice type)
-{
-	if (exchange->status >= 300 && exchange->status != 304)
-		return exchange->route.is_api;
-	return exchange->route.has_answer && exchange->status == 200 &&
-		   (exchange->content_length == 0 ||
-			ue_slice_has_prefix_fold(type, UE_SLICE("text/html")));
-}
-
-/* "application/problem+json", "text/json; charset=utf-8"; without a type its bytes decide. */
-static bool
-may_be_json(UeSlice type)
-{
-	size_t end;
-
-	if (ue_slice_find(type, UE_SLICE(";"), &end))
-		type = ue_slice_sub(type, 0, end);
-	type = ue_slice_trim(type);
-	if (type.len == 0)
-		return true;
-	return type.len > 5 && (ue_slice_is_equal_fold(ue_slice_sub(type, type.len - 5, 5),
-												   UE_SLICE("/json")) ||
-							ue_slice_is_equal_fold(ue_slice_sub(type, type.len - 5, 5),
-												   UE_SLICE("+json")));
 }
 
 /* Streams are long: the request's body is not kept meanwhile, unless the upstream answers
@@ -594,26 +436,6 @@ drop_request_body(UeExchange *exchange)
 	ue_exchange_peek_request(exchange);
 	if (exchange->is_body_lent && ue_transfer_has_sent_body(exchange->transfer))
 		ue_client_consume_body(exchange->client, ue_client_body(exchange->client).len);
-}
-
-/* Of the vendors themselves; who imitates them may end in other ways. */
-static UeStreamDialect
-find_dialect(const UeExchange *exchange)
-{
-	UeSlice platform = ue_slice_of(exchange->route.upstream->platform);
-	UeFormat format = exchange->route.format;
-
-	if (!exchange->route.is_api)
-		return UE_STREAM_ANY;
-	if (ue_slice_is_equal_fold(platform, UE_SLICE("openai")))
-		return format == UE_FORMAT_OPENAI			  ? UE_STREAM_OPENAI_CHAT
-			   : format == UE_FORMAT_OPENAI_RESPONSES ? UE_STREAM_OPENAI_RESPONSES
-													  : UE_STREAM_ANY;
-	if (ue_slice_is_equal_fold(platform, UE_SLICE("anthropic")))
-		return format == UE_FORMAT_ANTHROPIC ? UE_STREAM_ANTHROPIC : UE_STREAM_ANY;
-	if (ue_slice_is_equal_fold(platform, UE_SLICE("gemini")))
-		return format == UE_FORMAT_GEMINI ? UE_STREAM_GEMINI : UE_STREAM_ANY;
-	return UE_STREAM_ANY;
 }
 
 static void
@@ -791,7 +613,8 @@ end_streaming(UeExchange *exchange, UeNetwork network)
 	bool is_error = false;
 
 	if (network == UE_NETWORK_NONE && exchange->stream.state == UE_STREAM_GOOD &&
-		((is_close_delimited(exchange) && ue_stream_is_cut(&exchange->stream)) ||
+		((ue_exchange_is_close_delimited(exchange) &&
+		  ue_stream_is_cut(&exchange->stream)) ||
 		 ue_stream_lacks_end(&exchange->stream)))
 		network = UE_NETWORK_TRUNCATED;
 	if (network == UE_NETWORK_NONE)
@@ -806,16 +629,6 @@ end_streaming(UeExchange *exchange, UeNetwork network)
 	if (!ue_client_has_sent_head(exchange->client))
 		send_head(exchange, exchange->content_length);
 	end_good(exchange);
-}
-
-/* Then an answer that was cut looks to HTTP like a whole one. */
-static bool
-is_close_delimited(const UeExchange *exchange)
-{
-	return exchange->content_length < 0 &&
-		   ue_exchange_find_header(exchange->headers, exchange->n_headers,
-								   UE_SLICE("transfer-encoding"))
-				   .len == 0;
 }
 
 static void

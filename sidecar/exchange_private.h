@@ -3,6 +3,8 @@
  * exchange_private.h: what the files of the exchange share.
  *
  * exchange.c          the states, and what each does with what happens
+ * exchange_pool.c     where they come from and go to
+ * exchange_judge.c    what a head says of the answer behind it
  * exchange_head.c     headers that pass from one side to the other
  * exchange_failure.c  a failed attempt into a case, a row and the decider's queue
  * exchange_answer.c   the verdict to the client
@@ -105,11 +107,21 @@ struct UeExchanges
 };
 
 /* exchange.c */
-extern void ue_exchange_end(UeExchange *exchange,
-							UeOutcome outcome); /* counts, releases */
+extern const UeTransferHandler ue_exchange_transfer_handler;
 /* Of a client that is gone: it left, or we cut it at the end of the drain timeout. */
 extern UeOutcome ue_exchange_find_gone(const UeExchange *exchange);
 extern void ue_exchange_peek_request(UeExchange *exchange);
+
+/* exchange_pool.c */
+extern UeExchange *ue_exchange_new(UeExchanges *owner); /* NULL on exhaustion */
+extern void ue_exchange_end(UeExchange *exchange,
+							UeOutcome outcome); /* counts, releases */
+
+/* exchange_judge.c */
+extern bool ue_exchange_is_misplaced(const UeExchange *exchange, UeSlice type);
+extern bool ue_exchange_may_be_json(UeSlice type);
+extern bool ue_exchange_is_close_delimited(const UeExchange *exchange);
+extern UeStreamDialect ue_exchange_find_dialect(const UeExchange *exchange);
 
 /* exchange_head.c: end-to-end headers only, in the owner's scratch; NULL on exhaustion. */
 extern const UeHeader *ue_exchange_filter_request(UeExchange *exchange, size_t *n_out);
