@@ -67,6 +67,7 @@ static const char setup_sql[] =
 	" JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace"
 	" WHERE e.extname = 'upstream_errors'";
 
+static void hide_quoted(char *error, size_t error_size);
 static void start(UeDatabase *database, int64_t now_ms);
 static void step_resolve(UeDatabase *database, int64_t now_ms);
 static void begin_connect(UeDatabase *database, int64_t now_ms);
@@ -258,6 +259,7 @@ ue_database_check_conninfo(const char *conninfo, char *error, size_t error_size)
 	{
 		snprintf(error, error_size, "%s", reason == NULL ? "out of memory" : reason);
 		error[strcspn(error, "\n")] = '\0';
+		hide_quoted(error, error_size);
 	}
 	PQconninfoFree(options);
 	PQfreemem(reason);
@@ -285,6 +287,24 @@ ue_database_mask_conninfo(const char *conninfo, char *out, size_t out_size)
 	}
 	PQconninfoFree(options);
 	return true;
+}
+
+/* libpq quotes what it does not understand, up to the whole URI, and a password may be in
+ * it (fe-connect.c, conninfo_parse and conninfo_uri_parse_options).  A name stays. */
+static void
+hide_quoted(char *error, size_t error_size)
+{
+	static const char hidden[] = "\"***\"";
+	char *quoted = strstr(error, "after \"");
+
+	if (strncmp(error, "invalid connection option \"", 27) == 0)
+		return;
+	if (quoted == NULL)
+		quoted = strstr(error, ": \"");
+	if (quoted == NULL)
+		return;
+	quoted = strchr(quoted, '"');
+	snprintf(quoted, error_size - (size_t) (quoted - error), "%s", hidden);
 }
 
 static void

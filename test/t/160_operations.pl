@@ -45,9 +45,13 @@ my @mistakes = (
 	[ 'an address without a port', [ '--listen', 'localhost' ], {}, undef, qr/localhost/ ],
 	[ 'an upstream without a scheme', [ '--upstream', 'openai=api.openai.com' ], {}, undef, qr/openai.*http/s ],
 	[ 'an upstream with a credential', [ '--upstream', 'openai=https://user:hunter2@host/' ], {}, undef, qr/upstream.*credential/s ],
+	[ 'an upstream with a key in its query', [ '--upstream', 'openai=http://host/?key=hunter2' ], {}, undef, qr/upstream.*query/s ],
+	[ 'an upstream with a credential and no platform', [ '--upstream', 'https://user:hunter2@host/' ], {}, undef, qr/PLATFORM/ ],
 	[ 'an upstream without a platform', [ '--upstream', 'https://host/' ], {}, undef, qr/PLATFORM|platform/ ],
 	[ 'a log level that is none', [ '--log-level', 'loud' ], {}, undef, qr/loud.*(error|warning|info|debug)/s ],
 	[ 'a conninfo that is none', [ '--database', 'host=x nonsense=y' ], {}, undef, qr/database.*nonsense/s ],
+	[ 'a URI that is none', [ '--database', 'postgresql://user:hunter2@[::1/x' ], {}, undef, qr/database.*IPv6/s ],
+	[ 'a password with a blank', [ '--database', 'host=x password=my hunter2' ], {}, undef, qr/database.*missing/s ],
 	[ 'the environment', [], { UPSTREAM_ERRORS_WORKERS => 'many' }, undef, qr/UPSTREAM_ERRORS_WORKERS.*many/s ],
 	[ 'a file that is not there', [ '--config', "$directory/missing.json" ], {}, undef, qr/missing\.json/ ],
 	[ 'a file that is no JSON', [ '--config', "$directory/broken.json" ], {}, [ 'broken.json', "{\n  \"workers\": \n}\n" ], qr/broken\.json/ ],
@@ -133,5 +137,46 @@ my $answer = '';
 while ($client->sysread(my $part, 65536)) { $answer .= $part }
 like($answer, qr/^HTTP\/1\.1 200 /, 'it is answered after SIGTERM');
 is($sidecar->stop, 0, 'then the sidecar ends');
+
+# --- what the server itself refuses is an error like any other: its format, its row ---
+sub raw_request
+{
+	my ($port, @pieces) = @_;
+	my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port) or die $!;
+	my $text = '';
+	$socket->syswrite($_) for @pieces;
+	while ($socket->sysread(my $part, 65536)) { $text .= $part }
+	return $text;
+}
+$sidecar = start_sidecar($directory, upstream => $upstream, arguments => [ '--body-timeout', '500ms' ]);
+my $head = "POST /v1/messages HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n";
+my %refused = (
+	'a small body that stalls' => [ 408, "content-length: 200\r\n\r\n{" ],
+	'a large body that stalls' => [ 408, "content-length: 900000\r\n\r\n{" ],
+	'a broken chunk' => [ 400, "transfer-encoding: chunked\r\n\r\n1\r\n{\r\nZZ\r\n" ],
+);
+my $n_failed = 0;
+for my $what (sort keys %refused)
+{
+	my ($code, $rest) = @{ $refused{$what} };
+	my $text = raw_request($sidecar->{port}, $head . $rest);
+	like($text, qr/^HTTP\/1\.1 $code /, "$what: $code");
+	like($text, qr/^x-request-id: req_/m, "$what: with a request id");
+	like($text, qr/^\{"type":"error","error":\{"type":/m, "$what: in the format of the route");
+	is($sidecar->metric('upstream_errors_failed_attempts_total'), ++$n_failed, "$what: counted as a failure");
+}
+is($sidecar->stop, 0, 'it ends');
+
+# --- a request that outlives the drain timeout is cut, and looks so ---
+$sidecar = start_sidecar($directory, upstream => $upstream, arguments => [ '--drain-timeout', '500ms' ]);
+$client = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $sidecar->{port}) or die $!;
+$client->syswrite("POST /v1/chat/completions HTTP/1.0\r\nhost: x\r\nx-scenario: stall-midway\r\n"
+	. "content-type: application/json\r\ncontent-length: 27\r\n\r\n{\"model\":\"m\",\"stream\":true}");
+ok($client->sysread(my $beginning, 65536), 'an HTTP/1.0 client has the beginning of a long answer');
+kill 'TERM', $sidecar->{pid};
+my $n_read;
+while ($n_read = $client->sysread(my $part, 65536)) { }
+ok(!defined $n_read && $!{ECONNRESET}, 'at the end of the drain timeout it is reset, not ended');
+is($sidecar->stop, 0, 'and the sidecar ends');
 $upstream->stop;
 done_testing();
