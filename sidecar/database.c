@@ -355,9 +355,9 @@ begin_connect(UeDatabase *database, int64_t now_ms)
 							  NULL,
 							  NULL,
 							  NULL};
-	const char *values[] = {"10000", "30", "upstream-errors-sidecar", database->conninfo,
-							"UTF8",	 NULL, NULL,					  NULL,
-							NULL};
+	const char *values[] = {
+		"10000", "30", "upstream-errors-sidecar", database->conninfo, "UTF8", NULL, NULL,
+		NULL,	 NULL};
 
 	if (database->resolve != NULL)
 	{

@@ -422,7 +422,8 @@ report_trouble(UeJournal *journal, bool is_written, int error)
 	if (!atomic_compare_exchange_strong(&journal->reported_us, &last_us, now_us))
 		return; /* another worker says it */
 	atomic_store(&journal->is_failing, true);
-	ue_log_write(UE_LOG_ERROR, is_written ? "journal_sync_failed" : "journal_append_failed",
+	ue_log_write(UE_LOG_ERROR,
+				 is_written ? "journal_sync_failed" : "journal_append_failed",
 				 is_written ? "events are in the journal but may not survive a power cut"
 							: "events could not be written to the journal and are lost",
 				 "reason", strerror(error), NULL);

@@ -57,7 +57,8 @@ struct UeJournal
 	bool has_keeper;
 
 	atomic_bool is_reader_waiting;
-	atomic_bool is_failing;	  /* that appends fail has been said, that they do not, not yet */
+	atomic_bool
+		is_failing; /* that appends fail has been said, that they do not, not yet */
 	atomic_llong reported_us; /* when; 0: never */
 	atomic_ullong appended_events, appended_bytes, failed_appends, torn_bytes;
 	atomic_ullong dropped_events; /* over all runs: kept in the position file */

@@ -22,22 +22,22 @@ typedef struct UeClient UeClient;
 
 typedef struct UeServerLimits
 {
-	size_t header_bytes;          /* request line and headers; above: 431 */
-	size_t body_window_bytes;     /* unread body held; above: reading stops */
-	size_t output_high_bytes;     /* unsent answer; above: ue_client_send_body says stop */
-	size_t output_low_bytes;      /* on_writable below this */
-	int max_connections;          /* per server; above: accept stops */
-	int64_t header_timeout_ms;    /* from the first byte of a request to its last header */
-	int64_t body_timeout_ms;      /* between two reads of a body that we wait for */
+	size_t header_bytes;	   /* request line and headers; above: 431 */
+	size_t body_window_bytes;  /* unread body held; above: reading stops */
+	size_t output_high_bytes;  /* unsent answer; above: ue_client_send_body says stop */
+	size_t output_low_bytes;   /* on_writable below this */
+	int max_connections;	   /* per server; above: accept stops */
+	int64_t header_timeout_ms; /* from the first byte of a request to its last header */
+	int64_t body_timeout_ms;   /* between two reads of a body that we wait for */
 	int64_t keep_alive_timeout_ms;
-	int64_t write_timeout_ms;     /* a client that takes nothing for so long is dropped */
+	int64_t write_timeout_ms; /* a client that takes nothing for so long is dropped */
 } UeServerLimits;
 
 /* The head of a request; slices are valid until ue_client_end or on_gone. */
 typedef struct UeRequest
 {
 	UeSlice method;
-	UeSlice target;      /* as sent: path and query */
+	UeSlice target;			 /* as sent: path and query */
 	const UeHeader *headers; /* in the order sent, names as sent, values trimmed */
 	size_t n_headers;
 	int64_t content_length; /* -1: chunked; 0: no body */
@@ -69,7 +69,8 @@ typedef struct UeHandler
  * not owned and must outlive it. */
 extern UeServer *ue_server_new(UeLoop *loop, int listen_fd, const UeServerLimits *limits,
 							   const UeHandler *handler, void *server_context);
-extern void ue_server_stop_accepting(UeServer *server); /* drain: closes idle connections too */
+extern void
+ue_server_stop_accepting(UeServer *server); /* drain: closes idle connections too */
 extern int ue_server_count_clients(const UeServer *server);
 extern void ue_server_free(UeServer *server); /* cuts what is left; on_gone is called */
 
@@ -78,7 +79,8 @@ extern void ue_server_free(UeServer *server); /* cuts what is left; on_gone is c
  * when shared (a unix socket: within the process only).  On failure -1 and a sentence in
  * error (the address, why, what is accepted).
  */
-extern int ue_server_listen(const char *address, bool is_shared, char *error, size_t error_size);
+extern int ue_server_listen(const char *address, bool is_shared, char *error,
+							size_t error_size);
 
 extern void ue_client_set_context(UeClient *client, void *context);
 

@@ -176,8 +176,7 @@ ue_client_end(UeClient *client)
 	}
 
 	/* the rest of the body may have come while the answer was given */
-	client->needs_linger =
-		client->is_discarding || !ue_parser_is_whole(client->parser);
+	client->needs_linger = client->is_discarding || !ue_parser_is_whole(client->parser);
 
 	/* an answer shorter than announced shows as such only when the connection ends */
 	if (client->body_left > 0)

@@ -355,9 +355,9 @@ probe_start_server_at(const char *address)
 	getsockname(fd, (struct sockaddr *) &bound, &length);
 	probe.port = ntohs(bound.sin_port);
 	probe.loop = ue_loop_new();
-	probe.server = ue_server_new(probe.loop, fd, &probe.limits,
-								 probe.answers_refusals ? &refusing_handler : &handler,
-								 NULL);
+	probe.server =
+		ue_server_new(probe.loop, fd, &probe.limits,
+					  probe.answers_refusals ? &refusing_handler : &handler, NULL);
 	turn.on_turn = on_turn;
 	ue_loop_add_turn(probe.loop, &turn);
 	atomic_store(&probe.n_gone, 0);

@@ -8,6 +8,7 @@
 #include <ftw.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -441,6 +442,37 @@ check_budget(void)
 	ue_journal_close(journal);
 }
 
+static atomic_bool must_fail_sync;
+
+/* In place of the C library's. */
+int
+fdatasync(int fd)
+{
+	if (!atomic_load(&must_fail_sync))
+		return fsync(fd);
+	errno = EIO;
+	return -1;
+}
+
+/* What is written will be shipped, so it must not be told as lost. */
+static void
+check_failed_sync(void)
+{
+	UeJournal *journal;
+	UeJournalStats stats;
+
+	make_directory();
+	journal = open_journal(DEFAULT_SEGMENT, DEFAULT_BUDGET, UE_FSYNC_ALWAYS);
+	atomic_store(&must_fail_sync, true);
+	ok(append_number(journal, 1), "a record that could not be synced is written");
+	atomic_store(&must_fail_sync, false);
+	ue_journal_read_stats(journal, &stats);
+	ok(stats.appended_events == 1 && stats.failed_appends == 0 &&
+		   ue_journal_take_lost(journal) == 0,
+	   "and not lost");
+	ue_journal_close(journal);
+}
+
 /* A file size limit is how a test makes a disk full at a byte of its choice. */
 static void
 check_full_disk(void)
@@ -665,6 +697,7 @@ main(void)
 	check_rotation();
 	check_budget();
 	check_full_disk();
+	check_failed_sync();
 	check_reader_beside_writers();
 	check_kill();
 	nftw(directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);

@@ -332,8 +332,8 @@ test_refused(void)
 		   "refused: a body that stalls is answered by the handler, then it is over");
 	}
 	fd = probe_connect_client();
-	probe_send_text(fd, "POST /silent HTTP/1.1\r\n" H
-						"Transfer-Encoding: chunked\r\n\r\n");
+	probe_send_text(fd,
+					"POST /silent HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n");
 	probe_wait_for(&probe.n_requests, 3);
 	probe_send_text(fd, "5\r\nhello\r\nZZ\r\n");
 	ok(probe_receive_all(fd, text, sizeof(text)) &&

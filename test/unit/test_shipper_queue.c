@@ -115,7 +115,8 @@ check_waiting(void)
 	ue_queue_reset(&queue);
 
 	append_event(1, 5000 * (int64_t) SECOND, false);
-	ok(count_ready(5000 * (int64_t) SECOND, true, true) == 0, "a clock that jumped: it waits");
+	ok(count_ready(5000 * (int64_t) SECOND, true, true) == 0,
+	   "a clock that jumped: it waits");
 	append_event(2, 10 * SECOND, false);
 	ok(count_ready(10 * SECOND, true, true) == 1 &&
 		   queue.last->state == UE_PENDING_WAITING,
