@@ -14,8 +14,10 @@
  *     upstream_errors('2026-11-01')  at >= timestamptz '2026-11-01' AND at < now()
  *
  * A range that is upside down is refused here when that can be seen, as with the two
- * above; otherwise (a parameter in a generic plan, a column) the start is wrapped in
- * upstream_error_range_start(since, until), which looks at run time.
+ * above; otherwise (a parameter in a generic plan, a column) the ends are wrapped in
+ * upstream_error_range_start(since, until) and upstream_error_range_end(since, until),
+ * which look at run time.  Both, for a null or an early end makes the other comparison
+ * false of every row, and then one alone might never be evaluated.
  *
  * A point in time spelt in digits is read here, in the time zone of the planning session,
  * as the parser does with a literal against the table.
@@ -73,6 +75,7 @@ simplify_call(FuncExpr *call)
 	Oid schema = get_func_namespace(call->funcid);
 	Node *since;
 	Node *until;
+	FuncExpr *checked_since;
 	FuncExpr *scan;
 
 	/* an argument may be written into the query twice, and nothing else is inlined */
@@ -83,9 +86,14 @@ simplify_call(FuncExpr *call)
 	build_ends(call, schema, &since, &until);
 	/* a range value is in order by construction */
 	if (exprType(linitial(call->args)) != TSTZRANGEOID && !is_in_order(since, until))
-		since = (Node *) build_helper_call(schema, "upstream_error_range_start",
-										   list_make2(since, copyObject(until)),
+	{
+		checked_since = build_helper_call(schema, "upstream_error_range_start",
+										  list_make2(since, until), TIMESTAMPTZOID);
+		until = (Node *) build_helper_call(schema, "upstream_error_range_end",
+										   list_make2(copyObject(since), copyObject(until)),
 										   TIMESTAMPTZOID);
+		since = (Node *) checked_since;
+	}
 	scan = build_helper_call(schema, "upstream_error_scan", list_make2(since, until),
 							 call->funcresulttype);
 	scan->funcretset = true;

@@ -20,6 +20,7 @@
 static TimestampTz next_instant(TimestampTz at);
 
 PG_FUNCTION_INFO_V1(ue_sql_range_start_checked);
+PG_FUNCTION_INFO_V1(ue_sql_range_end_checked);
 PG_FUNCTION_INFO_V1(ue_sql_range_start);
 PG_FUNCTION_INFO_V1(ue_sql_range_end);
 
@@ -91,6 +92,15 @@ ue_sql_range_start_checked(PG_FUNCTION_ARGS)
 		ue_range_report_null();
 	ue_range_check(PG_GETARG_TIMESTAMPTZ(0), PG_GETARG_TIMESTAMPTZ(1));
 	PG_RETURN_TIMESTAMPTZ(PG_GETARG_TIMESTAMPTZ(0));
+}
+
+Datum
+ue_sql_range_end_checked(PG_FUNCTION_ARGS)
+{
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		ue_range_report_null();
+	ue_range_check(PG_GETARG_TIMESTAMPTZ(0), PG_GETARG_TIMESTAMPTZ(1));
+	PG_RETURN_TIMESTAMPTZ(PG_GETARG_TIMESTAMPTZ(1));
 }
 
 Datum

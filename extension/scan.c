@@ -99,9 +99,11 @@ scan_events(FunctionCallInfo fcinfo, TimestampTz since, TimestampTz until)
 	query = build_query(fcinfo->flinfo->fn_oid, result->setDesc);
 
 	receiver = CreateDestReceiver(DestTuplestore);
-	SetTuplestoreDestReceiverParams(receiver, result->setResult,
-									result->econtext->ecxt_per_query_memory, false, NULL,
-									NULL);
+	/* found by name: whoever owns the schema may have put another table there */
+	SetTuplestoreDestReceiverParams(
+		receiver, result->setResult, result->econtext->ecxt_per_query_memory, false,
+		result->setDesc,
+		"columns of upstream_error_events do not have the types that upstream_errors() returns");
 	SPI_connect();
 	options.params = build_params(since, until);
 	options.read_only = true;

@@ -212,6 +212,53 @@ COMMENT ON TYPE upstream_error IS 'A failed attempt as upstream_errors() returns
 
 -- ---------------------------------------------------------------- recording
 
+-- Triggers and the like of a table run with the rights of whoever writes to it, which for
+-- a SECURITY DEFINER function is its owner.  A dump restored by somebody else parts the
+-- two: CREATE EXTENSION gives him the functions, the dump gives the partitions back to
+-- their old owner, who could then have code of his run in the other's name.  No SET: the
+-- callers have one, and for anybody else it runs with no rights but his own.
+CREATE FUNCTION upstream_error_require_owner() RETURNS void
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+AS $$
+DECLARE
+	stranger pg_catalog.regclass;
+	code pg_catalog.regclass;
+BEGIN
+	WITH RECURSIVE tree AS (
+		SELECT '@extschema@.upstream_error_events'::pg_catalog.regclass::pg_catalog.oid AS relation
+		UNION ALL
+		SELECT i.inhrelid FROM tree AS t
+		JOIN pg_catalog.pg_inherits AS i ON i.inhparent OPERATOR(pg_catalog.=) t.relation
+	), trusted AS (
+		SELECT r.oid FROM pg_catalog.pg_roles AS r
+		WHERE r.rolname OPERATOR(pg_catalog.=) current_user OR r.rolsuper
+	)
+	SELECT pg_catalog.min(c.oid) FILTER (WHERE NOT (c.relowner OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT s.oid FROM trusted AS s)))),
+		pg_catalog.min(c.oid) FILTER (WHERE c.relhastriggers AND EXISTS (
+			SELECT FROM pg_catalog.pg_trigger AS g
+			JOIN pg_catalog.pg_proc AS p ON p.oid OPERATOR(pg_catalog.=) g.tgfoid
+			WHERE g.tgrelid OPERATOR(pg_catalog.=) c.oid AND NOT g.tgisinternal
+				AND NOT (p.proowner OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT s.oid FROM trusted AS s)))))
+	INTO stranger, code
+	FROM tree AS t
+	JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) t.relation;
+	IF stranger IS NOT NULL THEN
+		RAISE EXCEPTION 'table % does not belong to %, who owns the functions of upstream_errors', stranger, current_user
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				DETAIL = 'Its triggers, constraints and indexes would run with the rights of that role.',
+				HINT = pg_catalog.format('See that they are harmless, then ALTER TABLE %s OWNER TO %I; so for each table of the restored dump.',
+					stranger, current_user);
+	END IF;
+	IF code IS NOT NULL THEN
+		RAISE EXCEPTION 'table % has a trigger whose function does not belong to %', code, current_user
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				DETAIL = 'It would run with the rights of that role.',
+				HINT = 'Drop the trigger, or give its function to that role.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION upstream_error_require_owner() IS 'Fails unless upstream_error_events and all its partitions belong to the current user or a superuser, and so do the functions of their triggers. The functions that run with their owner''s rights ask this first.';
+
 CREATE FUNCTION upstream_error_record(
 	at timestamptz[],
 	event_id uuid[],
@@ -387,6 +434,8 @@ BEGIN
 			USING ERRCODE = 'invalid_parameter_value', HINT = advice;
 	END IF;
 
+	PERFORM @extschema@.upstream_error_require_owner();
+
 	-- Events are new nearly always, and then a plain INSERT costs a quarter less: ON CONFLICT
 	-- looks each row up in the index before, and has it confirmed in the WAL after.  unnest
 	-- in the target list, for as a table it would store each array anew.  Elements that are
@@ -434,7 +483,12 @@ BEGIN
 			unnest(upstream_error_record.mask_version), unnest(upstream_error_record.trace_id),
 			unnest(upstream_error_record.tags), unnest(upstream_error_record.client_address),
 			unnest(upstream_error_record.region), unnest(upstream_error_record.instance);
-	EXCEPTION WHEN unique_violation THEN
+	EXCEPTION WHEN unique_violation OR check_violation THEN
+		-- check_violation: we waited for the default partition while maintenance made the one
+		-- that these events belong to.  With these locks it can make none until we are done.
+		EXECUTE (SELECT format('LOCK TABLE ONLY %s%s IN ROW EXCLUSIVE MODE', p.partrelid::regclass,
+				', ONLY ' || nullif(p.partdefid, 0)::regclass)
+			FROM pg_partitioned_table AS p WHERE p.partrelid = '@extschema@.upstream_error_events'::regclass);
 		INSERT INTO @extschema@.upstream_error_events (
 			at, event_id, request_id, attempt, platform, channel, account_id, route, format,
 			model, upstream_model, stream, kind, network_error, class, phase, owner, source,
@@ -537,6 +591,7 @@ DECLARE
 	-- a sidecar with a wrong clock must not have us make a partition for each day since 1970
 	oldest_wanted CONSTANT timestamptz := greatest(date_trunc('day', expired_before),
 		today - interval '31 days');
+	wanted_days timestamptz[];
 	day timestamptz;
 	next_day timestamptz;
 	partition text;
@@ -555,21 +610,35 @@ BEGIN
 		RETURN;
 	END IF;
 
+	PERFORM @extschema@.upstream_error_require_owner();
+
 	IF default_partition IS NULL THEN
 		RAISE EXCEPTION 'upstream_error_events has no default partition, which is the pattern of the others'
 			USING ERRCODE = 'object_not_in_prerequisite_state',
 				HINT = 'ALTER TABLE upstream_error_events ATTACH PARTITION upstream_error_events_default DEFAULT;';
 	END IF;
-	EXECUTE format('DELETE FROM ONLY %s WHERE at < $1', default_partition) USING expired_before;
-	GET DIAGNOSTICS rows_expired = ROW_COUNT;
+	BEGIN
+		EXECUTE format('DELETE FROM ONLY %s WHERE at < $1', default_partition) USING expired_before;
+		GET DIAGNOSTICS rows_expired = ROW_COUNT;
+	EXCEPTION WHEN lock_not_available THEN
+		partitions_skipped := partitions_skipped + 1;
+	END;
 
 	-- Yesterday to a week ahead, so that a lock not had now can be had any time this week,
 	-- and the days that events in the default partition ask for.
-	FOR day IN EXECUTE format(
-		'SELECT generate_series($1 - interval ''1 day'', $2 - interval ''1 day'', interval ''1 day'')
-		 UNION SELECT date_trunc(''day'', at) FROM ONLY %s WHERE at >= $3 AND at < $2 ORDER BY 1',
-		default_partition)
-		USING today, wanted_end, oldest_wanted
+	BEGIN
+		EXECUTE format(
+			'SELECT array(SELECT generate_series($1 - interval ''1 day'', $2 - interval ''1 day'', interval ''1 day'')
+			 UNION SELECT date_trunc(''day'', at) FROM ONLY %s WHERE at >= $3 AND at < $2 ORDER BY 1)',
+			default_partition)
+			INTO wanted_days
+			USING today, wanted_end, oldest_wanted;
+	EXCEPTION WHEN lock_not_available THEN
+		-- no partition can be made without it; those expired can still go
+		wanted_days := '{}';
+		partitions_skipped := partitions_skipped + 1;
+	END;
+	FOREACH day IN ARRAY wanted_days
 	LOOP
 		next_day := day + interval '1 day';
 		CONTINUE WHEN next_day <= expired_before OR EXISTS (
@@ -609,9 +678,10 @@ BEGIN
 				-- whoever is in the way is in the way of the other days too
 				is_blocked := true;
 				partitions_skipped := partitions_skipped + 1;
-			WHEN duplicate_table THEN
-				RAISE WARNING 'table % is in the way of a partition', partition
-					USING HINT = 'Attach it to upstream_error_events, rename it or drop it.';
+			-- a type, which every table has, may be in the way just as well
+			WHEN duplicate_table OR duplicate_object THEN
+				RAISE WARNING 'relation or type % is in the way of a partition', partition
+					USING HINT = 'Attach it to upstream_error_events if it is a partition, rename it or drop it.';
 				partitions_skipped := partitions_skipped + 1;
 			WHEN check_violation THEN
 				-- under REPEATABLE READ newer rows of that day are there that we cannot see
@@ -644,7 +714,11 @@ BEGIN
 		END;
 	END LOOP;
 
-	EXECUTE format('SELECT count(*) FROM ONLY %s', default_partition) INTO rows_in_default;
+	BEGIN
+		EXECUTE format('SELECT count(*) FROM ONLY %s', default_partition) INTO rows_in_default;
+	EXCEPTION WHEN lock_not_available THEN
+		rows_in_default := NULL; -- unknown
+	END;
 END
 $$;
 COMMENT ON FUNCTION upstream_error_maintain() IS 'Makes the partitions of the coming week, empties the default partition into them, and drops what is older than the setting upstream_errors.retention. Harmless to call at any time, by anyone, twice at once; the sidecar does hourly. partitions_skipped counts what another session held locked: the next call tries again. Only partitions with names as it gives them are dropped. Example: SELECT * FROM upstream_error_maintain();';
@@ -660,6 +734,11 @@ CREATE FUNCTION upstream_error_range_start(since timestamptz, until timestamptz)
 AS 'MODULE_PATHNAME', 'ue_sql_range_start_checked'
 LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE COST 0.01; -- so cheap that no plan changes for it
 COMMENT ON FUNCTION upstream_error_range_start(timestamptz, timestamptz) IS 'Returns since, or fails when it lies behind until or either is null. upstream_errors() puts it where the planner cannot tell.';
+
+CREATE FUNCTION upstream_error_range_end(since timestamptz, until timestamptz) RETURNS timestamptz
+AS 'MODULE_PATHNAME', 'ue_sql_range_end_checked'
+LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE COST 0.01;
+COMMENT ON FUNCTION upstream_error_range_end(timestamptz, timestamptz) IS 'Returns until, or fails like upstream_error_range_start(): whichever end is looked at first must tell.';
 
 CREATE FUNCTION upstream_error_range_start(during tstzrange) RETURNS timestamptz
 AS 'MODULE_PATHNAME', 'ue_sql_range_start'
@@ -915,6 +994,7 @@ BEGIN
 	rows_seen := 0;
 	rows_changed := 0;
 	since := @extschema@.upstream_error_range_start(since, until);
+	PERFORM @extschema@.upstream_error_require_owner();
 
 	-- The lock of upstream_error_maintain(), which would move rows from one partition to
 	-- another behind our back, and of other scrubs; recording takes none.

@@ -136,6 +136,16 @@ SET upstream_errors.retention = '1min';
 RESET ROLE;
 DROP ROLE somebody_else;
 
+-- a type in the way of one partition does not stop the others, nor what comes after
+SELECT drop_partitions();
+DO $$ BEGIN
+	EXECUTE format('CREATE TYPE %I AS ENUM ()', 'upstream_error_events_' || to_char(now() AT TIME ZONE 'UTC' + interval '2 days', 'YYYYMMDD'));
+END $$;
+SET client_min_messages = error; -- the warning names a day
+SELECT partitions_created, partitions_skipped FROM upstream_error_maintain();
+RESET client_min_messages;
+DO $$ BEGIN EXECUTE format('DROP TYPE %I', 'upstream_error_events_' || to_char(now() AT TIME ZONE 'UTC' + interval '2 days', 'YYYYMMDD')); END $$;
+
 SELECT drop_partitions();
 TRUNCATE upstream_error_events;
 DROP VIEW days;

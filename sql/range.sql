@@ -168,3 +168,18 @@ SELECT * FROM upstream_errors(now() - '1h');
 
 TRUNCATE upstream_error_events;
 DROP FUNCTION add_event;
+
+-- ends known only at run time: null or upside down is an error whichever way the rows go
+INSERT INTO upstream_error_events (at, event_id, request_id, platform, kind, class)
+VALUES ('2020-03-01 12:00 UTC', gen_random_uuid(), 'r', 'openai', 'http_error', 'overloaded');
+CREATE TABLE ends (since timestamptz, until timestamptz);
+INSERT INTO ends VALUES ('2020-03-01 UTC', NULL);
+SELECT count(*) FROM ends, upstream_errors(since, until);
+UPDATE ends SET since = NULL, until = '2020-03-02 UTC';
+SELECT count(*) FROM ends, upstream_errors(since, until);
+UPDATE ends SET since = '2020-03-02 UTC', until = '2020-02-01 UTC';
+SELECT count(*) FROM ends, upstream_errors(since, until);
+UPDATE ends SET since = '2020-03-01 UTC', until = '2020-03-02 UTC';
+SELECT count(*) FROM ends, upstream_errors(since, until);
+DROP TABLE ends;
+DELETE FROM upstream_error_events;

@@ -66,5 +66,42 @@ $node->command_ok([ 'pg_dump', '-U', 'alice', '-Fc', '-f', "$dump.alice", 'hers'
 $node->command_ok([ 'pg_restore', '-U', 'alice', '--exit-on-error', '--no-comments', '-d', 'hers_too', "$dump.alice" ], 'and restore');
 is($node->safe_psql('hers_too', 'SELECT count(*) FROM ue.upstream_errors(tstzrange(NULL, NULL))', @alice), '73', 'her events are there');
 
+# Restored by a superuser, the functions are the superuser's, and the partitions still hers:
+# what she hangs on them must not run in the superuser's name.
+my $mixed = 'mixed';
+my $record = q{DO $do$ BEGIN EXECUTE (SELECT format('SELECT ue.upstream_error_record(%s)', string_agg(format('%I => ARRAY[($1).%I]', attname, attname), ', '))
+	FROM pg_attribute WHERE attrelid = 'ue.upstream_error_events'::regclass AND attnum > 0)
+	USING jsonb_populate_record(NULL::ue.upstream_error_events, jsonb_build_object('at', now(), 'event_id', gen_random_uuid(),
+		'request_id', 'new', 'attempt', 1, 'platform', 'openai', 'kind', 'http_error', 'class', 'overloaded')); END $do$};
+$node->safe_psql('postgres', "CREATE DATABASE $mixed");
+$node->command_ok([ 'pg_restore', '--exit-on-error', '-d', $mixed, "$dump.alice" ], 'restore of her dump by a superuser');
+my $partition = $node->safe_psql($mixed, q{SELECT partition FROM ue.upstream_error_partitions() WHERE now() >= since AND now() < until});
+$node->safe_psql('postgres', "GRANT CREATE ON DATABASE $mixed TO alice");
+$node->safe_psql($mixed, qq{
+	CREATE SCHEMA hers;
+	CREATE FUNCTION hers.strike() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN ALTER ROLE alice SUPERUSER; RETURN NEW; END';
+	CREATE TRIGGER strike BEFORE INSERT OR UPDATE ON $partition FOR EACH ROW EXECUTE FUNCTION hers.strike()}, @alice);
+
+sub check_refused
+{
+	my ($pattern, $name) = @_;
+	for my $sql ($record, 'SELECT ue.upstream_error_maintain()', q{SELECT ue.upstream_error_scrub('30d', force => true)})
+	{
+		my ($code, undef, $err) = $node->psql($mixed, $sql);
+		isnt($code, 0, "$name: refused");
+		like($err, $pattern, "$name: says why");
+	}
+	is($node->safe_psql('postgres', q{SELECT rolsuper FROM pg_roles WHERE rolname = 'alice'}), 'f', "$name: she gained nothing");
+}
+
+check_refused(qr/does not belong to.*ALTER TABLE ue\.upstream_error_events_\d+ OWNER TO/s, 'partitions of another owner');
+$node->safe_psql($mixed, q{DO $$ DECLARE t regclass; BEGIN FOR t IN SELECT relid FROM pg_partition_tree('ue.upstream_error_events') LOOP
+	EXECUTE format('ALTER TABLE %s OWNER TO %I', t, current_user); END LOOP; END $$});
+check_refused(qr/has a trigger whose function does not belong to/, 'a trigger left behind');
+$node->safe_psql($mixed, "DROP TRIGGER strike ON $partition");
+$node->safe_psql($mixed, $record);
+is($node->safe_psql($mixed, q{SELECT count(*) FROM ue.upstream_errors(tstzrange(NULL, NULL))}), '74', 'adopted, it records');
+is($node->safe_psql($mixed, 'SELECT partitions_skipped FROM ue.upstream_error_maintain()'), '0', 'and maintains');
+
 $node->stop;
 done_testing();

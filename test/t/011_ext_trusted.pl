@@ -62,6 +62,15 @@ fails_like('app', q{SELECT partitions_created FROM ue.upstream_error_maintain();
 my (undef, undef, $warning) = $node->psql('app', q{SET upstream_errors.retention = '1min'; SELECT ue.upstream_error_retention()}, @bob);
 like($warning, qr/permission denied to set parameter/, 'nor behind its back');
 
+# another table under the name: an error, and not its bytes read as something else
+my ($code, undef, $mismatch) = $node->psql('app', q{SET search_path = ue; BEGIN; ALTER TABLE upstream_error_events RENAME TO aside;
+	CREATE TABLE upstream_error_events (LIKE aside INCLUDING DEFAULTS); ALTER TABLE upstream_error_events ALTER message TYPE int8 USING 0;
+	INSERT INTO upstream_error_events (at, event_id, request_id, platform, kind, class, message)
+	VALUES (now() - interval '1 min', gen_random_uuid(), 'r', 'openai', 'http_error', 'overloaded', 5555555555);
+	SELECT message FROM upstream_errors(now() - random() * interval '1 s' - interval '1 h')}, @alice);
+isnt($code, 0, 'a table of other types');
+like($mismatch, qr/columns of upstream_error_events do not have the types/, 'a table of other types: says so');
+
 # dropping it takes everything along
 $node->safe_psql('app', 'DROP EXTENSION upstream_errors', @alice);
 is($node->safe_psql('app', q{SELECT count(*) FROM pg_class WHERE relname LIKE 'upstream\_error%'}), '0', 'nothing is left');
