@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -18,139 +17,13 @@
 #include <unistd.h>
 
 #include "crc32c.h"
+#include "journal_aid.h"
 #include "journal_reader.h"
 #include "tap.h"
 
-#define DEFAULT_SEGMENT	  (1 << 20)
-#define DEFAULT_BUDGET	  (64 << 20)
 #define N_THREADS		  4
 #define EVENTS_PER_THREAD 5000
 #define KILL_ROUNDS		  20
-
-static char directory[64];
-
-static int
-remove_one(const char *path, const struct stat *info, int type, struct FTW *ftw)
-{
-	(void) info;
-	(void) type;
-	(void) ftw;
-	return remove(path);
-}
-
-static void
-make_directory(void)
-{
-	if (directory[0] != '\0')
-		nftw(directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-	snprintf(directory, sizeof(directory), "/tmp/ue-journal-XXXXXX");
-	if (mkdtemp(directory) == NULL)
-		abort();
-}
-
-static UeJournal *
-open_journal(size_t segment_bytes, size_t budget_bytes, UeFsync how)
-{
-	UeJournalOptions options = {directory, segment_bytes, budget_bytes, how};
-	char error[256] = "";
-	UeJournal *journal = ue_journal_open(&options, error, sizeof(error));
-
-	if (journal == NULL)
-		printf("# %s\n", error);
-	return journal;
-}
-
-static UeJournal *
-open_default(void)
-{
-	return open_journal(DEFAULT_SEGMENT, DEFAULT_BUDGET, UE_FSYNC_NEVER);
-}
-
-static void
-fill_id(unsigned char *event_id, uint32_t number)
-{
-	memset(event_id, 0, 16);
-	memcpy(event_id, &number, sizeof(number));
-}
-
-static bool
-append_number(UeJournal *journal, uint32_t number)
-{
-	static const char padding[200];
-	UeEvent event;
-
-	ue_event_init(&event);
-	fill_id(event.event_id, number);
-	event.at_us = number;
-	event.request_id = UE_SLICE("req");
-	event.detail = (UeSlice){padding, number % sizeof(padding)};
-	return ue_journal_append_event(journal, &event);
-}
-
-/* The next event's number, or -1. */
-static int64_t
-read_number(UeJournalReader *reader)
-{
-	UeJournalEntry entry;
-	UeEvent event;
-	uint32_t number;
-
-	while (ue_journal_reader_next(reader, &entry))
-	{
-		if (entry.record.kind != UE_RECORD_EVENT)
-			continue;
-		if (ue_event_read(entry.record.payload, &event) != UE_OK)
-			return -2;
-		memcpy(&number, event.event_id, sizeof(number));
-		return number;
-	}
-	return -1;
-}
-
-static size_t
-read_segment(int seq, char *bytes, size_t size)
-{
-	char path[128];
-	int fd;
-	ssize_t len;
-
-	snprintf(path, sizeof(path), "%s/%016x.journal", directory, seq);
-	fd = open(path, O_RDONLY);
-	len = fd < 0 ? 0 : read(fd, bytes, size);
-	if (fd >= 0)
-		close(fd);
-	return (size_t) len;
-}
-
-static void
-write_segment(int seq, const char *bytes, size_t len)
-{
-	char path[128];
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/%016x.journal", directory, seq);
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-	if (fd < 0 || write(fd, bytes, len) != (ssize_t) len)
-		abort();
-	close(fd);
-}
-
-/* Three records as a process leaves them. */
-static size_t
-build_segment(char *bytes, size_t size, size_t *ends)
-{
-	UeJournal *journal;
-
-	make_directory();
-	journal = open_default();
-	for (int i = 0; i < 3; i++)
-	{
-		append_number(journal, (uint32_t) i + 1);
-		ends[i] = read_segment(1, bytes, size);
-	}
-	ue_journal_close(journal);
-	return read_segment(1, bytes, size);
-}
 
 static void
 check_order(void)
@@ -162,20 +35,21 @@ check_order(void)
 	UeJournalStats stats;
 	bool is_ordered = true;
 
-	make_directory();
-	journal = open_default();
+	journal_aid_make_directory();
+	journal = journal_aid_open_default();
 	reader = ue_journal_reader_new(journal);
-	ok(read_number(reader) == -1, "an empty journal has nothing to read");
+	ok(journal_aid_read_number(reader) == -1, "an empty journal has nothing to read");
 	for (uint32_t i = 0; i < 100; i++)
 	{
-		is_ordered = is_ordered && append_number(journal, i);
+		is_ordered = is_ordered && journal_aid_append_number(journal, i);
 		is_ordered = is_ordered && ue_journal_append_completion(journal, &completion);
 	}
 	for (int64_t i = 0; i < 100; i++)
-		is_ordered = is_ordered && read_number(reader) == i;
-	ok(is_ordered && read_number(reader) == -1, "events come back in their order");
-	append_number(journal, 100);
-	ok(read_number(reader) == 100,
+		is_ordered = is_ordered && journal_aid_read_number(reader) == i;
+	ok(is_ordered && journal_aid_read_number(reader) == -1,
+	   "events come back in their order");
+	journal_aid_append_number(journal, 100);
+	ok(journal_aid_read_number(reader) == 100,
 	   "a reader that has read all goes on with the next append");
 	ue_journal_read_stats(journal, &stats);
 	ok(stats.appended_events == 101 && stats.failed_appends == 0 &&
@@ -187,10 +61,10 @@ check_order(void)
 	ue_journal_reader_free(reader);
 	ue_journal_close(journal);
 
-	journal = open_default();
-	append_number(journal, 101);
+	journal = journal_aid_open_default();
+	journal_aid_append_number(journal, 101);
 	reader = ue_journal_reader_new(journal);
-	ok(read_number(reader) == 101 && read_number(reader) == -1,
+	ok(journal_aid_read_number(reader) == 101 && journal_aid_read_number(reader) == -1,
 	   "a new process goes on behind the position that was kept");
 	ue_journal_reader_free(reader);
 	ue_journal_close(journal);
@@ -200,18 +74,18 @@ static void
 check_lock(void)
 {
 	UeJournal *journal;
-	UeJournalOptions options = {directory, DEFAULT_SEGMENT, DEFAULT_BUDGET,
+	UeJournalOptions options = {journal_aid_directory, DEFAULT_SEGMENT, DEFAULT_BUDGET,
 								UE_FSYNC_NEVER};
 	char error[256] = "";
 	struct stat info;
 
-	make_directory();
-	journal = open_default();
+	journal_aid_make_directory();
+	journal = journal_aid_open_default();
 	ok(ue_journal_open(&options, error, sizeof(error)) == NULL &&
 		   strstr(error, "in use by another process") != NULL &&
-		   strstr(error, directory) != NULL,
+		   strstr(error, journal_aid_directory) != NULL,
 	   "a directory belongs to one process at a time");
-	ok(stat(directory, &info) == 0 && (info.st_mode & 0777) == 0700,
+	ok(stat(journal_aid_directory, &info) == 0 && (info.st_mode & 0777) == 0700,
 	   "for its owner only");
 	ue_journal_close(journal);
 	options.directory = "/proc/nowhere";
@@ -225,7 +99,7 @@ check_torn_tail(void)
 {
 	static char bytes[4096];
 	size_t ends[3];
-	size_t len = build_segment(bytes, sizeof(bytes), ends);
+	size_t len = journal_aid_build_segment(bytes, sizeof(bytes), ends);
 	bool is_right = true;
 
 	for (size_t cut = 0; cut <= len && is_right; cut++)
@@ -238,15 +112,16 @@ check_torn_tail(void)
 
 		while (n_whole < 3 && ends[n_whole] <= cut)
 			whole = ends[n_whole++];
-		make_directory();
-		write_segment(1, bytes, cut);
-		journal = open_default();
-		append_number(journal, 99);
+		journal_aid_make_directory();
+		journal_aid_write_segment(1, bytes, cut);
+		journal = journal_aid_open_default();
+		journal_aid_append_number(journal, 99);
 		reader = ue_journal_reader_new(journal);
 		for (int64_t i = 1; i <= n_whole; i++)
-			is_right = is_right && read_number(reader) == i;
+			is_right = is_right && journal_aid_read_number(reader) == i;
 		ue_journal_read_stats(journal, &stats);
-		is_right = is_right && read_number(reader) == 99 && read_number(reader) == -1 &&
+		is_right = is_right && journal_aid_read_number(reader) == 99 &&
+				   journal_aid_read_number(reader) == -1 &&
 				   stats.torn_bytes == cut - whole &&
 				   ue_journal_reader_count_corrupt(reader) == 0;
 		if (!is_right)
@@ -263,7 +138,7 @@ check_damage(void)
 {
 	static char bytes[4096];
 	size_t ends[3];
-	size_t len = build_segment(bytes, sizeof(bytes), ends);
+	size_t len = journal_aid_build_segment(bytes, sizeof(bytes), ends);
 	bool is_right = true;
 
 	for (size_t at = ends[0]; at < ends[1] && is_right; at++)
@@ -271,15 +146,17 @@ check_damage(void)
 		UeJournal *journal;
 		UeJournalReader *reader;
 
-		make_directory();
+		journal_aid_make_directory();
 		bytes[at] ^= 0x41;
-		write_segment(1, bytes, len);
+		journal_aid_write_segment(1, bytes, len);
 		bytes[at] ^= 0x41;
-		journal = open_default();
-		append_number(journal, 99);
+		journal = journal_aid_open_default();
+		journal_aid_append_number(journal, 99);
 		reader = ue_journal_reader_new(journal);
-		is_right = read_number(reader) == 1 && read_number(reader) == 3 &&
-				   read_number(reader) == 99 && read_number(reader) == -1 &&
+		is_right = journal_aid_read_number(reader) == 1 &&
+				   journal_aid_read_number(reader) == 3 &&
+				   journal_aid_read_number(reader) == 99 &&
+				   journal_aid_read_number(reader) == -1 &&
 				   ue_journal_reader_count_corrupt(reader) == 1;
 		if (!is_right)
 			printf("# flipped at %zu\n", at);
@@ -295,26 +172,26 @@ check_foreign_files(void)
 {
 	static char bytes[4096];
 	size_t ends[3];
-	size_t len = build_segment(bytes, sizeof(bytes), ends);
+	size_t len = journal_aid_build_segment(bytes, sizeof(bytes), ends);
 	char path[128];
-	UeJournalOptions options = {directory, DEFAULT_SEGMENT, DEFAULT_BUDGET,
+	UeJournalOptions options = {journal_aid_directory, DEFAULT_SEGMENT, DEFAULT_BUDGET,
 								UE_FSYNC_NEVER};
 	char error[256] = "";
 	UeJournal *journal;
 	UeJournalReader *reader;
 
-	make_directory();
-	write_segment(1, "this is no segment, but somebody's notes", 40);
-	write_segment(2, bytes, len);
-	journal = open_default();
+	journal_aid_make_directory();
+	journal_aid_write_segment(1, "this is no segment, but somebody's notes", 40);
+	journal_aid_write_segment(2, bytes, len);
+	journal = journal_aid_open_default();
 	reader = ue_journal_reader_new(journal);
-	snprintf(path, sizeof(path), "%s/%016x.journal.corrupt", directory, 1);
-	ok(read_number(reader) == 1 && access(path, F_OK) == 0,
+	snprintf(path, sizeof(path), "%s/%016x.journal.corrupt", journal_aid_directory, 1);
+	ok(journal_aid_read_number(reader) == 1 && access(path, F_OK) == 0,
 	   "a file that is no segment is set aside, the others are read");
 	ue_journal_reader_free(reader);
 	ue_journal_close(journal);
 
-	make_directory();
+	journal_aid_make_directory();
 	ue_record_write_segment_header(bytes);
 	bytes[8] = 2;
 	{
@@ -324,7 +201,7 @@ check_foreign_files(void)
 		for (int i = 0; i < 4; i++)
 			bytes[12 + i] = (char) (sum >> (8 * i));
 	}
-	write_segment(1, bytes, len);
+	journal_aid_write_segment(1, bytes, len);
 	ok(ue_journal_open(&options, error, sizeof(error)) == NULL &&
 		   strstr(error, "newer version") != NULL,
 	   "a journal of a newer version is left alone");
@@ -338,35 +215,35 @@ check_rotation(void)
 	char path[128];
 	bool is_right = true;
 
-	make_directory();
-	journal = open_journal(4096, DEFAULT_BUDGET, UE_FSYNC_INTERVAL);
+	journal_aid_make_directory();
+	journal = journal_aid_open_journal(4096, DEFAULT_BUDGET, UE_FSYNC_INTERVAL);
 	for (uint32_t i = 0; i < 500; i++)
-		append_number(journal, i);
+		journal_aid_append_number(journal, i);
 	ue_journal_close(journal);
-	journal = open_journal(4096, DEFAULT_BUDGET, UE_FSYNC_ALWAYS);
+	journal = journal_aid_open_journal(4096, DEFAULT_BUDGET, UE_FSYNC_ALWAYS);
 	for (uint32_t i = 500; i < 600; i++)
-		append_number(journal, i);
+		journal_aid_append_number(journal, i);
 	reader = ue_journal_reader_new(journal);
 	for (int64_t i = 0; i < 600; i++)
 	{
-		is_right = is_right && read_number(reader) == i;
+		is_right = is_right && journal_aid_read_number(reader) == i;
 		if (i == 300)
 			is_right = is_right &&
 					   ue_journal_release(journal, ue_journal_reader_position(reader));
 	}
-	ok(is_right && read_number(reader) == -1,
+	ok(is_right && journal_aid_read_number(reader) == -1,
 	   "segments follow one another, across processes");
-	snprintf(path, sizeof(path), "%s/%016x.journal", directory, 1);
+	snprintf(path, sizeof(path), "%s/%016x.journal", journal_aid_directory, 1);
 	ok(access(path, F_OK) != 0, "a segment before the position is removed");
 	ue_journal_reader_free(reader);
 	ue_journal_close(journal);
 
-	journal = open_journal(4096, DEFAULT_BUDGET, UE_FSYNC_NEVER);
+	journal = journal_aid_open_journal(4096, DEFAULT_BUDGET, UE_FSYNC_NEVER);
 	reader = ue_journal_reader_new(journal);
 	is_right = true;
 	for (int64_t i = 301; i < 600; i++)
-		is_right = is_right && read_number(reader) == i;
-	ok(is_right && read_number(reader) == -1,
+		is_right = is_right && journal_aid_read_number(reader) == i;
+	ok(is_right && journal_aid_read_number(reader) == -1,
 	   "the next process begins at the position, not before and not after");
 	ue_journal_reader_free(reader);
 	ue_journal_close(journal);
@@ -398,32 +275,32 @@ check_budget(void)
 	int64_t number;
 	UeJournalStats stats;
 
-	make_directory();
-	journal = open_journal(8192, budget, UE_FSYNC_NEVER);
+	journal_aid_make_directory();
+	journal = journal_aid_open_journal(8192, budget, UE_FSYNC_NEVER);
 	for (uint32_t i = 0; i < 3000; i++)
-		append_number(journal, i);
+		journal_aid_append_number(journal, i);
 	n_dropped = wait_for_drops(journal, budget);
 	reader = ue_journal_reader_new(journal);
-	number = read_number(reader);
+	number = journal_aid_read_number(reader);
 	ok(n_dropped > 0 && number == (int64_t) n_dropped,
 	   "over its budget the journal drops the oldest, and counts them");
 	while (number >= 0)
 	{
 		n_read++;
-		number = read_number(reader);
+		number = journal_aid_read_number(reader);
 	}
 	ok(n_read + n_dropped == 3000, "what is dropped and what is read is all there was");
 	ue_journal_reader_free(reader);
 	ue_journal_close(journal);
 
-	journal = open_default();
+	journal = journal_aid_open_default();
 	ue_journal_read_stats(journal, &stats);
 	ok(stats.dropped_events == n_dropped,
 	   "the count of dropped events outlives the process");
 	ok(ue_journal_take_lost(journal) == 0,
 	   "a loss is not told while some of it may be under way");
 	reader = ue_journal_reader_new(journal);
-	read_number(reader);
+	journal_aid_read_number(reader);
 	ue_journal_release(journal, ue_journal_reader_position(reader));
 	ue_journal_reader_free(reader);
 	ok(ue_journal_take_lost(journal) == n_dropped && ue_journal_take_lost(journal) == 0,
@@ -432,7 +309,7 @@ check_budget(void)
 	ok(ue_journal_take_lost(journal) == 5, "and again when it could not be told");
 	ue_journal_release(journal, ue_journal_position(journal));
 	ue_journal_close(journal);
-	journal = open_default();
+	journal = journal_aid_open_default();
 	ok(ue_journal_take_lost(journal) == 0,
 	   "what was told is not told by the next process");
 	ue_journal_count_shipped(journal, 1, 3);
@@ -461,10 +338,11 @@ check_failed_sync(void)
 	UeJournal *journal;
 	UeJournalStats stats;
 
-	make_directory();
-	journal = open_journal(DEFAULT_SEGMENT, DEFAULT_BUDGET, UE_FSYNC_ALWAYS);
+	journal_aid_make_directory();
+	journal = journal_aid_open_journal(DEFAULT_SEGMENT, DEFAULT_BUDGET, UE_FSYNC_ALWAYS);
 	atomic_store(&must_fail_sync, true);
-	ok(append_number(journal, 1), "a record that could not be synced is written");
+	ok(journal_aid_append_number(journal, 1),
+	   "a record that could not be synced is written");
 	atomic_store(&must_fail_sync, false);
 	ue_journal_read_stats(journal, &stats);
 	ok(stats.appended_events == 1 && stats.failed_appends == 0 &&
@@ -487,28 +365,28 @@ check_full_disk(void)
 
 	signal(SIGXFSZ, SIG_IGN);
 	getrlimit(RLIMIT_FSIZE, &saved);
-	make_directory();
-	journal = open_default();
+	journal_aid_make_directory();
+	journal = journal_aid_open_default();
 	for (rlim_t bytes = 1000; bytes < 1400; bytes++)
 	{
 		limit = (struct rlimit){bytes, saved.rlim_max};
 		setrlimit(RLIMIT_FSIZE, &limit);
-		if (append_number(journal, n_appended))
+		if (journal_aid_append_number(journal, n_appended))
 			n_appended++;
 		else
 			n_failed++;
 	}
 	setrlimit(RLIMIT_FSIZE, &saved);
 	for (int i = 0; i < 10; i++)
-		is_right = is_right && append_number(journal, n_appended++);
+		is_right = is_right && journal_aid_append_number(journal, n_appended++);
 	ue_journal_read_stats(journal, &stats);
 	ok(is_right && n_failed > 100 && stats.failed_appends == n_failed &&
 		   stats.appended_events == n_appended,
 	   "on a full disk appends fail and are counted, and go on when there is room");
 	reader = ue_journal_reader_new(journal);
 	for (int64_t i = 0; i < n_appended; i++)
-		is_right = is_right && read_number(reader) == i;
-	ok(is_right && read_number(reader) == -1 &&
+		is_right = is_right && journal_aid_read_number(reader) == i;
+	ok(is_right && journal_aid_read_number(reader) == -1 &&
 		   ue_journal_reader_count_corrupt(reader) == 0,
 	   "half-written records leave nothing behind");
 	ue_journal_reader_free(reader);
@@ -532,7 +410,7 @@ run_writer(void *argument)
 	{
 		uint32_t number = writer->first + i;
 
-		if (!append_number(writer->journal, number))
+		if (!journal_aid_append_number(writer->journal, number))
 			abort();
 		if (writer->report_fd >= 0 &&
 			write(writer->report_fd, &number, sizeof(number)) != sizeof(number))
@@ -562,13 +440,13 @@ check_reader_beside_writers(void)
 	int n_idle = 0;
 	bool is_right = true;
 
-	make_directory();
-	journal = open_journal(32768, DEFAULT_BUDGET, UE_FSYNC_INTERVAL);
+	journal_aid_make_directory();
+	journal = journal_aid_open_journal(32768, DEFAULT_BUDGET, UE_FSYNC_INTERVAL);
 	reader = ue_journal_reader_new(journal);
 	start_writers(journal, writers, 0, -1);
 	while (n_seen < N_THREADS * EVENTS_PER_THREAD && n_idle < 10000 && is_right)
 	{
-		int64_t number = read_number(reader);
+		int64_t number = journal_aid_read_number(reader);
 
 		if (number == -1)
 		{
@@ -588,7 +466,8 @@ check_reader_beside_writers(void)
 	}
 	for (int i = 0; i < N_THREADS; i++)
 		pthread_join(writers[i].thread, NULL);
-	ok(is_right && n_seen == N_THREADS * EVENTS_PER_THREAD && read_number(reader) == -1 &&
+	ok(is_right && n_seen == N_THREADS * EVENTS_PER_THREAD &&
+		   journal_aid_read_number(reader) == -1 &&
 		   ue_journal_reader_count_corrupt(reader) == 0,
 	   "a reader beside four writers sees every event once, and nothing half-written");
 	ue_journal_reader_free(reader);
@@ -599,7 +478,8 @@ static void
 write_until_killed(int report_fd, uint32_t first)
 {
 	Writer writers[N_THREADS];
-	UeJournal *journal = open_journal(65536, DEFAULT_BUDGET, UE_FSYNC_INTERVAL);
+	UeJournal *journal =
+		journal_aid_open_journal(65536, DEFAULT_BUDGET, UE_FSYNC_INTERVAL);
 
 	if (journal == NULL)
 		_exit(1);
@@ -663,13 +543,13 @@ check_kill(void)
 	size_t n_doubled = 0;
 	int64_t number;
 
-	make_directory();
+	journal_aid_make_directory();
 	for (uint32_t round = 0; round < KILL_ROUNDS; round++)
 		run_and_kill(round * N_THREADS * EVENTS_PER_THREAD, acknowledged,
 					 &n_acknowledged);
-	journal = open_default();
+	journal = journal_aid_open_default();
 	reader = ue_journal_reader_new(journal);
-	while ((number = read_number(reader)) >= 0 && number < TOTAL)
+	while ((number = journal_aid_read_number(reader)) >= 0 && number < TOTAL)
 	{
 		n_doubled += seen[number];
 		seen[number] = 1;
@@ -700,6 +580,6 @@ main(void)
 	check_failed_sync();
 	check_reader_beside_writers();
 	check_kill();
-	nftw(directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	journal_aid_remove_directory();
 	return done_testing();
 }
