@@ -125,8 +125,9 @@ ue_input_find_size(const UeClient *client)
 			/* what is there comes first */
 			return client->rest == NULL ? UE_SERVER_READ : 0;
 		case UE_CLIENT_HEAD:
-		case UE_CLIENT_LINGER:
 			return UE_SERVER_READ;
+		case UE_CLIENT_LINGER:
+			return client->n_lingered < UE_SERVER_LINGER_BYTES ? UE_SERVER_READ : 0;
 		case UE_CLIENT_EXCHANGE:
 			if (ue_parser_is_whole(client->parser))
 			{
@@ -157,16 +158,16 @@ find_rest_room(const UeClient *client)
 	return client->rest_len < UE_SERVER_REST ? UE_SERVER_REST - client->rest_len : 0;
 }
 
-/* Input that nobody wants any more; it is read so that the answer is. */
+/*
+ * Input that nobody wants any more; it is read so that the answer is.  Above the bound the
+ * client is stopped by TCP and not by closing, which would reset the connection before a
+ * busy sender has looked at the answer; the deadline of the linger closes it.
+ */
 static void
 throw_away(UeClient *client, size_t n_bytes)
 {
 	client->n_lingered += n_bytes;
-	if (client->n_lingered < UE_SERVER_LINGER_BYTES)
-		return;
-	if (client->state == UE_CLIENT_LINGER)
-		ue_client_close(client);
-	else
+	if (client->n_lingered >= UE_SERVER_LINGER_BYTES)
 		ue_client_update_watch(client);
 }
 
