@@ -559,7 +559,10 @@ AS $$
 		c.relname ~ '^upstream_error_events_[0-9]{8}$'
 	FROM pg_inherits AS i
 	JOIN pg_class AS c ON c.oid = i.inhrelid
-	CROSS JOIN LATERAL regexp_match(pg_get_expr(c.relpartbound, c.oid),
+	JOIN pg_partitioned_table AS t ON t.partrelid = i.inhparent
+	-- pg_get_expr locks the relation, and the default partition has no bounds to wait for
+	CROSS JOIN LATERAL regexp_match(
+		CASE WHEN c.oid <> t.partdefid THEN pg_get_expr(c.relpartbound, c.oid) END,
 		$re$FROM \((?:'([^']+)'|MINVALUE)\) TO \((?:'([^']+)'|MAXVALUE)\)$re$) AS bound
 	WHERE i.inhparent = '@extschema@.upstream_error_events'::regclass AND bound IS NOT NULL
 $$;
