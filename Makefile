@@ -9,7 +9,8 @@ PGFILEDESC  = "upstream_errors - the life of an upstream API failure, in SQL"
 
 CORE_OBJS   = $(patsubst %.c,%.o,$(sort $(wildcard extension/core/*.c)))
 OBJS        = $(patsubst %.c,%.o,$(sort $(wildcard extension/*.c))) $(CORE_OBJS)
-DATA        = $(sort $(wildcard extension/$(EXTENSION)--*.sql))
+DATA        = $(sort $(wildcard extension/$(EXTENSION)--*--*.sql))
+DATA_built  = extension/$(EXTENSION)--1.0.sql
 PG_CPPFLAGS = -I$(srcdir)/extension
 PG_CFLAGS   = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers
 
@@ -29,6 +30,12 @@ override with_llvm = no
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
+
+# The install script in parts, in the order of their numbers.
+INSTALL_PARTS = $(sort $(wildcard extension/install/*.sql))
+extension/$(EXTENSION)--1.0.sql: $(INSTALL_PARTS)
+	{ echo '/* $@: made of extension/install/ */'; for part in $^; do echo; cat $$part; done; } >$@.tmp
+	mv $@.tmp $@
 
 # The core must not see a PostgreSQL header, nor be seen by the backend's linker.
 $(CORE_OBJS): override CPPFLAGS := -I$(srcdir)/extension

@@ -1,0 +1,76 @@
+-- ---------------------------------------------------------------- rights
+
+CREATE FUNCTION upstream_error_create_roles() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	role name;
+	routine record;
+BEGIN
+	FOREACH role IN ARRAY ARRAY['upstream_errors_reader', 'upstream_errors_writer', 'upstream_errors_admin'] LOOP
+		IF NOT EXISTS (SELECT FROM pg_roles AS r WHERE r.rolname = role) THEN
+			BEGIN
+				EXECUTE format('CREATE ROLE %I NOLOGIN', role);
+			EXCEPTION WHEN duplicate_object OR unique_violation THEN
+				NULL; -- made by another database's call meanwhile
+			END;
+		END IF;
+		IF NOT has_schema_privilege(role, '@extschema@'::regnamespace::oid, 'USAGE') THEN
+			EXECUTE format('GRANT USAGE ON SCHEMA %s TO %I', '@extschema@'::regnamespace, role);
+		END IF;
+	END LOOP;
+
+	-- an admin can do what the other two can
+	FOREACH role IN ARRAY ARRAY['upstream_errors_reader', 'upstream_errors_writer'] LOOP
+		IF NOT pg_has_role('upstream_errors_admin', role, 'MEMBER') THEN
+			EXECUTE format('GRANT %I TO upstream_errors_admin', role);
+		END IF;
+	END LOOP;
+	GRANT SELECT ON @extschema@.upstream_error_events TO upstream_errors_reader;
+	GRANT SELECT, INSERT, UPDATE, DELETE ON @extschema@.upstream_error_events TO upstream_errors_admin;
+
+	FOR routine IN
+		SELECT p.oid::regprocedure AS signature,
+			CASE
+				WHEN p.proname IN ('upstream_error_record', 'upstream_error_decide_batch',
+					'upstream_error_maintain') THEN 'upstream_errors_writer'
+				WHEN p.proname = 'upstream_error_create_roles' OR p.proname LIKE 'upstream\_error\_scrub%' THEN 'upstream_errors_admin'
+				ELSE 'upstream_errors_reader'
+			END AS grantee
+		FROM pg_depend AS d
+		JOIN pg_extension AS x ON x.oid = d.refobjid AND d.refclassid = 'pg_extension'::regclass
+		JOIN pg_proc AS p ON p.oid = d.objid AND d.classid = 'pg_proc'::regclass
+		WHERE d.deptype = 'e' AND x.extname = 'upstream_errors'
+			AND p.prorettype <> 'internal'::regtype
+	LOOP
+		EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO %I', routine.signature, routine.grantee);
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION upstream_error_create_roles() IS 'Creates the roles upstream_errors_reader (queries), upstream_errors_writer (the sidecar) and upstream_errors_admin (both) where they are missing, and gives them their rights; may be called again. Needs CREATEROLE. Example: SELECT upstream_error_create_roles(); GRANT upstream_errors_reader TO alice;';
+
+DO $$
+DECLARE
+	routine pg_catalog.regprocedure;
+BEGIN
+	FOR routine IN
+		SELECT d.objid::pg_catalog.regprocedure
+		FROM pg_catalog.pg_depend AS d
+		JOIN pg_catalog.pg_extension AS x ON x.oid OPERATOR(pg_catalog.=) d.refobjid
+		WHERE d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_extension'::pg_catalog.regclass
+			AND d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_proc'::pg_catalog.regclass
+			AND x.extname OPERATOR(pg_catalog.=) 'upstream_errors'
+	LOOP
+		EXECUTE pg_catalog.format('REVOKE ALL ON ROUTINE %s FROM PUBLIC', routine);
+		EXECUTE pg_catalog.format('GRANT EXECUTE ON ROUTINE %s TO @extowner@ WITH GRANT OPTION', routine);
+	END LOOP;
+END
+$$;
+REVOKE ALL ON TABLE upstream_error_events, upstream_error_events_default FROM PUBLIC;
+
+ALTER TABLE upstream_error_events OWNER TO @extowner@;
+ALTER TABLE upstream_error_events_default OWNER TO @extowner@;
+ALTER FUNCTION upstream_error_record OWNER TO @extowner@;
+ALTER FUNCTION upstream_error_maintain() OWNER TO @extowner@;
+ALTER FUNCTION upstream_error_scrub(timestamptz, timestamptz, bool) OWNER TO @extowner@;
