@@ -12,6 +12,7 @@ OBJS        = $(patsubst %.c,%.o,$(sort $(wildcard extension/*.c))) $(CORE_OBJS)
 DATA        = $(sort $(wildcard extension/$(EXTENSION)--*--*.sql))
 DATA_built  = extension/$(EXTENSION)--1.0.sql
 PG_CPPFLAGS = -I$(srcdir)/extension
+SHLIB_LINK  = -lpcre2-8
 PG_CFLAGS   = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers
 
 # Every pair sql/NAME.sql, expected/NAME.out is a test; each runs in a private server.

@@ -117,7 +117,7 @@ static UeSlice
 mask_param(UeArena *arena, UeSlice param)
 {
 	UeSlice masked;
-	UeStatus status = ue_mask_text(arena, param, &masked);
+	UeStatus status = ue_mask_text(arena, NULL, param, &masked);
 
 	if (status != UE_OK)
 		ue_report(status);

@@ -34,7 +34,7 @@ ue_sql_mask(PG_FUNCTION_ARGS)
 	Datum result;
 
 	ue_callarena_init(&call, UE_LIMIT_CASE_MEMORY + text.len * MASK_MEMORY_PER_BYTE);
-	status = ue_mask_text(&call.arena, text, &masked);
+	status = ue_mask_text(&call.arena, NULL, text, &masked);
 	if (status != UE_OK)
 		ue_report(status);
 	result = ue_datum_build_text(&call.arena, masked);
@@ -72,11 +72,11 @@ mask_document(UeArena *arena, UeSlice text, UeSlice *out)
 	const UeJson *root;
 	UeStatus status = ue_json_parse(arena, text, &root);
 
-	return status == UE_OK ? ue_mask_json(arena, root, out) : status;
+	return status == UE_OK ? ue_mask_json(arena, NULL, root, out) : status;
 }
 
 Datum
 ue_sql_mask_version(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_INT32(UE_MASK_VERSION);
+	PG_RETURN_INT32(ue_mask_version(NULL));
 }

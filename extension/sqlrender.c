@@ -125,7 +125,7 @@ read_masked(FunctionCallInfo fcinfo, UeArena *arena, int number)
 {
 	UeSlice masked;
 	UeStatus status =
-		ue_mask_text(arena, ue_datum_read_argument(fcinfo, number), &masked);
+		ue_mask_text(arena, NULL, ue_datum_read_argument(fcinfo, number), &masked);
 
 	if (status != UE_OK)
 		ue_report(status);

@@ -129,7 +129,7 @@ ue_event_apply_verdict(UeEvent *event, const UeCase *kase, const UeVerdict *verd
 	event->detail = verdict->detail;
 	event->truncated = verdict->is_truncated;
 	event->original_bytes = verdict->original_bytes;
-	event->mask_version = UE_MASK_VERSION;
+	event->mask_version = verdict->mask_version;
 	if (verdict->rule_id != 0)
 	{
 		event->rule_id = verdict->rule_id;

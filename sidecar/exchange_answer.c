@@ -210,7 +210,7 @@ keep_headers(UeExchange *exchange, UeHeader *headers, size_t n_headers)
 		UeSlice value;
 
 		if (!is_kept(header->name) ||
-			ue_mask_text(&exchange->arena, header->value, &value) != UE_OK)
+			ue_mask_text(&exchange->arena, NULL, header->value, &value) != UE_OK)
 			continue;
 		headers[n_headers].name = header->name;
 		headers[n_headers].value = value;

@@ -224,7 +224,7 @@ fit_text(UeArena *arena, UeSlice text, size_t limit, UeSlice *out)
 		return UE_OK;
 	status = ue_utf8_clean(arena, ue_slice_sub(text, 0, window), out);
 	if (status == UE_OK)
-		status = ue_mask_text(arena, *out, out);
+		status = ue_mask_text(arena, NULL, *out, out);
 	if (status != UE_OK)
 		return status;
 	if (text.len > window)
@@ -325,7 +325,7 @@ write_headers(UeExchange *exchange, const UeHeader *headers, size_t n_headers)
 	ue_jsonout_append_end(&out, '}');
 	if (ue_buf_finish(&buf, &text) != UE_OK ||
 		ue_json_parse(arena, text, &root) != UE_OK ||
-		ue_mask_json(arena, root, &masked) != UE_OK)
+		ue_mask_json(arena, NULL, root, &masked) != UE_OK)
 		return none;
 	return masked;
 }

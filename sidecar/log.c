@@ -145,7 +145,7 @@ append_pair(UeJsonOut *out, const char *name, const char *value)
 	if (value == NULL)
 		return;
 	text.len = strnlen(value, MAX_VALUE);
-	if (ue_mask_text(out->buf->arena, text, &masked) != UE_OK)
+	if (ue_mask_text(out->buf->arena, NULL, text, &masked) != UE_OK)
 		masked = UE_SLICE("(not shown: could not be masked)");
 	ue_jsonout_append_key(out, ue_slice_of(name));
 	ue_jsonout_append_string(out, masked);

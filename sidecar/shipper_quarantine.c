@@ -103,7 +103,7 @@ static void
 append_masked(UeJsonOut *out, UeSlice text)
 {
 	UeSlice masked;
-	UeStatus status = ue_mask_text(out->buf->arena, text, &masked);
+	UeStatus status = ue_mask_text(out->buf->arena, NULL, text, &masked);
 
 	if (status == UE_OK)
 		ue_jsonout_append_string(out, masked);

@@ -11,6 +11,7 @@
 #include "core/decide.h"
 #include "core/classify.h"
 #include "core/decide_text.h"
+#include "core/mask.h"
 #include "core/parse_fields.h"
 #include "core/utf8.h"
 
@@ -25,17 +26,6 @@
 
 /* A text as a message: bytes. */
 #define SENTENCE_MAX 1024
-
-const char *
-ue_action_name(UeAction action)
-{
-	switch (action)
-	{
-		case UE_ACTION_ANSWER:
-			return "answer";
-	}
-	return "answer";
-}
 
 /* The dialects whose type and code words are at home in that format. */
 static bool
@@ -337,9 +327,10 @@ unwrap_array(const UeJson *root)
 }
 
 UeStatus
-ue_decide_case(UeArena *arena, const UeRuleSet *rules, const UeCase *kase, UeVerdict *out)
+ue_decide_case(UeArena *arena, const UePolicy *policy, const UeCase *kase, UeVerdict *out)
 {
-	UeVerdict verdict = {.action = UE_ACTION_ANSWER};
+	UeVerdict verdict = {.action = UE_ACTION_ANSWER,
+						 .mask_version = ue_mask_version(NULL)};
 	UeAnswer answer = {.status = 0};
 	const UeCode *local_code = NULL;
 	const UeJson *root = NULL;
@@ -347,7 +338,7 @@ ue_decide_case(UeArena *arena, const UeRuleSet *rules, const UeCase *kase, UeVer
 	UeStatus status;
 	bool is_whole_body;
 
-	(void) rules;
+	(void) policy;
 	if (kase->kind == UE_KIND_LOCAL_ERROR)
 	{
 		local_code = ue_catalog_find(kase->local_code);

@@ -3,20 +3,16 @@
  * decide.h: a failed attempt in, a verdict out.
  *
  * The one function that the SQL functions and the sidecar's local path both call, so that
- * they give the same bytes.  The rule set of the rules issue enters here, between classify
- * and render; without rules every class has its default verdict.
+ * they give the same bytes.  The operator's rules enter between classify and render;
+ * where none fits every class has its default verdict.
  */
 #ifndef UE_CORE_DECIDE_H
 #define UE_CORE_DECIDE_H
 
 #include "core/catalog.h"
 #include "core/parse.h"
+#include "core/policy.h"
 #include "core/render.h"
-
-typedef enum UeAction
-{
-	UE_ACTION_ANSWER = 0, /* give the client this answer */
-} UeAction;
 
 /* Everything that a verdict may depend on. */
 typedef struct UeCase
@@ -32,9 +28,13 @@ typedef struct UeCase
 	UeSlice local_code;		 /* UE_KIND_LOCAL_ERROR: a name in the catalogue */
 	UeSlice local_message;	 /* and what it was about, for the client; may be empty */
 	UeSlice accept_language; /* the client's header; empty: the default language */
+	UeSlice channel;		 /* its name; empty: none */
+	UeSlice route;			 /* the client's path, without its query; for rules */
+	int attempt;			 /* from 1; 0 is taken for 1 */
+	bool has_output;		 /* the client has had bytes of this answer */
+	const UeHeader *tags;	 /* configured request headers: user, team */
+	size_t n_tags;
 } UeCase;
-
-typedef struct UeRuleSet UeRuleSet; /* rules.h, to come; NULL: no rules */
 
 typedef struct UeVerdict
 {
@@ -53,15 +53,17 @@ typedef struct UeVerdict
 
 	int64_t rule_id; /* 0: the default verdict */
 	int32_t rule_version;
+	int32_t cooldown_s;	 /* with UE_ACTION_COOLDOWN */
+	bool is_unmonitored; /* the rule says that there be no row */
+	int32_t mask_version;
 } UeVerdict;
 
-extern const char *ue_action_name(UeAction action);
-
 /*
- * UE_OK, UE_NO_MEMORY, or UE_INVALID_ARGUMENT (local_code is not in the catalogue).
- * Whatever the upstream sent, there is a verdict.
+ * policy may be NULL; nothing of the verdict points into it.  UE_OK, UE_NO_MEMORY, or
+ * UE_INVALID_ARGUMENT (local_code is not in the catalogue).  Whatever the upstream sent,
+ * there is a verdict.
  */
-extern UeStatus ue_decide_case(UeArena *arena, const UeRuleSet *rules, const UeCase *kase,
+extern UeStatus ue_decide_case(UeArena *arena, const UePolicy *policy, const UeCase *kase,
 							   UeVerdict *out) UE_MUST_CHECK;
 
 #endif

@@ -21,7 +21,7 @@ ue_decide_clean(UeArena *arena, UeSlice text, UeSlice *out)
 
 	if (status != UE_OK)
 		return status;
-	return ue_mask_text(arena, cleaned, out);
+	return ue_mask_text(arena, NULL, cleaned, out);
 }
 
 /* Cuts *text to limit bytes; *is_cut is set when there was more, and else left alone. */
@@ -54,7 +54,7 @@ fill_detail(UeArena *arena, const UeCase *kase, const UeJson *root, bool is_whol
 
 	*masked_json = (UeSlice){NULL, 0};
 	if (root != NULL)
-		status = ue_mask_json(arena, root, masked_json);
+		status = ue_mask_json(arena, NULL, root, masked_json);
 	if (status == UE_NO_MEMORY)
 		return status;
 	if (root != NULL && status == UE_OK && is_whole_body)

@@ -40,6 +40,10 @@
 /* The longest hint that is believed at all: Google's monthly quota is 31 days. */
 #define UE_LIMIT_RETRY_AFTER_MS (31LL * 24 * 3600 * 1000)
 
+/* A policy: rules, masks, messages of one operator, compiled.  1,000 rules of 3 keywords
+ * are below 1 MiB; this is 50 times that. */
+#define UE_LIMIT_POLICY_MEMORY ((size_t) 64 * 1024 * 1024)
+
 /* SPEC 1.3: a text column's ceiling that the mask works on at a time. */
 #define UE_LIMIT_MASK (1024 * 1024 * 1024)
 

@@ -22,6 +22,9 @@
 
 #define MAX_SCANS 6
 
+/* Changes of an operator's settings until their number starts over. */
+#define REVISIONS 1000000
+
 typedef enum Trigger
 {
 	TRIGGER_NONE = 0,
@@ -52,14 +55,22 @@ static bool apply_colon(UeMaskScan *scan, size_t at);
 static bool apply_percent(UeMaskScan *scan, size_t at);
 static UeStatus scan_text(UeBuf *buf, UeSlice text, UeSlice *out, bool *is_restless);
 
+int32_t
+ue_mask_version(const UeMaskSettings *settings)
+{
+	return UE_MASK_VERSION * REVISIONS +
+		   (settings == NULL ? 0 : settings->revision % REVISIONS);
+}
+
 UeStatus
-ue_mask_text(UeArena *arena, UeSlice text, UeSlice *out)
+ue_mask_text(UeArena *arena, const UeMaskSettings *settings, UeSlice text, UeSlice *out)
 {
 	UeBuf bufs[2];
 	int n_written = 0; /* what is written next goes where the last result is not */
 	bool is_restless = true;
 	UeSlice masked = text;
 
+	(void) settings;
 	if (text.len > UE_LIMIT_MASK)
 		return UE_TOO_LARGE;
 	ue_buf_init(&bufs[0], arena, SIZE_MAX - 1);

@@ -12,12 +12,33 @@
 
 #include "core/arena.h"
 #include "core/json.h"
+#include "core/pattern.h"
 
-/* Moves whenever the same text would come out otherwise; stored on each row. */
+/* Moves whenever the same text would come out otherwise. */
 #define UE_MASK_VERSION 1
 
-/* Returns the input itself when there is nothing to hide.  UE_NO_MEMORY, UE_TOO_LARGE. */
-extern UeStatus ue_mask_text(UeArena *arena, UeSlice text, UeSlice *out) UE_MUST_CHECK;
+/* What an operator hides on top: every match, or, where the pattern has a group, the first
+ * group of every match, becomes "***". */
+typedef struct UeMaskSettings
+{
+	const UePattern *const *patterns;
+	size_t n_patterns;
+	const UeSlice
+		*hosts; /* never hidden; lower case; ".example.com" is that domain and all
+						   * below it */
+	size_t n_hosts;
+	int32_t revision; /* moves with each change of the above; 0: there never was one */
+} UeMaskSettings;
+
+/* UE_MASK_VERSION and the revision in one number, stored on each row; NULL: revision 0. */
+extern int32_t ue_mask_version(const UeMaskSettings *settings);
+
+/*
+ * Returns the input itself when there is nothing to hide.  settings may be NULL.
+ * UE_NO_MEMORY, UE_TOO_LARGE.
+ */
+extern UeStatus ue_mask_text(UeArena *arena, const UeMaskSettings *settings, UeSlice text,
+							 UeSlice *out) UE_MUST_CHECK;
 
 /*
  * A JSON document written anew with every string masked, and the values of members whose
@@ -25,7 +46,7 @@ extern UeStatus ue_mask_text(UeArena *arena, UeSlice text, UeSlice *out) UE_MUST
  * in which there is nothing to hide.  A cut document comes out closed, so the result is
  * always one valid JSON value.
  */
-extern UeStatus ue_mask_json(UeArena *arena, const UeJson *root,
-							 UeSlice *out) UE_MUST_CHECK;
+extern UeStatus ue_mask_json(UeArena *arena, const UeMaskSettings *settings,
+							 const UeJson *root, UeSlice *out) UE_MUST_CHECK;
 
 #endif

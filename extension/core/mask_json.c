@@ -7,18 +7,27 @@
 #include "core/jsonout.h"
 #include "core/mask_scan.h"
 
-static UeStatus write_node(UeArena *arena, UeJsonOut *out, const UeJson *node);
+typedef struct Writer
+{
+	UeArena *arena;
+	const UeMaskSettings *settings;
+	UeJsonOut *out;
+} Writer;
+
+static UeStatus write_node(const Writer *writer, const UeJson *node);
 
 UeStatus
-ue_mask_json(UeArena *arena, const UeJson *root, UeSlice *out)
+ue_mask_json(UeArena *arena, const UeMaskSettings *settings, const UeJson *root,
+			 UeSlice *out)
 {
 	UeBuf buf;
 	UeJsonOut json;
+	Writer writer = {arena, settings, &json};
 	UeStatus status;
 
 	ue_buf_init(&buf, arena, SIZE_MAX - 1);
 	ue_jsonout_init(&json, &buf);
-	status = write_node(arena, &json, root);
+	status = write_node(&writer, root);
 	return status == UE_OK ? ue_buf_finish(&buf, out) : status;
 }
 
@@ -35,8 +44,10 @@ is_secret(const UeJson *node)
 }
 
 static UeStatus
-write_children(UeArena *arena, UeJsonOut *out, const UeJson *node)
+write_children(const Writer *writer, const UeJson *node)
 {
+	UeJsonOut *out = writer->out;
+
 	for (const UeJson *child = node->child; child != NULL; child = child->next)
 	{
 		UeStatus status;
@@ -46,7 +57,7 @@ write_children(UeArena *arena, UeJsonOut *out, const UeJson *node)
 			UeSlice key;
 
 			/* a name may be a secret itself: {"invalid":{"sk-…":1}} */
-			status = ue_mask_text(arena, child->key, &key);
+			status = ue_mask_text(writer->arena, writer->settings, child->key, &key);
 			if (status != UE_OK)
 				return status;
 			ue_jsonout_append_key(out, key);
@@ -56,7 +67,7 @@ write_children(UeArena *arena, UeJsonOut *out, const UeJson *node)
 				continue;
 			}
 		}
-		status = write_node(arena, out, child);
+		status = write_node(writer, child);
 		if (status != UE_OK)
 			return status;
 	}
@@ -65,8 +76,9 @@ write_children(UeArena *arena, UeJsonOut *out, const UeJson *node)
 
 /* Recursion is bounded: ue_json_parse has made no tree deeper than UE_LIMIT_JSON_DEPTH. */
 static UeStatus
-write_node(UeArena *arena, UeJsonOut *out, const UeJson *node)
+write_node(const Writer *writer, const UeJson *node)
 {
+	UeJsonOut *out = writer->out;
 	UeSlice text;
 	UeStatus status = UE_OK;
 
@@ -83,18 +95,18 @@ write_node(UeArena *arena, UeJsonOut *out, const UeJson *node)
 			ue_jsonout_append_raw(out, node->raw);
 			break;
 		case UE_JSON_STRING:
-			status = ue_mask_text(arena, node->text, &text);
+			status = ue_mask_text(writer->arena, writer->settings, node->text, &text);
 			if (status == UE_OK)
 				ue_jsonout_append_string(out, text);
 			break;
 		case UE_JSON_ARRAY:
 			ue_jsonout_append_begin(out, '[');
-			status = write_children(arena, out, node);
+			status = write_children(writer, node);
 			ue_jsonout_append_end(out, ']');
 			break;
 		case UE_JSON_OBJECT:
 			ue_jsonout_append_begin(out, '{');
-			status = write_children(arena, out, node);
+			status = write_children(writer, node);
 			ue_jsonout_append_end(out, '}');
 			break;
 	}

@@ -219,7 +219,7 @@ mask_once(Work *self)
 	UeSlice masked;
 
 	ue_arena_reset(self->arena);
-	if (ue_mask_text(self->arena, self->text, &masked) != UE_OK)
+	if (ue_mask_text(self->arena, NULL, self->text, &masked) != UE_OK)
 		fail("out of memory");
 	return masked.len;
 }

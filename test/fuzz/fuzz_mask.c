@@ -31,8 +31,8 @@ check_text(UeArena *arena, UeSlice text, UeSlice *masked)
 {
 	UeSlice again;
 
-	require(ue_mask_text(arena, text, masked) == UE_OK);
-	require(ue_mask_text(arena, *masked, &again) == UE_OK);
+	require(ue_mask_text(arena, NULL, text, masked) == UE_OK);
+	require(ue_mask_text(arena, NULL, *masked, &again) == UE_OK);
 	require(ue_slice_is_equal(*masked, again));
 	if (ue_utf8_is_valid(text))
 		require(ue_utf8_is_valid(*masked));
@@ -48,7 +48,7 @@ check_json(UeArena *arena, UeSlice text, bool is_planted)
 
 	if (ue_json_parse(arena, text, &root) != UE_OK)
 		return;
-	require(ue_mask_json(arena, root, &masked) == UE_OK);
+	require(ue_mask_json(arena, NULL, root, &masked) == UE_OK);
 	require(ue_json_parse(arena, masked, &masked_root) == UE_OK);
 	require(!masked_root->is_cut && masked_root->type == root->type);
 	require(!is_planted || !ue_slice_find(masked, ue_slice_of(canary), &at));

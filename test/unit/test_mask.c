@@ -35,9 +35,9 @@ mask(UeSlice text, bool *is_at_rest)
 	UeSlice masked = UE_SLICE("failed");
 	UeSlice again = UE_SLICE("failed too");
 
-	if (ue_mask_text(&arena, guard_place(&guard, text), &masked) != UE_OK ||
+	if (ue_mask_text(&arena, NULL, guard_place(&guard, text), &masked) != UE_OK ||
 		ue_arena_copy(&arena, masked, &masked) != UE_OK ||
-		ue_mask_text(&arena, guard_place(&guard, masked), &again) != UE_OK)
+		ue_mask_text(&arena, NULL, guard_place(&guard, masked), &again) != UE_OK)
 		*is_at_rest = false;
 	else
 		*is_at_rest = ue_slice_is_equal(masked, again);
@@ -70,7 +70,7 @@ test_innocent(void)
 		UeSlice masked = UE_SLICE("");
 
 		ue_arena_reset(&arena);
-		ok(ue_mask_text(&arena, placed, &masked) == UE_OK && masked.ptr == placed.ptr,
+		ok(ue_mask_text(&arena, NULL, placed, &masked) == UE_OK && masked.ptr == placed.ptr,
 		   "mask: untouched and not copied: %s", innocents[i]);
 		is_text(masked, text, "mask: untouched: %s", innocents[i]);
 	}
@@ -116,7 +116,7 @@ is_masked_json(const char *text, const char *expected)
 
 	ue_arena_reset(&arena);
 	ok(ue_json_parse(&arena, ue_slice_of(text), &root) == UE_OK &&
-		   ue_mask_json(&arena, root, &masked) == UE_OK,
+		   ue_mask_json(&arena, NULL, root, &masked) == UE_OK,
 	   "mask: JSON %s", text);
 	is_text(masked, ue_slice_of(expected), "mask: JSON %s is", text);
 	json = json_loadb(masked.ptr, masked.len, JSON_DECODE_ANY, NULL);
@@ -175,13 +175,13 @@ test_no_memory(void)
 			if (ue_arena_allocate(&small, 8000) == NULL)
 				break;
 		}
-		status = ue_mask_text(&small, ue_slice_of(text), &masked);
+		status = ue_mask_text(&small, NULL, ue_slice_of(text), &masked);
 		ok(status == UE_OK || (status == UE_NO_MEMORY &&
 							   ue_slice_is_equal(masked, UE_SLICE("untouched"))),
 		   "mask: allocation %ld fails", n);
 		if (ue_json_parse(&small, ue_slice_of(text), &root) == UE_OK)
 		{
-			status = ue_mask_json(&small, root, &json);
+			status = ue_mask_json(&small, NULL, root, &json);
 			ok(status == UE_OK || (status == UE_NO_MEMORY &&
 								   ue_slice_is_equal(json, UE_SLICE("untouched"))),
 			   "mask: allocation %ld fails, JSON", n);
@@ -205,7 +205,7 @@ measure(const char *unit, size_t len)
 		text[i] = unit[i % strlen(unit)];
 	ue_arena_reset(&arena);
 	(void) clock_gettime(CLOCK_MONOTONIC, &start);
-	if (ue_mask_text(&arena, slice, &masked) != UE_OK)
+	if (ue_mask_text(&arena, NULL, slice, &masked) != UE_OK)
 		abort();
 	(void) clock_gettime(CLOCK_MONOTONIC, &end);
 	free(text);
@@ -247,10 +247,10 @@ main(void)
 	test_idempotence();
 	test_no_memory();
 	test_hostile();
-	ok(ue_mask_text(&arena, (UeSlice){"x", (size_t) UE_LIMIT_MASK + 1}, &masked) ==
+	ok(ue_mask_text(&arena, NULL, (UeSlice){"x", (size_t) UE_LIMIT_MASK + 1}, &masked) ==
 		   UE_TOO_LARGE,
 	   "mask: the ceiling on a text");
-	ok(ue_mask_text(&arena, ue_slice_of(NULL), &masked) == UE_OK && masked.len == 0,
+	ok(ue_mask_text(&arena, NULL, ue_slice_of(NULL), &masked) == UE_OK && masked.len == 0,
 	   "mask: nothing");
 	ue_arena_free(&arena);
 	guard_free(&guard);

@@ -193,7 +193,7 @@ is_gone(UeArena *arena, UeSlice text, UeSlice secret)
 	size_t found;
 
 	ue_arena_reset(arena);
-	if (ue_mask_text(arena, text, &masked) != UE_OK)
+	if (ue_mask_text(arena, NULL, text, &masked) != UE_OK)
 		return false;
 	return !ue_slice_find(masked, secret, &found);
 }
