@@ -10,19 +10,48 @@
 #include "report.h"
 #include "utils/builtins.h"
 
+/* What they are called when they are wrong. */
+typedef struct Wording
+{
+	const char *one;
+	const char *many;
+	const char *hint;
+} Wording;
+
 typedef struct HeaderList
 {
+	const Wording *wording;
 	UeHeader *headers; /* room for UE_LIMIT_HEADERS */
 	size_t n;
 } HeaderList;
 
+static UeHeader *read_object(Jsonb *object, const Wording *wording, size_t *n_out);
 static void read_values(JsonbIterator **iterator, UeSlice name, HeaderList *list);
 static void append_header(HeaderList *list, UeSlice name, UeSlice value);
 static UeSlice slice_of(const JsonbValue *string);
-static void report_shape(const char *name) UE_NORETURN;
+static void report_shape(const Wording *wording, const char *name) UE_NORETURN;
 
 UeHeader *
 ue_headers_read(Jsonb *headers, size_t *n_out)
+{
+	static const Wording wording = {
+		"header", "headers",
+		"Write headers as {\"retry-after\": \"2\", \"set-cookie\": [\"a=1\", \"b=2\"]}."};
+
+	return read_object(headers, &wording, n_out);
+}
+
+UeHeader *
+ue_headers_read_tags(Jsonb *tags, size_t *n_out)
+{
+	static const Wording wording = {
+		"tag", "tags", "Write tags as {\"team\": \"search\", \"user\": \"alice\"}."};
+
+	return read_object(tags, &wording, n_out);
+}
+
+static UeHeader *
+read_object(Jsonb *object, const Wording *wording, size_t *n_out)
 {
 	HeaderList list;
 	JsonbIterator *iterator;
@@ -30,11 +59,12 @@ ue_headers_read(Jsonb *headers, size_t *n_out)
 	JsonbValue value;
 	UeSlice name;
 
-	if (!JB_ROOT_IS_OBJECT(headers))
-		report_shape(NULL);
+	if (!JB_ROOT_IS_OBJECT(object))
+		report_shape(wording, NULL);
+	list.wording = wording;
 	list.headers = palloc(sizeof(UeHeader) * UE_LIMIT_HEADERS);
 	list.n = 0;
-	iterator = JsonbIteratorInit(&headers->root);
+	iterator = JsonbIteratorInit(&object->root);
 	(void) JsonbIteratorNext(&iterator, &value, false); /* the object's beginning */
 	while ((token = JsonbIteratorNext(&iterator, &value, false)) == WJB_KEY)
 	{
@@ -59,15 +89,15 @@ read_values(JsonbIterator **iterator, UeSlice name, HeaderList *list)
 		return;
 	}
 	if (token != WJB_BEGIN_ARRAY)
-		report_shape(ue_report_excerpt(name));
+		report_shape(list->wording, ue_report_excerpt(name));
 	while ((token = JsonbIteratorNext(iterator, &value, false)) == WJB_ELEM)
 	{
 		if (value.type != jbvString)
-			report_shape(ue_report_excerpt(name));
+			report_shape(list->wording, ue_report_excerpt(name));
 		append_header(list, name, slice_of(&value));
 	}
 	if (token != WJB_END_ARRAY)
-		report_shape(ue_report_excerpt(name));
+		report_shape(list->wording, ue_report_excerpt(name));
 }
 
 static void
@@ -88,19 +118,17 @@ slice_of(const JsonbValue *string)
 	return slice;
 }
 
-/* name: of the header that is wrong; NULL when the whole is. */
+/* name: of the one that is wrong; NULL when the whole is. */
 static void
-report_shape(const char *name)
+report_shape(const Wording *wording, const char *name)
 {
 	ereport(
 		ERROR,
 		(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-		 name ? errmsg(
-					"value of header \"%s\" is neither a string nor an array of strings",
-					name)
-			  : errmsg("headers are not a JSON object"),
-		 errhint("Write headers as {\"retry-after\": \"2\", \"set-cookie\": [\"a=1\", "
-				 "\"b=2\"]}.")));
+		 name ? errmsg("value of %s \"%s\" is neither a string nor an array of strings",
+					   wording->one, name)
+			  : errmsg("%s are not a JSON object", wording->many),
+		 errhint("%s", wording->hint)));
 	pg_unreachable();
 }
 

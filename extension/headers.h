@@ -15,9 +15,11 @@
 /*
  * An object of name to value, or to an array of values, as headers; allocated in the
  * current context, pointing into headers.  Beyond UE_LIMIT_HEADERS they are checked but
- * left out.  SQLSTATE 22023 for any other shape.
+ * left out.  SQLSTATE 22023 for any other shape.  Tags look the same; only the words of
+ * the error differ.
  */
 extern UeHeader *ue_headers_read(Jsonb *headers, size_t *n_out);
+extern UeHeader *ue_headers_read_tags(Jsonb *tags, size_t *n_out);
 
 /* The opposite; names are taken to be different. */
 extern Datum ue_headers_build(const UeHeader *headers, size_t n_headers);

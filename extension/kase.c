@@ -8,9 +8,12 @@
 
 #include "access/xact.h"
 #include "datum.h"
+#include "headers.h"
 #include "report.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
+
+static bool read_bool(FunctionCallInfo fcinfo, int number);
 
 /* The names by number, for the hint; the last enumerator of each list stands below. */
 static const char *kind_name_at(int index);
@@ -20,11 +23,49 @@ static const char *credential_name_at(int index);
 static const char *class_name_at(int index);
 
 void
+ue_kase_read(FunctionCallInfo fcinfo, const UeKaseParameters *at, UeCase *kase)
+{
+	ue_kase_init(kase);
+	ue_kase_set_platform(kase, ue_datum_read_argument(fcinfo, at->platform));
+	ue_kase_set_status(kase, PG_ARGISNULL(at->status) ? 0 : PG_GETARG_INT32(at->status));
+	kase->response.body = ue_datum_read_argument(fcinfo, at->body);
+	if (!PG_ARGISNULL(at->headers))
+		kase->response.headers =
+			ue_headers_read(PG_GETARG_JSONB_P(at->headers), &kase->response.n_headers);
+	ue_kase_set_format(kase, ue_datum_read_argument(fcinfo, at->format));
+	ue_kase_set_kind(kase, ue_datum_read_argument(fcinfo, at->kind));
+	ue_kase_set_network(kase, ue_datum_read_argument(fcinfo, at->network_error));
+	ue_kase_set_credential(kase, ue_datum_read_argument(fcinfo, at->credential));
+	kase->is_stream = read_bool(fcinfo, at->stream);
+	kase->request_id = ue_datum_read_argument(fcinfo, at->request_id);
+	kase->model = ue_datum_read_argument(fcinfo, at->model);
+	if (!PG_ARGISNULL(at->at))
+		kase->response.now_ms = ue_datum_read_unix_ms(PG_GETARG_DATUM(at->at));
+	kase->accept_language = ue_datum_read_argument(fcinfo, at->accept_language);
+	kase->channel = ue_datum_read_argument(fcinfo, at->channel);
+	kase->route = ue_datum_read_argument(fcinfo, at->route);
+	ue_kase_set_attempt(kase,
+						PG_ARGISNULL(at->attempt) ? 1 : PG_GETARG_INT32(at->attempt));
+	kase->has_output = read_bool(fcinfo, at->has_output);
+	if (!PG_ARGISNULL(at->tags))
+		kase->tags = ue_headers_read_tags(PG_GETARG_JSONB_P(at->tags), &kase->n_tags);
+	kase->local_code = ue_datum_read_argument(fcinfo, at->local_code);
+	kase->local_message = ue_datum_read_argument(fcinfo, at->local_message);
+}
+
+static bool
+read_bool(FunctionCallInfo fcinfo, int number)
+{
+	return !PG_ARGISNULL(number) && PG_GETARG_BOOL(number);
+}
+
+void
 ue_kase_init(UeCase *kase)
 {
 	TimestampTz now = GetCurrentTransactionStartTimestamp();
 
 	memset(kase, 0, sizeof(*kase));
+	kase->attempt = 1;
 	kase->response.now_ms = ue_datum_read_unix_ms(TimestampTzGetDatum(now));
 }
 
@@ -79,6 +120,16 @@ ue_kase_set_credential(UeCase *kase, UeSlice name)
 							   UE_CREDENTIAL_OURS);
 }
 
+void
+ue_kase_set_attempt(UeCase *kase, int32 attempt)
+{
+	if (attempt < 0)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("attempt %d is out of range", attempt),
+						errhint("The first attempt of a request is 1.")));
+	kase->attempt = attempt == 0 ? 1 : attempt;
+}
+
 UeFormat
 ue_kase_find_format(UeSlice name)
 {
@@ -100,9 +151,9 @@ ue_kase_find_class(UeSlice name)
 }
 
 void
-ue_kase_decide(UeArena *arena, const UeCase *kase, UeVerdict *out)
+ue_kase_decide(UeArena *arena, const UePolicy *policy, const UeCase *kase, UeVerdict *out)
 {
-	UeStatus status = ue_decide_case(arena, NULL, kase, out);
+	UeStatus status = ue_decide_case(arena, policy, kase, out);
 
 	if (status == UE_INVALID_ARGUMENT && kase->kind == UE_KIND_LOCAL_ERROR)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),

@@ -2,7 +2,8 @@
 /*
  * sqlbatch.c: upstream_error_decide_batch(arrays), one call per loop turn of a sidecar.
  *
- * A null element is its field's default.  One wrong element fails the call: the sidecar
+ * A null element is its field's default, and so is a whole array of those that a sidecar of
+ * an earlier version does not send.  One wrong element fails the call: the sidecar
  * sends its cases again one by one.
  */
 #include "postgres.h"
@@ -39,9 +40,15 @@ typedef enum Field
 	FIELD_LOCAL_MESSAGE,
 	FIELD_AT,
 	FIELD_LANGUAGE,
+	FIELD_CHANNEL,
+	FIELD_ROUTE,
+	FIELD_ATTEMPT,
+	FIELD_OUTPUT,
+	FIELD_TAGS,
 } Field;
 
-#define N_FIELDS 15
+#define N_FIELDS		  20
+#define N_FIELDS_REQUIRED 15
 
 /* The parameters, in the order of the function and of Field. */
 static const struct
@@ -54,6 +61,8 @@ static const struct
 	{"formats", TEXTOID},		 {"credentials", TEXTOID}, {"streams", BOOLOID},
 	{"request_ids", TEXTOID},	 {"models", TEXTOID},	   {"local_codes", TEXTOID},
 	{"local_messages", TEXTOID}, {"ats", TIMESTAMPTZOID},  {"languages", TEXTOID},
+	{"channels", TEXTOID},		 {"routes", TEXTOID},	   {"attempts", INT4OID},
+	{"outputs", BOOLOID},		 {"tags", TEXTOID},
 };
 
 enum
@@ -68,6 +77,8 @@ enum
 	COLUMN_CODE,
 	COLUMN_RULE_ID,
 	COLUMN_RULE_VERSION,
+	COLUMN_COOLDOWN_S,
+	COLUMN_SKIP_MONITORING,
 	N_COLUMNS,
 };
 
@@ -75,11 +86,13 @@ typedef struct Batch
 {
 	int n;
 	Datum *values[N_FIELDS];
-	bool *nulls[N_FIELDS];
+	bool *nulls[N_FIELDS]; /* NULL: all of them are */
 } Batch;
 
 static void read_batch(FunctionCallInfo fcinfo, Batch *batch);
 static void read_case(UeArena *arena, const Batch *batch, int row, UeCase *kase);
+static UeHeader *read_lines(UeArena *arena, UeSlice lines, size_t *n_out);
+static bool is_null(const Batch *batch, Field field, int row);
 static UeSlice read_field(const Batch *batch, Field field, int row);
 static void set_columns(UeArena *arena, int row, const UeVerdict *verdict, Datum *values,
 						bool *nulls);
@@ -109,7 +122,7 @@ ue_sql_decide_batch(PG_FUNCTION_ARGS)
 	{
 		CHECK_FOR_INTERRUPTS();
 		read_case(&call.arena, &batch, row, &kase);
-		ue_kase_decide(&call.arena, &kase, &verdict);
+		ue_kase_decide(&call.arena, NULL, &kase, &verdict);
 		set_columns(&call.arena, row, &verdict, values, nulls);
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 		ue_arena_reset(&call.arena);
@@ -132,6 +145,11 @@ read_batch(FunctionCallInfo fcinfo, Batch *batch)
 		char alignment;
 		int n;
 
+		if (PG_ARGISNULL(field) && field >= N_FIELDS_REQUIRED)
+		{
+			batch->nulls[field] = NULL;
+			continue;
+		}
 		if (PG_ARGISNULL(field))
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -154,32 +172,51 @@ read_batch(FunctionCallInfo fcinfo, Batch *batch)
 static void
 read_case(UeArena *arena, const Batch *batch, int row, UeCase *kase)
 {
-	UeHeader *headers;
-	UeStatus status;
-
 	ue_kase_init(kase);
 	ue_kase_set_platform(kase, read_field(batch, FIELD_PLATFORM, row));
 	ue_kase_set_kind(kase, read_field(batch, FIELD_KIND, row));
 	ue_kase_set_network(kase, read_field(batch, FIELD_NETWORK_ERROR, row));
-	if (!batch->nulls[FIELD_STATUS][row])
+	if (!is_null(batch, FIELD_STATUS, row))
 		ue_kase_set_status(kase, DatumGetInt32(batch->values[FIELD_STATUS][row]));
-	status = ue_parse_header_block(arena, read_field(batch, FIELD_HEADERS, row), &headers,
-								   &kase->response.n_headers);
-	if (status != UE_OK)
-		ue_report(status);
-	kase->response.headers = headers;
+	kase->response.headers = read_lines(arena, read_field(batch, FIELD_HEADERS, row),
+										&kase->response.n_headers);
 	kase->response.body = read_field(batch, FIELD_BODY, row);
 	ue_kase_set_format(kase, read_field(batch, FIELD_FORMAT, row));
 	ue_kase_set_credential(kase, read_field(batch, FIELD_CREDENTIAL, row));
-	kase->is_stream = !batch->nulls[FIELD_STREAM][row] &&
+	kase->is_stream = !is_null(batch, FIELD_STREAM, row) &&
 					  DatumGetBool(batch->values[FIELD_STREAM][row]);
 	kase->request_id = read_field(batch, FIELD_REQUEST_ID, row);
 	kase->model = read_field(batch, FIELD_MODEL, row);
 	kase->local_code = read_field(batch, FIELD_LOCAL_CODE, row);
 	kase->local_message = read_field(batch, FIELD_LOCAL_MESSAGE, row);
 	kase->accept_language = read_field(batch, FIELD_LANGUAGE, row);
-	if (!batch->nulls[FIELD_AT][row])
+	if (!is_null(batch, FIELD_AT, row))
 		kase->response.now_ms = ue_datum_read_unix_ms(batch->values[FIELD_AT][row]);
+	kase->channel = read_field(batch, FIELD_CHANNEL, row);
+	kase->route = read_field(batch, FIELD_ROUTE, row);
+	if (!is_null(batch, FIELD_ATTEMPT, row))
+		ue_kase_set_attempt(kase, DatumGetInt32(batch->values[FIELD_ATTEMPT][row]));
+	kase->has_output = !is_null(batch, FIELD_OUTPUT, row) &&
+					   DatumGetBool(batch->values[FIELD_OUTPUT][row]);
+	kase->tags = read_lines(arena, read_field(batch, FIELD_TAGS, row), &kase->n_tags);
+}
+
+/* Headers and tags travel alike. */
+static UeHeader *
+read_lines(UeArena *arena, UeSlice lines, size_t *n_out)
+{
+	UeHeader *headers;
+	UeStatus status = ue_parse_header_block(arena, lines, &headers, n_out);
+
+	if (status != UE_OK)
+		ue_report(status);
+	return headers;
+}
+
+static bool
+is_null(const Batch *batch, Field field, int row)
+{
+	return batch->nulls[field] == NULL || batch->nulls[field][row];
 }
 
 /* A text or bytea; the empty slice when it is null. */
@@ -188,8 +225,8 @@ read_field(const Batch *batch, Field field, int row)
 {
 	UeSlice empty = {NULL, 0};
 
-	return batch->nulls[field][row] ? empty
-									: ue_datum_read_slice(batch->values[field][row]);
+	return is_null(batch, field, row) ? empty
+									  : ue_datum_read_slice(batch->values[field][row]);
 }
 
 static void
@@ -218,4 +255,7 @@ set_columns(UeArena *arena, int row, const UeVerdict *verdict, Datum *values, bo
 	nulls[COLUMN_RULE_ID] = verdict->rule_id == 0;
 	values[COLUMN_RULE_VERSION] = Int32GetDatum(verdict->rule_version);
 	nulls[COLUMN_RULE_VERSION] = verdict->rule_id == 0;
+	values[COLUMN_COOLDOWN_S] = Int32GetDatum(verdict->cooldown_s);
+	nulls[COLUMN_COOLDOWN_S] = verdict->action != UE_ACTION_COOLDOWN;
+	values[COLUMN_SKIP_MONITORING] = BoolGetDatum(verdict->is_unmonitored);
 }

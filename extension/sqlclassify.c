@@ -58,7 +58,7 @@ ue_sql_classify(PG_FUNCTION_ARGS)
 		elog(ERROR, "upstream_error_classify does not return a row");
 	read_case(fcinfo, &kase);
 	ue_callarena_init(&call, UE_LIMIT_CASE_MEMORY);
-	ue_kase_decide(&call.arena, &kase, &verdict);
+	ue_kase_decide(&call.arena, NULL, &kase, &verdict);
 	set_columns(&call.arena, &verdict, values, nulls);
 	row = heap_form_tuple(BlessTupleDesc(columns), values, nulls);
 	ue_callarena_free(&call);

@@ -13,22 +13,27 @@
 #include "kase.h"
 #include "report.h"
 
-/* Parameters, in the order of the function. */
-enum
-{
-	PARAM_PLATFORM = 0,
-	PARAM_STATUS,
-	PARAM_BODY,
-	PARAM_HEADERS,
-	PARAM_FORMAT,
-	PARAM_KIND,
-	PARAM_NETWORK_ERROR,
-	PARAM_CREDENTIAL,
-	PARAM_STREAM,
-	PARAM_REQUEST_ID,
-	PARAM_MODEL,
-	PARAM_AT,
-	PARAM_ACCEPT_LANGUAGE,
+static const UeKaseParameters parameters = {
+	.platform = 0,
+	.status = 1,
+	.body = 2,
+	.headers = 3,
+	.format = 4,
+	.kind = 5,
+	.network_error = 6,
+	.credential = 7,
+	.stream = 8,
+	.request_id = 9,
+	.model = 10,
+	.at = 11,
+	.accept_language = 12,
+	.channel = 13,
+	.route = 14,
+	.attempt = 15,
+	.has_output = 16,
+	.tags = 17,
+	.local_code = 18,
+	.local_message = 19,
 };
 
 /* Columns of upstream_error_verdict, in its order. */
@@ -51,10 +56,11 @@ enum
 	COLUMN_RETRYABLE,
 	COLUMN_RULE_ID,
 	COLUMN_RULE_VERSION,
+	COLUMN_COOLDOWN_S,
+	COLUMN_SKIP_MONITORING,
 	N_COLUMNS,
 };
 
-static void read_case(FunctionCallInfo fcinfo, UeCase *kase);
 static void set_columns(UeArena *arena, const UeVerdict *verdict, Datum *values,
 						bool *nulls);
 
@@ -73,37 +79,13 @@ ue_sql_decide(PG_FUNCTION_ARGS)
 
 	if (get_call_result_type(fcinfo, NULL, &columns) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "upstream_error_decide does not return a row");
-	read_case(fcinfo, &kase);
+	ue_kase_read(fcinfo, &parameters, &kase);
 	ue_callarena_init(&call, UE_LIMIT_CASE_MEMORY);
-	ue_kase_decide(&call.arena, &kase, &verdict);
+	ue_kase_decide(&call.arena, NULL, &kase, &verdict);
 	set_columns(&call.arena, &verdict, values, nulls);
 	row = heap_form_tuple(BlessTupleDesc(columns), values, nulls);
 	ue_callarena_free(&call);
 	PG_RETURN_DATUM(HeapTupleGetDatum(row));
-}
-
-/* A null parameter is its default. */
-static void
-read_case(FunctionCallInfo fcinfo, UeCase *kase)
-{
-	ue_kase_init(kase);
-	ue_kase_set_platform(kase, ue_datum_read_argument(fcinfo, PARAM_PLATFORM));
-	ue_kase_set_status(kase,
-					   PG_ARGISNULL(PARAM_STATUS) ? 0 : PG_GETARG_INT32(PARAM_STATUS));
-	kase->response.body = ue_datum_read_argument(fcinfo, PARAM_BODY);
-	if (!PG_ARGISNULL(PARAM_HEADERS))
-		kase->response.headers =
-			ue_headers_read(PG_GETARG_JSONB_P(PARAM_HEADERS), &kase->response.n_headers);
-	ue_kase_set_format(kase, ue_datum_read_argument(fcinfo, PARAM_FORMAT));
-	ue_kase_set_kind(kase, ue_datum_read_argument(fcinfo, PARAM_KIND));
-	ue_kase_set_network(kase, ue_datum_read_argument(fcinfo, PARAM_NETWORK_ERROR));
-	ue_kase_set_credential(kase, ue_datum_read_argument(fcinfo, PARAM_CREDENTIAL));
-	kase->is_stream = !PG_ARGISNULL(PARAM_STREAM) && PG_GETARG_BOOL(PARAM_STREAM);
-	kase->request_id = ue_datum_read_argument(fcinfo, PARAM_REQUEST_ID);
-	kase->model = ue_datum_read_argument(fcinfo, PARAM_MODEL);
-	if (!PG_ARGISNULL(PARAM_AT))
-		kase->response.now_ms = ue_datum_read_unix_ms(PG_GETARG_DATUM(PARAM_AT));
-	kase->accept_language = ue_datum_read_argument(fcinfo, PARAM_ACCEPT_LANGUAGE);
 }
 
 static void
@@ -141,4 +123,7 @@ set_columns(UeArena *arena, const UeVerdict *verdict, Datum *values, bool *nulls
 	nulls[COLUMN_RULE_ID] = verdict->rule_id == 0;
 	values[COLUMN_RULE_VERSION] = Int32GetDatum(verdict->rule_version);
 	nulls[COLUMN_RULE_VERSION] = verdict->rule_id == 0;
+	values[COLUMN_COOLDOWN_S] = Int32GetDatum(verdict->cooldown_s);
+	nulls[COLUMN_COOLDOWN_S] = verdict->action != UE_ACTION_COOLDOWN;
+	values[COLUMN_SKIP_MONITORING] = BoolGetDatum(verdict->is_unmonitored);
 }

@@ -112,3 +112,15 @@ SELECT upstream_error_render('openai', 500, 'internal', '');
 SELECT upstream_error_render('openai', 500, 'no_class', 'x');
 SELECT upstream_error_render('xml', 500, 'internal', 'x');
 SELECT upstream_error_render('openai', 500, 'internal', 'x', retry_after_s => 61);
+
+-- what else rules may look at, and the default of each
+SELECT upstream_error_decide('openai', 400, '{"error":{"message":"no"}}', at => '2026-01-01')
+	= upstream_error_decide('openai', 400, '{"error":{"message":"no"}}', at => '2026-01-01', channel => NULL, route => NULL, attempt => NULL, has_output => NULL, tags => NULL) AS same;
+SELECT code, response_status, rule_id, cooldown_s, skip_monitoring FROM upstream_error_decide('', NULL, NULL::text, kind => 'local_error', local_code => 'channel:no_available_key', local_message => 'all cooling down');
+SELECT ordinal, response_status, cooldown_s, skip_monitoring
+FROM upstream_error_decide_batch('{a}', '{http_error}', '{none}', '{500}', '{""}', '{""}', '{openai}', '{client}', '{f}', '{r}', '{m}', '{NULL}', '{NULL}', ARRAY[now()], '{NULL}',
+	'{main}', '{/v1/messages}', '{2}', '{t}', ARRAY[E'team: search\nuser: alice']);
+SELECT upstream_error_decide('openai', 500, '', attempt => -1);
+SELECT upstream_error_decide('openai', 500, '', tags => '["team"]');
+SELECT upstream_error_decide('openai', 500, '', tags => '{"team": 5}');
+SELECT * FROM upstream_error_decide_batch('{a}', '{http_error}', '{none}', '{500}', '{""}', '{""}', '{openai}', '{client}', '{f}', '{r}', '{m}', '{NULL}', '{NULL}', ARRAY[now()], '{NULL}', attempts => '{1,2}');

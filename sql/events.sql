@@ -21,7 +21,8 @@ ORDER BY indexrelid::regclass::text COLLATE "C";
 -- a dump keeps the events
 SELECT unnest(extconfig)::regclass AS dumped FROM pg_extension WHERE extname = 'upstream_errors' ORDER BY 1;
 
--- how each function behaves
+-- how each function behaves; unaligned, so that a new function is a new line and no more
+\a
 SELECT p.oid::regprocedure AS function, l.lanname AS language, p.provolatile AS volatile,
 	p.proisstrict AS strict, p.proparallel AS parallel, p.prosecdef AS definer,
 	array_to_string(p.proconfig, ' ') AS settings
@@ -30,7 +31,8 @@ JOIN pg_proc AS p ON p.oid = d.objid JOIN pg_language AS l ON l.oid = p.prolang
 WHERE d.refclassid = 'pg_extension'::regclass AND d.classid = 'pg_proc'::regclass
 	AND x.extname = 'upstream_errors'
 	AND p.proname <> 'upstream_error_record' -- 50 parameters
-ORDER BY 1::text COLLATE "C";
+ORDER BY p.oid::regprocedure::text COLLATE "C";
+\a
 
 -- nothing is left without a comment, and nothing is open to everybody
 SELECT pg_describe_object(d.classid, d.objid, d.objsubid) AS "without a comment"

@@ -54,45 +54,54 @@ CREATE TYPE upstream_error_verdict AS (
 	upstream_request_id text,
 	retryable bool,
 	rule_id bigint,
-	rule_version int
+	rule_version int,
+	cooldown_s int,
+	skip_monitoring bool
 );
-COMMENT ON TYPE upstream_error_verdict IS 'What to do about a failed attempt and the exact answer for the client: status, headers and body before the first byte, the frame inside an event stream. message and detail are masked.';
+COMMENT ON TYPE upstream_error_verdict IS 'What to do about a failed attempt and the exact answer for the client: status, headers and body before the first byte, the frame inside an event stream. message and detail are masked; rule_id is null where no rule decided, cooldown_s is given with action cooldown, skip_monitoring says that no event is to be recorded.';
 
 CREATE FUNCTION upstream_error_decide(
 	platform text, status int, body text, headers jsonb DEFAULT '{}',
 	format text DEFAULT 'openai', kind text DEFAULT 'http_error',
 	network_error text DEFAULT 'none', credential text DEFAULT 'client',
 	stream bool DEFAULT false, request_id text DEFAULT '', model text DEFAULT '',
-	at timestamptz DEFAULT now(), accept_language text DEFAULT ''
+	at timestamptz DEFAULT now(), accept_language text DEFAULT '',
+	channel text DEFAULT '', route text DEFAULT '', attempt int DEFAULT 1,
+	has_output bool DEFAULT false, tags jsonb DEFAULT '{}', local_code text DEFAULT NULL,
+	local_message text DEFAULT NULL
 ) RETURNS upstream_error_verdict
 AS 'MODULE_PATHNAME', 'ue_sql_decide'
 LANGUAGE C STABLE CALLED ON NULL INPUT PARALLEL SAFE;
-COMMENT ON FUNCTION upstream_error_decide(text, int, text, jsonb, text, text, text, text, bool, text, text, timestamptz, text) IS 'The verdict on a failed attempt, byte for byte what the sidecar answers; accept_language is the client''s header. Example: SELECT response_status, response_body FROM upstream_error_decide(''anthropic'', 529, ''{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}'', format => ''openai'');';
+COMMENT ON FUNCTION upstream_error_decide(text, int, text, jsonb, text, text, text, text, bool, text, text, timestamptz, text, text, text, int, bool, jsonb, text, text) IS 'The verdict on a failed attempt, byte for byte what the sidecar answers; accept_language is the client''s header, route the path it asked for, tags what is known of it; with kind local_error, local_code is a row of upstream_error_codes(). Example: SELECT response_status, response_body FROM upstream_error_decide(''anthropic'', 529, ''{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}'', format => ''openai'');';
 
 CREATE FUNCTION upstream_error_decide(
 	platform text, status int, body bytea, headers jsonb DEFAULT '{}',
 	format text DEFAULT 'openai', kind text DEFAULT 'http_error',
 	network_error text DEFAULT 'none', credential text DEFAULT 'client',
 	stream bool DEFAULT false, request_id text DEFAULT '', model text DEFAULT '',
-	at timestamptz DEFAULT now(), accept_language text DEFAULT ''
+	at timestamptz DEFAULT now(), accept_language text DEFAULT '',
+	channel text DEFAULT '', route text DEFAULT '', attempt int DEFAULT 1,
+	has_output bool DEFAULT false, tags jsonb DEFAULT '{}', local_code text DEFAULT NULL,
+	local_message text DEFAULT NULL
 ) RETURNS upstream_error_verdict
 AS 'MODULE_PATHNAME', 'ue_sql_decide'
 LANGUAGE C STABLE CALLED ON NULL INPUT PARALLEL SAFE;
-COMMENT ON FUNCTION upstream_error_decide(text, int, bytea, jsonb, text, text, text, text, bool, text, text, timestamptz, text) IS 'The same for a body that may not be valid text.';
+COMMENT ON FUNCTION upstream_error_decide(text, int, bytea, jsonb, text, text, text, text, bool, text, text, timestamptz, text, text, text, int, bool, jsonb, text, text) IS 'The same for a body that may not be valid text.';
 
 CREATE FUNCTION upstream_error_decide_batch(
 	platforms text[], kinds text[], network_errors text[], statuses int[], headers text[],
 	bodies bytea[], formats text[], credentials text[], streams bool[], request_ids text[],
 	models text[], local_codes text[], local_messages text[], ats timestamptz[],
-	languages text[]
+	languages text[], channels text[] DEFAULT NULL, routes text[] DEFAULT NULL,
+	attempts int[] DEFAULT NULL, outputs bool[] DEFAULT NULL, tags text[] DEFAULT NULL
 ) RETURNS TABLE (
 	ordinal int, action text, response_status int, response_headers text,
 	response_body bytea, response_frame bytea, class text, code text,
-	rule_id bigint, rule_version int
+	rule_id bigint, rule_version int, cooldown_s int, skip_monitoring bool
 )
 AS 'MODULE_PATHNAME', 'ue_sql_decide_batch'
 LANGUAGE C STABLE CALLED ON NULL INPUT PARALLEL SAFE ROWS 32;
-COMMENT ON FUNCTION upstream_error_decide_batch IS 'Verdicts on many failed attempts at once, one array per field, headers as lines "name: value"; one row per element in their order. For the sidecar.';
+COMMENT ON FUNCTION upstream_error_decide_batch IS 'Verdicts on many failed attempts at once, one array per field, headers and tags as lines "name: value"; the last five arrays may be left out. One row per element in their order. For the sidecar.';
 
 CREATE FUNCTION upstream_error_render(
 	format text, status int, class text, message text, type text DEFAULT NULL,
