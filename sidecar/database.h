@@ -3,8 +3,8 @@
  * database.h: one connection to Postgres that never blocks and always comes back.
  *
  * Serves a worker's epoll loop and the shipper's poll() alike: the owner waits for fd,
- * events and due time, and calls ue_database_step when any of them is there.  database.c
- * is the only file that includes <libpq-fe.h>.
+ * events and due time, and calls ue_database_step when any of them is there.  Only
+ * database*.c include <libpq-fe.h>.
  *
  * A connection is ready once the extension's schema is known and all statements are
  * prepared.  Queries go out in pipeline mode, each with a sync of its own, so that one that
@@ -24,7 +24,7 @@
 
 typedef struct UeDatabase UeDatabase;
 
-/* sql holds one %s for the extension's schema, quoted.  types are array OIDs, see
+/* sql may hold one %s for the extension's schema, quoted.  types are array OIDs, see
  * ue_database_array_oid. */
 typedef struct UeStatement
 {
@@ -52,6 +52,8 @@ typedef struct UeDatabaseHandler
 	void (*on_result)(void *context, void *query, const UeDatabaseResult *result);
 	/* Before the descriptor is closed.  Queries without a result will get none. */
 	void (*on_lost)(void *context);
+	/* What another session said on a channel that this one listens to; may be NULL. */
+	void (*on_notify)(void *context, const char *payload);
 } UeDatabaseHandler;
 
 typedef struct UeDatabaseOptions

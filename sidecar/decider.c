@@ -85,7 +85,11 @@ static void finish_decision(UeDecision *decision, bool is_from_postgres);
 static void finish_queue(UeDecider *decider);
 static void finish_batch(Batch *batch);
 
-static const UeDatabaseHandler handler = {on_ready, on_result, on_lost};
+static const UeDatabaseHandler handler = {
+	.on_ready = on_ready,
+	.on_result = on_result,
+	.on_lost = on_lost,
+};
 
 UeDecider *
 ue_decider_new(UeLoop *loop, const UeDeciderOptions *options)

@@ -102,7 +102,11 @@ static void retry_later(UeShipper *shipper, const char *sqlstate, const char *re
 static int64_t read_monotonic_ms(void);
 static int64_t read_clock_us(void);
 
-static const UeDatabaseHandler handler = {on_ready, on_result, on_lost};
+static const UeDatabaseHandler handler = {
+	.on_ready = on_ready,
+	.on_result = on_result,
+	.on_lost = on_lost,
+};
 
 static const UeStatement maintain_statement = {
 	.name = "upstream_error_maintain",
