@@ -44,6 +44,9 @@
  * are below 1 MiB; this is 50 times that. */
 #define UE_LIMIT_POLICY_MEMORY ((size_t) 64 * 1024 * 1024)
 
+/* Texts in one column of a rule or channel; sub2api's users list fewer than 100. */
+#define UE_LIMIT_LIST 1000
+
 /* SPEC 1.3: a text column's ceiling that the mask works on at a time. */
 #define UE_LIMIT_MASK (1024 * 1024 * 1024)
 
