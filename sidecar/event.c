@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "core/fingerprint.h"
 #include "core/mask.h"
 
 #define COLUMN(name, type)                                                               \
@@ -130,6 +131,10 @@ ue_event_apply_verdict(UeEvent *event, const UeCase *kase, const UeVerdict *verd
 	event->truncated = verdict->is_truncated;
 	event->original_bytes = verdict->original_bytes;
 	event->mask_version = verdict->mask_version;
+	event->fingerprint = ue_fingerprint_build(
+		event->platform, event->class,
+		event->error_code.len > 0 ? event->error_code : event->code, event->message);
+	event->fingerprint_version = UE_FINGERPRINT_VERSION;
 	if (verdict->rule_id != 0)
 	{
 		event->rule_id = verdict->rule_id;

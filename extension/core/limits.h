@@ -50,4 +50,12 @@
 /* SPEC 1.3: a text column's ceiling that the mask works on at a time. */
 #define UE_LIMIT_MASK (1024 * 1024 * 1024)
 
+/* What a fingerprint looks at of a message, its values taken out: two sentences say which
+ * fault it is; what follows is advice. */
+#define UE_LIMIT_FINGERPRINT 512
+
+/* A longer word is no word of a language, and a longer quotation no value but a text. */
+#define UE_LIMIT_FINGERPRINT_WORD   64
+#define UE_LIMIT_FINGERPRINT_QUOTED 256
+
 #endif

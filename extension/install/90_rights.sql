@@ -35,7 +35,8 @@ BEGIN
 			CASE
 				WHEN p.proname IN ('upstream_error_record', 'upstream_error_decide_batch',
 					'upstream_error_maintain') THEN 'upstream_errors_writer'
-				WHEN p.proname = 'upstream_error_create_roles' OR p.proname LIKE 'upstream\_error\_scrub%' THEN 'upstream_errors_admin'
+				WHEN p.proname = 'upstream_error_create_roles' OR p.proname LIKE 'upstream\_error\_scrub%'
+					OR p.proname IN ('upstream_error_fingerprint_again', 'upstream_error_fingerprint_history') THEN 'upstream_errors_admin'
 				ELSE 'upstream_errors_reader'
 			END AS grantee
 		FROM pg_depend AS d
@@ -74,3 +75,4 @@ ALTER TABLE upstream_error_events_default OWNER TO @extowner@;
 ALTER FUNCTION upstream_error_record OWNER TO @extowner@;
 ALTER FUNCTION upstream_error_maintain() OWNER TO @extowner@;
 ALTER FUNCTION upstream_error_scrub(timestamptz, timestamptz, bool) OWNER TO @extowner@;
+ALTER FUNCTION upstream_error_fingerprint_again(timestamptz, timestamptz, bool) OWNER TO @extowner@;

@@ -20,6 +20,7 @@
 
 #include "core/buf.h"
 #include "core/decide.h"
+#include "core/fingerprint.h"
 #include "core/mask.h"
 #include "libc_allocator.h"
 
@@ -224,6 +225,13 @@ mask_once(Work *self)
 	return masked.len;
 }
 
+static size_t
+fingerprint_once(Work *self)
+{
+	return (size_t) ue_fingerprint_build(UE_SLICE("openai"), UE_SLICE("rate_limit"),
+										 UE_SLICE("rate_limit_exceeded"), self->text);
+}
+
 /* Replaces every match by "***", into a buffer of the arena. */
 static UeSlice
 mask_naively(Work *self, UeSlice text)
@@ -410,6 +418,25 @@ bench_core_path(UeArena *arena, const Naive *naive)
 	printf("must: 2 KB in %.0f us, with 1,000 rules matched\n", GOAL_CORE_US);
 }
 
+/* A part of what an event costs, beside the whole of what deciding it does. */
+static void
+bench_fingerprint(UeArena *arena)
+{
+	Work works[] = {
+		{.work = fingerprint_once, .text = make_text(subjects[0].unit, 300), .arena = arena},
+		{.work = fingerprint_once, .text = make_text(subjects[0].unit, 2048), .arena = arena},
+	};
+
+	measure(works, N_ROWS(works));
+	printf("\nfingerprint                      us\n");
+	for (size_t i = 0; i < N_ROWS(works); i++)
+	{
+		printf("%6.1f KB message          %10.2f\n", (double) works[i].text.len / 1024,
+			   find_median(&works[i]) / 1e3);
+		free((char *) works[i].text.ptr);
+	}
+}
+
 static void
 compile_naive(Naive *naive)
 {
@@ -434,6 +461,7 @@ main(void)
 	ue_arena_init(&arena, &libc_allocator, CEILING);
 	compile_naive(&naive);
 	bench_core_path(&arena, &naive);
+	bench_fingerprint(&arena);
 	bench_mask(&arena, &naive, 65536);
 	bench_mask(&arena, &naive, 1048576);
 	printf("must: %.0f MB/s on bodies, %.0f times the clean cost per byte on the rest\n",

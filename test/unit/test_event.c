@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/fingerprint.h"
 #include "event.h"
 #include "heap.h"
 #include "tap.h"
@@ -233,6 +234,11 @@ check_verdict(void)
 	ok(ue_slice_is_equal(event.error_code, UE_SLICE("rate_limit_exceeded")) &&
 		   ue_slice_is_equal(event.message, UE_SLICE("slow down")) && event.code.len > 0,
 	   "the upstream's words and our code are in it");
+	ok(event.fingerprint_version == UE_FINGERPRINT_VERSION &&
+		   event.fingerprint ==
+			   ue_fingerprint_build(UE_SLICE("openai"), UE_SLICE("rate_limit"),
+									UE_SLICE("rate_limit_exceeded"), UE_SLICE("slow down")),
+	   "its fingerprint is of the row's own columns, so that SQL finds the same");
 }
 
 int
