@@ -326,35 +326,93 @@ unwrap_array(const UeJson *root)
 	return root;
 }
 
-UeStatus
-ue_decide_case(UeArena *arena, const UePolicy *policy, const UeCase *kase, UeVerdict *out)
+/*
+ * The fault, as it is classified and blamed, and the tree that it was read from.
+ */
+static UeStatus
+read_fault(UeArena *arena, const UeCase *kase, UeFault *fault, const UeJson **root,
+		   bool *is_whole_body)
 {
-	UeVerdict verdict = {.action = UE_ACTION_ANSWER,
-						 .mask_version = ue_mask_version(NULL)};
-	UeAnswer answer = {.status = 0};
 	const UeCode *local_code = NULL;
-	const UeJson *root = NULL;
-	UeDecideTexts texts = {{NULL, 0}, {NULL, 0}};
 	UeStatus status;
-	bool is_whole_body;
 
-	(void) policy;
 	if (kase->kind == UE_KIND_LOCAL_ERROR)
 	{
 		local_code = ue_catalog_find(kase->local_code);
 		if (local_code == NULL)
 			return UE_INVALID_ARGUMENT;
 	}
-	status = ue_parse_response_tree(arena, &kase->response, &verdict.fault, &root,
-									&is_whole_body);
+	status = ue_parse_response_tree(arena, &kase->response, fault, root, is_whole_body);
 	if (status != UE_OK)
 		return status;
-	root = unwrap_array(root);
-	ue_classify_fault(&verdict.fault, kase->response.platform, kase->kind, kase->network,
+	*root = unwrap_array(*root);
+	ue_classify_fault(fault, kase->response.platform, kase->kind, kase->network,
 					  local_code);
-	if (is_our_credential_refused(kase, &verdict.fault))
-		blame_operator(&verdict.fault);
+	if (is_our_credential_refused(kase, fault))
+		blame_operator(fault);
+	return UE_OK;
+}
 
+/* Rules search the texts as they came, but a text of a rule can match only what is text. */
+static UeStatus
+build_facts(UeArena *arena, const UeCase *kase, const UeFault *fault, UeRuleFacts *out)
+{
+	UeRuleFacts facts = {
+		.platform = kase->response.platform,
+		.status = fault->effective_status,
+		.kind = kase->kind,
+		.class = fault->class,
+		.code = fault->catalog_code->name,
+		.error_type = fault->type,
+		.error_code = fault->code,
+		.model = kase->model,
+		.channel = kase->channel,
+		.route = kase->route,
+		.format = kase->format,
+		.tags = kase->tags,
+		.n_tags = kase->n_tags,
+		.attempt = kase->attempt > 0 ? kase->attempt : 1,
+		.has_output = kase->has_output,
+	};
+	UeStatus status = ue_utf8_clean(arena, fault->message, &facts.message);
+
+	if (status == UE_OK)
+		status = ue_utf8_clean(
+			arena, ue_slice_sub(kase->response.body, 0, UE_LIMIT_BODY), &facts.body);
+	if (status == UE_OK)
+		*out = facts;
+	return status;
+}
+
+UeStatus
+ue_decide_facts(UeArena *arena, const UeCase *kase, UeRuleFacts *out)
+{
+	UeFault *fault = ue_arena_allocate_zero(arena, sizeof(UeFault));
+	const UeJson *root;
+	bool is_whole_body;
+	UeStatus status;
+
+	if (fault == NULL)
+		return UE_NO_MEMORY;
+	status = read_fault(arena, kase, fault, &root, &is_whole_body);
+	return status == UE_OK ? build_facts(arena, kase, fault, out) : status;
+}
+
+UeStatus
+ue_decide_case(UeArena *arena, const UePolicy *policy, const UeCase *kase, UeVerdict *out)
+{
+	UeVerdict verdict = {.action = UE_ACTION_ANSWER,
+						 .mask_version = ue_mask_version(NULL)};
+	UeAnswer answer = {.status = 0};
+	const UeJson *root = NULL;
+	UeDecideTexts texts = {{NULL, 0}, {NULL, 0}};
+	UeStatus status;
+	bool is_whole_body;
+
+	(void) policy;
+	status = read_fault(arena, kase, &verdict.fault, &root, &is_whole_body);
+	if (status != UE_OK)
+		return status;
 	status = ue_decide_texts(arena, kase, root, is_whole_body, &verdict, &texts);
 	if (status == UE_OK)
 		status = build_answer(arena, kase, &verdict, root, &texts, &answer);

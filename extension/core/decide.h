@@ -66,4 +66,11 @@ typedef struct UeVerdict
 extern UeStatus ue_decide_case(UeArena *arena, const UePolicy *policy, const UeCase *kase,
 							   UeVerdict *out) UE_MUST_CHECK;
 
+/*
+ * What the rules look at in that case, for explain: the same facts that ue_decide_case
+ * matches with.  They point into the case and the arena.  Status as above.
+ */
+extern UeStatus ue_decide_facts(UeArena *arena, const UeCase *kase,
+								UeRuleFacts *out) UE_MUST_CHECK;
+
 #endif
