@@ -9,33 +9,6 @@
 /* Whoever waits longer than this between two attempts might as well answer. */
 #define SHIFT_MAX 20
 
-/* All that may pass by itself; after total_timeout there is no time left. */
-#define DEFAULT_NETWORKS                                                                 \
-	(BIT(UE_NETWORK_DNS) | BIT(UE_NETWORK_CONNECT) | BIT(UE_NETWORK_CONNECT_TIMEOUT) |   \
-	 BIT(UE_NETWORK_TLS) | BIT(UE_NETWORK_RESET) | BIT(UE_NETWORK_SEND) |                \
-	 BIT(UE_NETWORK_FIRST_BYTE_TIMEOUT) | BIT(UE_NETWORK_IDLE_TIMEOUT) |                 \
-	 BIT(UE_NETWORK_TRUNCATED) | BIT(UE_NETWORK_PROTOCOL) | BIT(UE_NETWORK_PROXY))
-
-static const UeSlice default_stop_codes[] = {
-	UE_SLICE_INIT("bad_response_body"), /* new-api: check 9 of shouldRetry */
-};
-
-const UeRetryPolicy ue_retry_default = {
-	.max_attempts = 3,
-	.max_channel_attempts = 2,
-	/* 100-199,300-399,401-407,409-499,500-503,505-523,525-599: new-api's
-	 * AutomaticRetryStatusCodes as bits; a test holds them against the text */
-	.retry_statuses = {{UINT64_C(0xffffffffffffffff), UINT64_C(0x0000000fffffffff),
-						UINT64_C(0x0000000000000000), UINT64_C(0xffffffffffffff00),
-						UINT64_C(0xffefefffffffffff), UINT64_C(0xffffffffffffffff),
-						UINT64_C(0xfffffeffffefffff), UINT64_C(0x000fffffffffffff)}},
-	.retry_networks = DEFAULT_NETWORKS,
-	.stop_codes = {default_stop_codes, 1},
-	.backoff_ms = 500,
-	.backoff_max_ms = 8000,
-	.hint_max_ms = 8000,
-};
-
 static const char *const reason_names[UE_STEP_REASON_COUNT] = {
 	[UE_STEP_OUTPUT] = "output",
 	[UE_STEP_CLIENT_GONE] = "client_gone",
@@ -76,7 +49,7 @@ ue_step_reason_name(UeStepReason reason)
 }
 
 static bool
-is_listed(UeRuleList list, UeSlice name)
+is_listed(UeRecordList list, UeSlice name)
 {
 	for (size_t i = 0; i < list.n; i++)
 		if (ue_slice_is_equal(list.items[i], name))

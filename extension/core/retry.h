@@ -4,8 +4,8 @@
  *
  * The order of the questions is new-api's (relay/controller shouldRetry) with what it
  * lacks: nothing after output, rules that say so, request faults, the upstream's own hint,
- * deadlines, a budget against storms.  Every number is the policy's, a row in SQL; the
- * defaults below reproduce new-api's.
+ * deadlines, a budget against storms.  Every number is the policy's, a row in SQL whose
+ * defaults reproduce new-api's; routing.h.
  *
  * Pure: time and chance come in, the step and its reason go out.
  */
@@ -13,28 +13,7 @@
 #define UE_CORE_RETRY_H
 
 #include "core/decide.h"
-#include "core/statuses.h"
-
-typedef struct UeRetryPolicy
-{
-	int32_t max_attempts;		  /* of a request altogether, the first counted */
-	int32_t max_channel_attempts; /* on one channel, when no other is left */
-	UeStatuses retry_statuses;	  /* of HTTP answers */
-	uint32_t retry_networks;	  /* bits by UeNetwork */
-	uint32_t retry_classes;		  /* bits by UeClass: again, whatever the status */
-	uint32_t stop_classes;		  /* never again, whatever the status */
-	UeRuleList stop_codes;		  /* of our catalogue: never again */
-	bool is_request_fault_retried;
-	int64_t backoff_ms; /* full jitter: 0 to backoff_ms * 2^(n-1) before attempt n+1 */
-	int64_t backoff_max_ms;	  /* on the same channel */
-	int64_t failover_wait_ms; /* before another channel is asked; jittered */
-	int64_t
-		hint_max_ms; /* a longer hint for the channel we would ask again: answer now */
-	int64_t total_timeout_ms; /* from the request on; 0: none */
-} UeRetryPolicy;
-
-/* new-api's defaults, see retry.c for each. */
-extern const UeRetryPolicy ue_retry_default;
+#include "core/routing.h"
 
 typedef enum UeStepKind
 {

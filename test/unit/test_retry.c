@@ -3,7 +3,6 @@
  * test_retry.c: whether a failed attempt is made again.
  */
 #include "core/retry.h"
-#include "libc_allocator.h"
 #include "tap.h"
 
 /* The questions in their order: each row changes one answer of a fault worth retrying. */
@@ -267,23 +266,6 @@ decide(const Change *change, uint32_t random)
 	return step;
 }
 
-static void
-test_defaults(void)
-{
-	UeSlice text = UE_SLICE("100-199,300-399,401-407,409-499,500-503,505-523,525-599");
-	UeStatuses set;
-	UeSlice bad;
-	UeArena arena;
-
-	ue_arena_init(&arena, &libc_allocator, 4096);
-	ok(ue_statuses_parse(&arena, text, &set, &bad) == UE_OK, "new-api's default is read");
-	for (int status = 90; status <= 610; status++)
-		if (ue_statuses_has(&set, status) !=
-			ue_statuses_has(&ue_retry_default.retry_statuses, status))
-			ok(false, "the default statuses are new-api's: %d", status);
-	ue_arena_free(&arena);
-}
-
 /* Full jitter: anything between nothing and the bound, and the bound doubles. */
 static void
 test_waits(void)
@@ -370,7 +352,6 @@ main(void)
 		   "%s: %s, for %s", changes[i].claim, ue_step_kind_name(step.kind),
 		   ue_step_reason_name(step.reason));
 	}
-	test_defaults();
 	test_waits();
 	test_budget();
 	for (int reason = 0; reason < UE_STEP_REASON_COUNT; reason++)
