@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * health_store.h: the health of all channels, one for the process.
+ *
+ * Workers ask and tell; the policy keeper merges what other sidecars and the database say.
+ * There is an entry for each channel and model that ever failed, and one, with an empty
+ * model, for the channel as a whole.  Any thread.
+ */
+#ifndef UE_HEALTH_STORE_H
+#define UE_HEALTH_STORE_H
+
+#include "core/health.h"
+#include "core/limits.h"
+#include "core/slice.h"
+
+typedef struct UeHealthStore UeHealthStore;
+
+/* A change of state, for a row and for the other sidecars. */
+typedef struct UeHealthChange
+{
+	int64_t channel_id;
+	char model[UE_LIMIT_TOKEN + 1]; /* empty: the channel as a whole */
+	UeHealthState from;
+	UeHealthState to;
+	int64_t until_ms; /* Unix; 0: none */
+	int32_t level;
+} UeHealthChange;
+
+/* Why nobody can be asked, for the client. */
+typedef struct UeHealthPause
+{
+	UeHealthState state;
+	int64_t until_ms; /* 0: no end */
+	char reason[256]; /* the last fault's message, masked; may be empty */
+} UeHealthPause;
+
+extern UeHealthStore *ue_health_store_new(void); /* NULL on exhaustion */
+extern void ue_health_store_free(UeHealthStore *store);
+
+/* Whether a request for the model may go to the channel now. */
+extern bool ue_health_store_is_usable(UeHealthStore *store, int64_t channel_id,
+									  UeSlice model, int64_t now_ms);
+
+/*
+ * The same, and the request goes there: of one that is half open it is the probe.  False:
+ * another request was quicker.
+ */
+extern bool ue_health_store_take(UeHealthStore *store, int64_t channel_id, UeSlice model,
+								 int64_t now_ms, int64_t patience_ms);
+
+/*
+ * What became of a request that was sent there.  An empty model: the channel as a whole.
+ * reason is kept for UeHealthPause.  True and *change: there is one to tell.
+ */
+extern bool ue_health_store_fail(UeHealthStore *store, int64_t channel_id, UeSlice model,
+								 const UeHealthRule *rule, int64_t now_ms,
+								 int64_t hint_ms, UeSlice reason, UeHealthChange *change);
+
+/* Both of the channel and of its model; returns how many of changes[2] there are. */
+extern int ue_health_store_succeed(UeHealthStore *store, int64_t channel_id,
+								   UeSlice model, UeHealthChange *changes);
+
+/* It told nothing about the channel: a probe makes room for another. */
+extern void ue_health_store_abandon(UeHealthStore *store, int64_t channel_id,
+									UeSlice model);
+
+/* From the database; no change to tell. */
+extern void ue_health_store_merge(UeHealthStore *store, const UeHealthChange *change,
+								  UeSlice reason);
+
+/* An operator cleared it: the model, or with an empty one the channel and all its models. */
+extern void ue_health_store_clear(UeHealthStore *store, int64_t channel_id,
+								  UeSlice model);
+
+/* The graver pause of the channel and of its model; false: usable. */
+extern bool ue_health_store_find_pause(UeHealthStore *store, int64_t channel_id,
+									   UeSlice model, int64_t now_ms, UeHealthPause *out);
+
+#endif

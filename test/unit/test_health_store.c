@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * test_health_store.c: the health of many channels, from many threads.
+ */
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "health_store.h"
+#include "tap.h"
+
+#define NOW		INT64_C(1795000000000)
+#define THREADS 8
+
+static const UeHealthRule minute = {.threshold = 1,
+									.duration_s = 60,
+									.base_s = 1,
+									.max_s = 3600};
+static const UeHealthRule for_good = {.threshold = 1,
+									  .is_disabling = true,
+									  .max_s = 3600};
+static const UeSlice none = {NULL, 0};
+
+static void
+test_scopes(void)
+{
+	UeHealthStore *store = ue_health_store_new();
+	UeHealthChange change;
+	UeHealthChange changes[2];
+	UeHealthPause pause;
+
+	ok(ue_health_store_is_usable(store, 1, UE_SLICE("gpt"), NOW) &&
+		   !ue_health_store_find_pause(store, 1, UE_SLICE("gpt"), NOW, &pause),
+	   "what never failed is usable");
+	ok(ue_health_store_fail(store, 1, UE_SLICE("gpt"), &minute, NOW, -1,
+							UE_SLICE("slow down"), &change) &&
+		   change.channel_id == 1 && strcmp(change.model, "gpt") == 0 &&
+		   change.from == UE_HEALTH_HEALTHY && change.to == UE_HEALTH_COOLING &&
+		   change.until_ms == NOW + 60000 && change.level == 1,
+	   "a failure is told");
+	ok(!ue_health_store_is_usable(store, 1, UE_SLICE("gpt"), NOW) &&
+		   ue_health_store_is_usable(store, 1, UE_SLICE("o4"), NOW) &&
+		   ue_health_store_is_usable(store, 2, UE_SLICE("gpt"), NOW) &&
+		   ue_health_store_is_usable(store, 1, none, NOW),
+	   "no other model, no other channel");
+	(void) ue_health_store_fail(store, 1, none, &for_good, NOW, -1, UE_SLICE("no credit"),
+								&change);
+	ok(!ue_health_store_is_usable(store, 1, UE_SLICE("o4"), NOW) &&
+		   change.model[0] == '\0',
+	   "a channel takes its models along");
+	ok(ue_health_store_find_pause(store, 1, UE_SLICE("gpt"), NOW, &pause) &&
+		   pause.state == UE_HEALTH_DISABLED && pause.until_ms == 0 &&
+		   strcmp(pause.reason, "no credit") == 0,
+	   "the graver pause is told, and why");
+	ok(ue_health_store_succeed(store, 1, UE_SLICE("gpt"), changes) == 2 &&
+		   changes[0].to == UE_HEALTH_HEALTHY && changes[1].from == UE_HEALTH_COOLING &&
+		   ue_health_store_is_usable(store, 1, UE_SLICE("gpt"), NOW),
+	   "a success heals both");
+	ok(ue_health_store_succeed(store, 1, UE_SLICE("gpt"), changes) == 0 &&
+		   ue_health_store_succeed(store, 7, none, changes) == 0,
+	   "once");
+	ue_health_store_free(store);
+	ue_health_store_free(NULL);
+}
+
+static void
+test_others(void)
+{
+	UeHealthStore *store = ue_health_store_new();
+	UeHealthChange told = {.channel_id = 5,
+						   .model = "gpt",
+						   .to = UE_HEALTH_COOLING,
+						   .until_ms = NOW + 1000,
+						   .level = 2};
+	UeHealthPause pause;
+
+	ue_health_store_merge(store, &told, UE_SLICE("seen elsewhere"));
+	ok(ue_health_store_find_pause(store, 5, UE_SLICE("gpt"), NOW, &pause) &&
+		   strcmp(pause.reason, "seen elsewhere") == 0,
+	   "what another sidecar saw holds here");
+	ok(ue_health_store_take(store, 5, UE_SLICE("gpt"), NOW + 1000, 500) &&
+		   !ue_health_store_take(store, 5, UE_SLICE("gpt"), NOW + 1000, 500) &&
+		   ue_health_store_take(store, 5, UE_SLICE("gpt"), NOW + 1500, 500),
+	   "half open: one probe at a time");
+	ue_health_store_abandon(store, 5, UE_SLICE("gpt"));
+	ok(ue_health_store_take(store, 5, UE_SLICE("gpt"), NOW + 1501, 500),
+	   "one that told nothing makes room");
+	told.to = UE_HEALTH_HEALTHY;
+	ue_health_store_merge(store, &told, none);
+	ok(ue_health_store_take(store, 5, UE_SLICE("gpt"), NOW, 500), "healed elsewhere too");
+	told.to = UE_HEALTH_DISABLED;
+	told.until_ms = 0;
+	ue_health_store_merge(store, &told, none);
+	ue_health_store_clear(store, 5, UE_SLICE("o4"));
+	ok(!ue_health_store_is_usable(store, 5, UE_SLICE("gpt"), NOW),
+	   "clearing another model is no help");
+	ue_health_store_clear(store, 5, none);
+	ok(ue_health_store_is_usable(store, 5, UE_SLICE("gpt"), NOW),
+	   "clearing the channel is");
+	ue_health_store_free(store);
+}
+
+static void
+test_long_texts(void)
+{
+	UeHealthStore *store = ue_health_store_new();
+	char model[4096];
+	char reason[1024];
+	UeHealthChange change;
+	UeHealthPause pause;
+
+	memset(model, 'm', sizeof(model));
+	for (size_t i = 0; i + 1 < sizeof(reason); i += 2)
+		memcpy(reason + i, "\xc3\xa9", 2);
+	ok(ue_health_store_fail(store, 1, (UeSlice){model, sizeof(model)}, &minute, NOW, -1,
+							(UeSlice){reason, sizeof(reason)}, &change) &&
+		   strlen(change.model) == UE_LIMIT_TOKEN,
+	   "a long name is cut");
+	ok(ue_health_store_find_pause(store, 1, (UeSlice){model, sizeof(model)}, NOW,
+								  &pause) &&
+		   strlen(pause.reason) == 254,
+	   "a long reason is cut between two characters");
+	ue_health_store_free(store);
+}
+
+typedef struct Work
+{
+	UeHealthStore *store;
+	int n_taken;
+} Work;
+
+static void *
+take_many(void *context)
+{
+	Work *work = context;
+
+	for (int i = 0; i < 20000; i++)
+	{
+		char model[16];
+		UeHealthChange changes[2];
+
+		snprintf(model, sizeof(model), "m%d", i % 50);
+		if (ue_health_store_take(work->store, 9, UE_SLICE("probe"), NOW + 60000, 1000000))
+			work->n_taken++;
+		(void) ue_health_store_fail(work->store, i % 20, ue_slice_of(model), &minute,
+									NOW + i, -1, none, changes);
+		(void) ue_health_store_succeed(work->store, i % 20, ue_slice_of(model), changes);
+	}
+	return NULL;
+}
+
+static void
+test_threads(void)
+{
+	UeHealthStore *store = ue_health_store_new();
+	Work works[THREADS];
+	pthread_t threads[THREADS];
+	UeHealthChange change;
+	int n_taken = 0;
+
+	(void) ue_health_store_fail(store, 9, UE_SLICE("probe"), &minute, NOW, -1, none,
+								&change);
+	for (int i = 0; i < THREADS; i++)
+	{
+		works[i] = (Work){store, 0};
+		pthread_create(&threads[i], NULL, take_many, &works[i]);
+	}
+	for (int i = 0; i < THREADS; i++)
+	{
+		pthread_join(threads[i], NULL);
+		n_taken += works[i].n_taken;
+	}
+	ok(n_taken == 1, "of %d threads one has the probe", THREADS);
+	ue_health_store_free(store);
+}
+
+int
+main(void)
+{
+	test_scopes();
+	test_others();
+	test_long_texts();
+	test_threads();
+	return done_testing();
+}
