@@ -29,12 +29,24 @@ BEGIN
 	END LOOP;
 	GRANT SELECT ON @extschema@.upstream_error_events TO upstream_errors_reader;
 	GRANT SELECT, INSERT, UPDATE, DELETE ON @extschema@.upstream_error_events TO upstream_errors_admin;
+	GRANT SELECT ON @extschema@.upstream_error_changes, @extschema@.upstream_error_rules,
+		@extschema@.upstream_error_rule_tests, @extschema@.upstream_error_mask_patterns,
+		@extschema@.upstream_error_mask_hosts, @extschema@.upstream_error_messages,
+		@extschema@.upstream_error_settings, @extschema@.upstream_error_sidecars,
+		@extschema@.upstream_error_sidecar_status TO upstream_errors_reader;
+	GRANT INSERT, UPDATE, DELETE ON @extschema@.upstream_error_rules,
+		@extschema@.upstream_error_rule_tests, @extschema@.upstream_error_mask_patterns,
+		@extschema@.upstream_error_mask_hosts, @extschema@.upstream_error_messages,
+		@extschema@.upstream_error_settings TO upstream_errors_admin;
+	GRANT DELETE ON @extschema@.upstream_error_sidecars TO upstream_errors_admin;
+	GRANT USAGE ON SEQUENCE @extschema@.upstream_error_rules_id_seq TO upstream_errors_admin; -- for the import
 
 	FOR routine IN
 		SELECT p.oid::regprocedure AS signature,
 			CASE
 				WHEN p.proname IN ('upstream_error_record', 'upstream_error_decide_batch',
-					'upstream_error_maintain') THEN 'upstream_errors_writer'
+					'upstream_error_maintain', 'upstream_error_snapshot', 'upstream_error_generation',
+					'upstream_error_acknowledge') THEN 'upstream_errors_writer'
 				WHEN p.proname = 'upstream_error_create_roles' OR p.proname LIKE 'upstream\_error\_scrub%'
 					OR p.proname IN ('upstream_error_fingerprint_again', 'upstream_error_fingerprint_history') THEN 'upstream_errors_admin'
 				ELSE 'upstream_errors_reader'
@@ -43,7 +55,7 @@ BEGIN
 		JOIN pg_extension AS x ON x.oid = d.refobjid AND d.refclassid = 'pg_extension'::regclass
 		JOIN pg_proc AS p ON p.oid = d.objid AND d.classid = 'pg_proc'::regclass
 		WHERE d.deptype = 'e' AND x.extname = 'upstream_errors'
-			AND p.prorettype <> 'internal'::regtype
+			AND p.prorettype NOT IN ('internal'::regtype, 'trigger'::regtype)
 	LOOP
 		EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO %I', routine.signature, routine.grantee);
 	END LOOP;
@@ -69,7 +81,27 @@ BEGIN
 END
 $$;
 REVOKE ALL ON TABLE upstream_error_events, upstream_error_events_default FROM PUBLIC;
+REVOKE ALL ON TABLE upstream_error_changes, upstream_error_rules, upstream_error_rule_tests,
+	upstream_error_mask_patterns, upstream_error_mask_hosts, upstream_error_messages,
+	upstream_error_settings, upstream_error_sidecars, upstream_error_sidecar_status FROM PUBLIC;
 
+ALTER TABLE upstream_error_changes OWNER TO @extowner@;
+ALTER SEQUENCE upstream_error_generation_seq OWNER TO @extowner@;
+ALTER TABLE upstream_error_rules OWNER TO @extowner@;
+ALTER TABLE upstream_error_rule_tests OWNER TO @extowner@;
+ALTER TABLE upstream_error_mask_patterns OWNER TO @extowner@;
+ALTER TABLE upstream_error_mask_hosts OWNER TO @extowner@;
+ALTER TABLE upstream_error_messages OWNER TO @extowner@;
+ALTER TABLE upstream_error_settings OWNER TO @extowner@;
+ALTER TABLE upstream_error_sidecars OWNER TO @extowner@;
+ALTER VIEW upstream_error_sidecar_status OWNER TO @extowner@;
+ALTER FUNCTION upstream_error_generation() OWNER TO @extowner@;
+ALTER FUNCTION upstream_error_snapshot() OWNER TO @extowner@;
+ALTER FUNCTION upstream_error_is_restored(text, text, jsonb) OWNER TO @extowner@;
+ALTER FUNCTION upstream_error_changes_number() OWNER TO @extowner@;
+ALTER FUNCTION upstream_error_changes_log() OWNER TO @extowner@;
+ALTER FUNCTION upstream_error_changes_truncate() OWNER TO @extowner@;
+ALTER FUNCTION upstream_error_acknowledge(text, text, text, bigint) OWNER TO @extowner@;
 ALTER TABLE upstream_error_events OWNER TO @extowner@;
 ALTER TABLE upstream_error_events_default OWNER TO @extowner@;
 ALTER FUNCTION upstream_error_record OWNER TO @extowner@;
