@@ -13,7 +13,7 @@ $$;
 SELECT may('upstream_errors_reader') AS reader;
 SELECT may('upstream_errors_writer') AS writer;
 SELECT count(*) AS "the admin may not" FROM (
-	SELECT FROM pg_proc AS p WHERE p.proname LIKE 'upstream\_error%' AND p.proname <> 'upstream_errors_support'
+	SELECT FROM pg_proc AS p WHERE p.proname LIKE 'upstream\_error%' AND p.prorettype NOT IN ('internal'::regtype, 'trigger'::regtype)
 		AND NOT has_function_privilege('upstream_errors_admin', p.oid, 'EXECUTE')) AS f;
 SELECT r.role, p.privilege FROM (VALUES ('upstream_errors_reader'), ('upstream_errors_writer'), ('upstream_errors_admin')) AS r (role),
 	unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER']) AS p (privilege)

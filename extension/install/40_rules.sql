@@ -78,6 +78,7 @@ CREATE TABLE upstream_error_rules (
 	generation bigint NOT NULL REFERENCES upstream_error_changes DEFERRABLE INITIALLY DEFERRED
 );
 COMMENT ON TABLE upstream_error_rules IS 'What to answer to which fault. Enabled rules are tried by (priority, id), the first that fits wins; in force with the commit. Null stands for a column''s default. Example: INSERT INTO upstream_error_rules (name, error_codes, keywords, match_mode, passthrough_code, response_code) VALUES (''overload as 503'', ''{529}'', ''{overloaded}'', ''all'', false, 503);';
+COMMENT ON SEQUENCE upstream_error_rules_id_seq IS 'Gives rules their ids.';
 COMMENT ON INDEX upstream_error_rules_pkey IS 'Finds a rule that an event names.';
 COMMENT ON COLUMN upstream_error_rules.id IS 'identity; cannot be changed, events refer to it';
 COMMENT ON COLUMN upstream_error_rules.name IS '1 to 100 characters, for people';
@@ -151,6 +152,7 @@ CREATE TABLE upstream_error_rule_tests (
 	generation bigint NOT NULL REFERENCES upstream_error_changes DEFERRABLE INITIALLY DEFERRED
 );
 COMMENT ON TABLE upstream_error_rule_tests IS 'Faults and what must come out of them: a change of rules, masks or messages that breaks an enabled test cannot be committed. Example: INSERT INTO upstream_error_rule_tests (name, platform, status, body, expect_rule, expect_status) VALUES (''overload is told as 503'', ''anthropic'', 529, ''{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}'', ''overload as 503'', 503);';
+COMMENT ON SEQUENCE upstream_error_rule_tests_id_seq IS 'Gives tests their ids.';
 COMMENT ON INDEX upstream_error_rule_tests_pkey IS 'Identity of a test.';
 COMMENT ON COLUMN upstream_error_rule_tests.id IS 'identity; cannot be changed';
 COMMENT ON COLUMN upstream_error_rule_tests.name IS '1 to 100 characters, said when the test fails';
@@ -196,6 +198,7 @@ CREATE TABLE upstream_error_mask_patterns (
 	generation bigint NOT NULL REFERENCES upstream_error_changes DEFERRABLE INITIALLY DEFERRED
 );
 COMMENT ON TABLE upstream_error_mask_patterns IS 'What else to hide: every match of a pattern, or the first group of every match, becomes ***. What is recorded already: upstream_error_scrub(). Example: INSERT INTO upstream_error_mask_patterns (name, pattern) VALUES (''customer number'', ''\bC-([0-9]{6,})\b'');';
+COMMENT ON SEQUENCE upstream_error_mask_patterns_id_seq IS 'Gives patterns their ids.';
 COMMENT ON INDEX upstream_error_mask_patterns_pkey IS 'Identity of a pattern.';
 COMMENT ON COLUMN upstream_error_mask_patterns.id IS 'identity; cannot be changed';
 COMMENT ON COLUMN upstream_error_mask_patterns.name IS '1 to 100 characters, for people';

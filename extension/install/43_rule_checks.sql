@@ -1,7 +1,7 @@
 -- ---------------------------------------------------------------- what is accepted
 
 CREATE FUNCTION upstream_error_refuse(field text, why text, described text) RETURNS void
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+LANGUAGE plpgsql VOLATILE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -20,7 +20,7 @@ END;
 COMMENT ON FUNCTION upstream_error_trim(text) IS 'The text without Unicode white space at its ends.';
 
 CREATE FUNCTION upstream_error_require_name(name text, described text) RETURNS void
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+LANGUAGE plpgsql VOLATILE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN

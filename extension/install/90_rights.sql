@@ -47,6 +47,10 @@ BEGIN
 				WHEN p.proname IN ('upstream_error_record', 'upstream_error_decide_batch',
 					'upstream_error_maintain', 'upstream_error_snapshot', 'upstream_error_generation',
 					'upstream_error_acknowledge') THEN 'upstream_errors_writer'
+				WHEN p.proname IN ('upstream_error_is_restored', 'upstream_error_next_generation',
+					'upstream_error_require_own', 'upstream_error_require_name', 'upstream_error_refuse',
+					'upstream_error_key', 'upstream_error_trim', 'upstream_error_language_tag',
+					'upstream_error_rule_defaults', 'upstream_error_rules_import') THEN 'upstream_errors_admin'
 				WHEN p.proname = 'upstream_error_create_roles' OR p.proname LIKE 'upstream\_error\_scrub%'
 					OR p.proname IN ('upstream_error_fingerprint_again', 'upstream_error_fingerprint_history') THEN 'upstream_errors_admin'
 				ELSE 'upstream_errors_reader'
@@ -59,6 +63,9 @@ BEGIN
 	LOOP
 		EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO %I', routine.signature, routine.grantee);
 	END LOOP;
+	-- a reader's backend compiles the rules, too
+	GRANT EXECUTE ON FUNCTION @extschema@.upstream_error_snapshot(), @extschema@.upstream_error_generation()
+		TO upstream_errors_reader;
 END
 $$;
 COMMENT ON FUNCTION upstream_error_create_roles() IS 'Creates the roles upstream_errors_reader (queries), upstream_errors_writer (the sidecar) and upstream_errors_admin (both) where they are missing, and gives them their rights; may be called again. Needs CREATEROLE. Example: SELECT upstream_error_create_roles(); GRANT upstream_errors_reader TO alice;';
