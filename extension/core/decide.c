@@ -145,8 +145,8 @@ blame_operator(UeFault *fault)
 	fault->is_request_fault = false;
 }
 
-static int
-choose_status(const UeCase *kase, const UeFault *fault)
+int
+ue_decide_status(const UeCase *kase, const UeFault *fault)
 {
 	const UeCode *code = fault->catalog_code;
 	int status = fault->effective_status;
@@ -295,7 +295,7 @@ build_answer(UeArena *arena, const UeCase *kase, const UeVerdict *verdict,
 	bool is_shown = is_message_shown(fault, kase);
 	UeStatus status = UE_OK;
 
-	answer->status = choose_status(kase, fault);
+	answer->status = ue_decide_status(kase, fault);
 	answer->class = fault->class;
 	answer->request_id = kase->request_id;
 	answer->upstream_request_id = verdict->upstream_request_id;
@@ -377,8 +377,8 @@ build_facts(UeArena *arena, const UeCase *kase, const UeFault *fault, UeRuleFact
 	UeStatus status = ue_utf8_clean(arena, fault->message, &facts.message);
 
 	if (status == UE_OK)
-		status = ue_utf8_clean(
-			arena, ue_slice_sub(kase->response.body, 0, UE_LIMIT_BODY), &facts.body);
+		status = ue_utf8_clean(arena, ue_slice_sub(kase->response.body, 0, UE_LIMIT_BODY),
+							   &facts.body);
 	if (status == UE_OK)
 		*out = facts;
 	return status;

@@ -73,4 +73,10 @@ extern UeStatus ue_decide_case(UeArena *arena, const UePolicy *policy, const UeC
 extern UeStatus ue_decide_facts(UeArena *arena, const UeCase *kase,
 								UeRuleFacts *out) UE_MUST_CHECK;
 
+/*
+ * The status that a client gets of a classified fault where no rule says another.  Of the
+ * case only format and credential are looked at.
+ */
+extern int ue_decide_status(const UeCase *kase, const UeFault *fault);
+
 #endif
