@@ -44,6 +44,23 @@
  * are below 1 MiB; this is 50 times that. */
 #define UE_LIMIT_POLICY_MEMORY ((size_t) 64 * 1024 * 1024)
 
+/* A pattern: longer ones are lists, which keywords and several patterns are for. */
+#define UE_LIMIT_PATTERN			4096
+#define UE_LIMIT_PATTERN_NESTING	100 /* PCRE2 recurses by parenthesis when it compiles */
+#define UE_LIMIT_PATTERN_LOOKBEHIND 255 /* characters; walked back at every start */
+
+#define UE_LIMIT_PATTERN_GROUPS		255 /* that capture; copied at every step back */
+
+/* While one is compiled; PCRE2 itself ends at 64 KiB of code, its JIT needs 20 times that
+ * for a moment. */
+#define UE_LIMIT_PATTERN_MEMORY ((size_t) 8 * 1024 * 1024)
+
+/* What one match may cost: below 10 ms with the JIT; see pattern.c for what a step is. */
+#define UE_LIMIT_PATTERN_STEPS (4 * 1024 * 1024)
+
+/* Where the interpreter remembers where it may go back to. */
+#define UE_LIMIT_PATTERN_HEAP ((size_t) 2 * 1024 * 1024)
+
 /* Texts in one column of a rule or channel; sub2api's users list fewer than 100. */
 #define UE_LIMIT_LIST 1000
 

@@ -34,27 +34,33 @@ typedef struct UePatternSpan
 } UePatternSpan;
 
 /*
- * Unicode aware ((*UTF), character classes by property), "." matches no newline, case as
- * is_fold says; (?i) and the like inside it work.  What could do harm is refused: \\C,
- * callouts, and (*LIMIT_…) or other leading settings.  The text is at most 4096 bytes.
+ * Unicode aware ((*UTF), character classes by property), "." matches no newline, which is
+ * LF, case as is_fold says; (?i) and the like inside it work.  What could do harm is
+ * refused: \C, callouts, (*LIMIT_...) and other settings at the start, and what is too
+ * large by limits.h.  The text is at most UE_LIMIT_PATTERN bytes.
  * UE_OK, UE_NO_MEMORY, UE_INVALID_ARGUMENT (*error is filled; it may be NULL).
  * The result is freed with ue_pattern_free and not from an arena: PCRE2 owns executable
- * memory.
+ * memory.  The allocator is copied; what its context points to must outlive the pattern.
  */
 extern UeStatus ue_pattern_compile(const UeAllocator *allocator, UeSlice text,
 								   bool is_fold, UePattern **out,
 								   UePatternError *error) UE_MUST_CHECK;
 extern void ue_pattern_free(UePattern *pattern); /* NULL is fine */
 
-/* Whether the empty text matches; a mask made of such a pattern would be everywhere. */
+/*
+ * Whether it may match without consuming a character: the empty text, "\b", "(?=x)".  A
+ * mask made of such a pattern would be everywhere.  True also where PCRE2 cannot tell.
+ */
 extern bool ue_pattern_is_empty_match(const UePattern *pattern);
 
 /* Bytes it holds altogether, without the executable code. */
 extern size_t ue_pattern_size(const UePattern *pattern);
 
 /*
- * First match at or behind offset.  text must be valid UTF-8 (it is not checked again).
- * Scratch memory comes from the arena.  UE_OK or UE_NO_MEMORY.
+ * First match at or behind offset, which lies between characters.  text must be valid UTF-8
+ * (it is not checked again).  The span may be empty, and \K may make it so.  Scratch memory
+ * comes from the arena's allocator and is given back at once.  UE_OK or UE_NO_MEMORY; *span
+ * is written on a hit alone.
  */
 extern UeStatus ue_pattern_find(const UePattern *pattern, UeArena *arena, UeSlice text,
 								size_t offset, UePatternResult *result,
