@@ -161,7 +161,7 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
 AS $$
 DECLARE
-	changes CONSTANT regclass := '@extschema@.upstream_error_changes';
+	changed_at CONSTANT timestamptz := clock_timestamp();
 	old_row jsonb;
 	new_row jsonb;
 	old_key text;
@@ -170,7 +170,7 @@ DECLARE
 	ids regclass;
 	id record;
 BEGIN
-	PERFORM @extschema@.upstream_error_require_own(changes);
+	PERFORM @extschema@.upstream_error_require_own('@extschema@.upstream_error_changes');
 	IF TG_OP <> 'INSERT' THEN
 		old_row := to_jsonb(OLD);
 		old_key := @extschema@.upstream_error_key(old_row, TG_ARGV[1:]);
@@ -196,21 +196,21 @@ BEGIN
 	IF old_key IS DISTINCT FROM new_key AND old_row IS NOT NULL THEN
 		last_generation := @extschema@.upstream_error_next_generation();
 		INSERT INTO @extschema@.upstream_error_changes
-		VALUES (last_generation, clock_timestamp(), session_user, TG_ARGV[0], old_key, OLD.version + 1, 'delete', old_row, NULL);
+		VALUES (last_generation, changed_at, session_user, TG_ARGV[0], old_key, OLD.version + 1, 'delete', old_row, NULL);
 		old_row := NULL;
 	END IF;
 	IF new_row IS NOT NULL
 		AND NOT EXISTS (SELECT FROM @extschema@.upstream_error_changes AS c WHERE c.generation = NEW.generation)
 	THEN
 		INSERT INTO @extschema@.upstream_error_changes
-		VALUES (NEW.generation, clock_timestamp(), session_user, TG_ARGV[0], new_key, NEW.version,
+		VALUES (NEW.generation, changed_at, session_user, TG_ARGV[0], new_key, NEW.version,
 			CASE WHEN old_row IS NULL THEN 'insert' ELSE 'update' END, old_row, new_row);
 	END IF;
 	PERFORM pg_notify('upstream_errors', last_generation::text);
 	RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION upstream_error_changes_log() IS 'Trigger after a row of rules and the like: logs the change and tells the sidecars; a row that is restored from a dump has its entry already.';
+COMMENT ON FUNCTION upstream_error_changes_log() IS 'Trigger after a row of rules and the like: logs the change, has backends compile anew and tells the sidecars; a row that is restored from a dump has its entry already.';
 
 -- Nobody hands out the rows of a TRUNCATE; the log knows which there were.
 CREATE FUNCTION upstream_error_changes_truncate() RETURNS trigger

@@ -136,12 +136,20 @@ CREATE FUNCTION upstream_error_mask_patterns_check() RETURNS trigger
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+	described text;
 BEGIN
 	IF TG_OP = 'INSERT' AND @extschema@.upstream_error_is_restored('mask_pattern', NEW.id::text, to_jsonb(NEW)) THEN
 		RETURN NEW;
 	END IF;
 	NEW.name := @extschema@.upstream_error_trim(NEW.name);
-	PERFORM @extschema@.upstream_error_require_name(NEW.name, format('Mask pattern "%s".', NEW.name));
+	described := format('Mask pattern "%s".', NEW.name);
+	PERFORM @extschema@.upstream_error_require_name(NEW.name, described);
+	IF NEW.pattern IS NULL THEN
+		PERFORM @extschema@.upstream_error_refuse('pattern', 'is null; accepted is a regular expression', described);
+	END IF;
+	NEW.case_sensitive := coalesce(NEW.case_sensitive, true);
+	NEW.enabled := coalesce(NEW.enabled, true);
 	RETURN NEW;
 END
 $$;
