@@ -19,4 +19,12 @@ typedef enum UeLanguage
  */
 extern UeLanguage ue_language_parse(UeSlice accept_language);
 
+/*
+ * Which of the tags, "pt-BR", a client with that header likes best: a range of the header
+ * means the tag that it equals, else the longest that begins it, else the first that it
+ * begins.  fallback when it likes none of them, and where it takes any.
+ */
+extern size_t ue_language_choose(UeSlice accept_language, const UeSlice *tags,
+								 size_t n_tags, size_t fallback);
+
 #endif

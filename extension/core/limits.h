@@ -64,6 +64,9 @@
 /* Texts in one column of a rule or channel; sub2api's users list fewer than 100. */
 #define UE_LIMIT_LIST 1000
 
+/* Languages in which one code has an operator's message. */
+#define UE_LIMIT_LANGUAGES 100
+
 /* SPEC 1.3: a text column's ceiling that the mask works on at a time. */
 #define UE_LIMIT_MASK (1024 * 1024 * 1024)
 

@@ -51,6 +51,9 @@ extern const UeRules *ue_policy_rules(const UePolicy *policy);		 /* may be NULL 
 extern const UeMaskSettings *ue_policy_mask(const UePolicy *policy); /* may be NULL */
 extern size_t ue_policy_size(const UePolicy *policy);				 /* bytes */
 
+/* The setting default_language; "en" when it is not set. */
+extern UeSlice ue_policy_default_language(const UePolicy *policy);
+
 /*
  * What a client with this Accept-Language reads about a code: the operator's message or
  * the catalogue's, in the language that it likes best of those there are; the default
