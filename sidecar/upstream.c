@@ -151,7 +151,7 @@ ue_transfer_resume_receive(UeTransfer *transfer)
 		return;
 	transfer->is_receive_held = false;
 	ue_loop_set_timer(transfer->upstream->loop, &transfer->timer,
-					  transfer->upstream->limits->idle_timeout_ms);
+					  transfer->idle_timeout_ms);
 	if (transfer->is_receive_paused)
 	{
 		transfer->must_unpause_receive = true;
@@ -284,7 +284,7 @@ unpause(UeTransfer *transfer)
 	{
 		transfer->is_send_paused = false;
 		ue_loop_set_timer(transfer->upstream->loop, &transfer->timer,
-						  transfer->upstream->limits->first_byte_timeout_ms);
+						  transfer->first_byte_timeout_ms);
 	}
 	transfer->must_unpause_receive = false;
 	transfer->must_unpause_send = false;

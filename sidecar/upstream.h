@@ -35,6 +35,10 @@ typedef struct UeTransferRequest
 	UeSlice whole_body; /* when it is complete already; else empty: read_body is asked */
 	bool
 		is_stream; /* the answer is thought to last, in small pieces: less is read at once */
+	int64_t connect_timeout_ms; /* 0, and of the next two: as the limits say */
+	int64_t first_byte_timeout_ms;
+	int64_t idle_timeout_ms;
+	const char *proxy; /* URL of an outbound proxy; NULL: none; copied */
 } UeTransferRequest;
 
 /* Why a transfer ended.  network is UE_NETWORK_NONE when the answer was whole. */

@@ -21,6 +21,7 @@
 #define UE_EXTRA_LINES 3
 
 static bool set_constant_options(UeTransfer *transfer);
+static bool set_ways(UeTransfer *transfer, const UeTransferRequest *request);
 static bool set_method(UeTransfer *transfer, const UeTransferRequest *request);
 static bool set_body(UeTransfer *transfer, const UeTransferRequest *request);
 static bool set_lines(UeTransfer *transfer, const UeTransferRequest *request);
@@ -87,8 +88,8 @@ ue_transfer_prepare(UeTransfer *transfer, const UeTransferRequest *request, CURL
 			return false;
 		transfer->read_bytes = read_bytes;
 	}
-	return set_lines(transfer, request) && set_body(transfer, request) &&
-		   set_method(transfer, request);
+	return set_ways(transfer, request) && set_lines(transfer, request) &&
+		   set_body(transfer, request) && set_method(transfer, request);
 }
 
 void
@@ -163,13 +164,13 @@ set_constant_options(UeTransfer *transfer)
 	result |= curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
 	/* not the one that the environment happens to name */
 	result |= curl_easy_setopt(easy, CURLOPT_PROXY, "");
+	/* by CONNECT, also for http: the target that we set is none that a proxy could use */
+	result |= curl_easy_setopt(easy, CURLOPT_HTTPPROXYTUNNEL, 1L);
 	result |= curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 	result |= curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
 	result |= curl_easy_setopt(easy, CURLOPT_HTTP_CONTENT_DECODING, 0L);
 	result |= curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
 	result |= curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-	result |= curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
-							   (long) upstream->limits->connect_timeout_ms);
 	result |= curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, ue_upstream_open_socket);
 	result |= curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, upstream);
 	result |=
@@ -184,6 +185,34 @@ set_constant_options(UeTransfer *transfer)
 	result |= curl_easy_setopt(easy, CURLOPT_READFUNCTION, handle_read);
 	result |= curl_easy_setopt(easy, CURLOPT_READDATA, transfer);
 	return result == CURLE_OK;
+}
+
+/* Deadlines and the proxy, which are nearly always the same as the last time. */
+static bool
+set_ways(UeTransfer *transfer, const UeTransferRequest *request)
+{
+	const UeUpstreamLimits *limits = transfer->upstream->limits;
+	long connect_timeout_ms =
+		(long) (request->connect_timeout_ms > 0 ? request->connect_timeout_ms
+												: limits->connect_timeout_ms);
+
+	transfer->first_byte_timeout_ms = request->first_byte_timeout_ms > 0
+										  ? request->first_byte_timeout_ms
+										  : limits->first_byte_timeout_ms;
+	transfer->idle_timeout_ms =
+		request->idle_timeout_ms > 0 ? request->idle_timeout_ms : limits->idle_timeout_ms;
+	if (transfer->connect_timeout_ms != connect_timeout_ms)
+	{
+		if (curl_easy_setopt(transfer->easy, CURLOPT_CONNECTTIMEOUT_MS,
+							 connect_timeout_ms) != CURLE_OK)
+			return false;
+		transfer->connect_timeout_ms = connect_timeout_ms;
+	}
+	if (request->proxy == NULL && !transfer->has_proxy)
+		return true;
+	transfer->has_proxy = request->proxy != NULL;
+	return curl_easy_setopt(transfer->easy, CURLOPT_PROXY,
+							request->proxy == NULL ? "" : request->proxy) == CURLE_OK;
 }
 
 /* After set_body, which may have chosen POST. */
@@ -352,7 +381,7 @@ handle_connected(void *context, char *primary_ip, char *local_ip, int primary_po
 	transfer->is_worn = transfer->is_connected;
 	transfer->is_connected = true;
 	ue_loop_set_timer(transfer->upstream->loop, &transfer->timer,
-					  transfer->upstream->limits->first_byte_timeout_ms);
+					  transfer->first_byte_timeout_ms);
 	return CURL_PREREQFUNC_OK;
 }
 
@@ -390,8 +419,7 @@ handle_header(char *ptr, size_t size, size_t count, void *context)
 	}
 	transfer->is_head_complete = true;
 	transfer->first_byte_ms = ue_loop_now_ms(upstream->loop) - transfer->start_ms;
-	ue_loop_set_timer(upstream->loop, &transfer->timer,
-					  upstream->limits->idle_timeout_ms);
+	ue_loop_set_timer(upstream->loop, &transfer->timer, transfer->idle_timeout_ms);
 	if (upstream->is_starting)
 	{
 		ue_upstream_add_pending(transfer);
@@ -448,8 +476,7 @@ ue_transfer_deliver(UeTransfer *transfer, UeSlice bytes)
 	UeUpstream *upstream = transfer->upstream;
 
 	if (upstream->handler->on_data(transfer->context, bytes))
-		ue_loop_set_timer(upstream->loop, &transfer->timer,
-						  upstream->limits->idle_timeout_ms);
+		ue_loop_set_timer(upstream->loop, &transfer->timer, transfer->idle_timeout_ms);
 	else if (!transfer->is_cancelled)
 	{
 		/* These bytes are taken; libcurl is told with the next ones, which it keeps.  The
@@ -500,8 +527,7 @@ handle_read(char *buffer, size_t size, size_t count, void *context)
 		ue_loop_cancel_timer(upstream->loop, &transfer->timer);
 		return CURL_READFUNC_PAUSE;
 	}
-	ue_loop_set_timer(upstream->loop, &transfer->timer,
-					  upstream->limits->first_byte_timeout_ms);
+	ue_loop_set_timer(upstream->loop, &transfer->timer, transfer->first_byte_timeout_ms);
 	return (size_t) n_bytes;
 }
 

@@ -80,9 +80,12 @@ struct UeTransfer
 	UeTransfer *next_pending; /* in the pending list */
 
 	/* the request; libcurl reads the lines until the transfer ends */
-	const UeBaseUrl *base; /* CURLOPT_CURLU is this one's */
-	long read_bytes;	   /* CURLOPT_BUFFERSIZE; 0: not set yet */
-	char method[24];	   /* CURLOPT_CUSTOMREQUEST; empty: not set */
+	const UeBaseUrl *base;	 /* CURLOPT_CURLU is this one's */
+	long read_bytes;		 /* CURLOPT_BUFFERSIZE; 0: not set yet */
+	long connect_timeout_ms; /* CURLOPT_CONNECTTIMEOUT_MS */
+	bool has_proxy;			 /* CURLOPT_PROXY is another than none */
+	int64_t first_byte_timeout_ms, idle_timeout_ms;
+	char method[24]; /* CURLOPT_CUSTOMREQUEST; empty: not set */
 	struct curl_slist *lines;
 	size_t lines_size;
 	char *text;

@@ -166,6 +166,15 @@ answer(int fd, char *request, size_t n_behind)
 
 	if (strstr(request, " /echo") != NULL)
 		return send_echo(fd, request), true;
+	if (strncmp(request, "CONNECT host.invalid:80 ", 24) == 0)
+		return send_text(fd, "HTTP/1.1 200 OK\r\n\r\n"), true;
+	if (strncmp(request, "CONNECT ", 8) == 0)
+		return send_text(fd, "HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n"), true;
+	if (strstr(request, " /late") != NULL)
+	{
+		usleep(600000);
+		return send_text(fd, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"), true;
+	}
 	if (strstr(request, " /count") != NULL)
 		return count_body(fd, request, n_behind), true;
 	if (strstr(request, " /large") != NULL)
@@ -370,6 +379,9 @@ give_up(UeTimer *timer)
 	ue_loop_stop(loop);
 }
 
+static const char *proxy; /* of the transfers begun from now on */
+static int64_t patience_ms;
+
 static void
 begin(Probe *probe, const UeBaseUrl *to, const char *method, const char *target,
 	  UeSlice whole_body, int64_t content_length)
@@ -386,6 +398,8 @@ begin(Probe *probe, const UeBaseUrl *to, const char *method, const char *target,
 		.n_headers = 2,
 		.whole_body = whole_body,
 		.content_length = content_length,
+		.first_byte_timeout_ms = patience_ms,
+		.proxy = proxy,
 	};
 
 	probe->resume.on_due = resume_probe;
@@ -406,11 +420,18 @@ finish(Probe *probe)
 }
 
 static void
-run(Probe *probe, const char *method, const char *target, UeSlice body)
+run_to(Probe *probe, const UeBaseUrl *to, const char *method, const char *target,
+	   UeSlice body)
 {
 	memset(probe, 0, sizeof(*probe));
-	begin(probe, base, method, target, body, (int64_t) body.len);
+	begin(probe, to, method, target, body, (int64_t) body.len);
 	finish(probe);
+}
+
+static void
+run(Probe *probe, const char *method, const char *target, UeSlice body)
+{
+	run_to(probe, base, method, target, body);
 }
 
 static UeSlice
@@ -525,17 +546,52 @@ test_failures(void)
 		   "upstream: %s is %s (%s)", cases[i].target, ue_network_name(cases[i].network),
 		   ue_network_name(probe.network));
 	}
-	memset(&probe, 0, sizeof(probe));
-	begin(&probe, dead, "GET", "/", none, 0);
-	finish(&probe);
+	run_to(&probe, dead, "GET", "/", none);
 	ok(probe.network == UE_NETWORK_CONNECT, "upstream: a refused connection is connect");
-	memset(&probe, 0, sizeof(probe));
-	begin(&probe, nowhere, "GET", "/", none, 0);
-	finish(&probe);
+	run_to(&probe, nowhere, "GET", "/", none);
 	ok(probe.network == UE_NETWORK_DNS, "upstream: an unknown host is dns (%s)",
 	   ue_network_name(probe.network));
 	ue_base_url_free(dead);
 	ue_base_url_free(nowhere);
+}
+
+/* What one transfer asks for is not the next one's. */
+static void
+test_ways(const char *url)
+{
+	char error[256];
+	UeBaseUrl *far = ue_base_url_parse("http://host.invalid", error, sizeof(error));
+	UeBaseUrl *closed = ue_base_url_parse("http://closed.invalid", error, sizeof(error));
+	UeSlice none = {NULL, 0};
+	Probe probe;
+
+	run(&probe, "GET", "/late", none);
+	ok(probe.network == UE_NETWORK_FIRST_BYTE_TIMEOUT, "upstream: 600 ms are too long");
+	patience_ms = 5000;
+	run(&probe, "GET", "/late", none);
+	ok(probe.network == UE_NETWORK_NONE && probe.status == 200,
+	   "upstream: unless the request has more patience");
+	patience_ms = 0;
+	run(&probe, "GET", "/late", none);
+	ok(probe.network == UE_NETWORK_FIRST_BYTE_TIMEOUT, "upstream: and only that one");
+
+	proxy = url;
+	run_to(&probe, far, "POST", "/echo", UE_SLICE("hello"));
+	ok(probe.network == UE_NETWORK_NONE && probe.status == 200 &&
+		   ue_slice_has_prefix(body_of(&probe), UE_SLICE("POST /echo HTTP/1.1\r\n")),
+	   "upstream: through a proxy, by CONNECT");
+	run_to(&probe, closed, "GET", "/echo", none);
+	ok(probe.network == UE_NETWORK_PROXY && probe.status == 0,
+	   "upstream: a proxy that refuses is told apart (%s)",
+	   ue_network_name(probe.network));
+	proxy = NULL;
+	run(&probe, "GET", "/echo", none);
+	ok(probe.status == 200, "upstream: the next one goes straight");
+	run_to(&probe, far, "GET", "/echo", none);
+	ok(probe.network != UE_NETWORK_NONE,
+	   "upstream: no kept connection through a proxy is used without one");
+	ue_base_url_free(far);
+	ue_base_url_free(closed);
 }
 
 static void
@@ -634,6 +690,7 @@ main(void)
 	test_requests();
 	test_streams();
 	test_failures();
+	test_ways(url);
 	test_cancels();
 	test_kept_connections();
 	test_many();
