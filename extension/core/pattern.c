@@ -28,7 +28,7 @@
 #include <pcre2.h>
 
 /* In steps; measured against a character of "\w+" under the JIT. */
-#define CALLOUT_STEPS 4
+#define CALLOUT_STEPS 6
 
 /* What an item walks in vain is walked by the fastest loops. */
 #define VAIN_BYTES_PER_STEP 8
