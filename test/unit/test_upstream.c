@@ -588,8 +588,7 @@ test_ways(const char *url)
 	run(&probe, "GET", "/echo", none);
 	ok(probe.status == 200, "upstream: the next one goes straight");
 	run_to(&probe, far, "GET", "/echo", none);
-	ok(probe.network != UE_NETWORK_NONE,
-	   "upstream: no kept connection through a proxy is used without one");
+	ok(probe.network != UE_NETWORK_NONE, "upstream: a proxy's connection is not reused");
 	ue_base_url_free(far);
 	ue_base_url_free(closed);
 }
