@@ -12,6 +12,10 @@
  * it in vain (seen_end), and when it ends in a word: then the rules before it see what they
  * saw, and those behind it never look back beyond such a byte.  After any other change the
  * text is scanned again.  A text not at rest after MAX_SCANS is replaced as a whole.
+ *
+ * An operator's patterns see what the built-in rules left, which is what the operator sees
+ * too.  Where one replaced something the rules are asked again, then the patterns, until
+ * neither finds anything; a text that still moves after MAX_ROUNDS is replaced as a whole.
  */
 #include "core/mask.h"
 
@@ -21,6 +25,9 @@
 #include "core/mask_scan.h"
 
 #define MAX_SCANS 6
+
+/* Rounds of the built-in rules and an operator's patterns until a text must be at rest. */
+#define MAX_ROUNDS 8
 
 /* Changes of an operator's settings until their number starts over. */
 #define REVISIONS 1000000
@@ -50,10 +57,24 @@ static const unsigned char triggers[256] = {
 	['z'] = TRIGGER_LEADER,	 ['y'] = TRIGGER_LEADER,
 };
 
+/* A text on its way to rest. */
+typedef struct Mask
+{
+	UeArena *arena;
+	const UeMaskSettings *settings; /* may be NULL */
+	UeSlice text;
+	UeBuf bufs[2];
+	int n_written; /* results so far; they take turns with the buffers */
+} Mask;
+
 static bool apply_trigger(UeMaskScan *scan, Trigger trigger, size_t at);
+static bool apply_dot(UeMaskScan *scan, char left, size_t at);
+static bool is_name_end(const UeMaskScan *scan, size_t at);
 static bool apply_colon(UeMaskScan *scan, size_t at);
 static bool apply_percent(UeMaskScan *scan, size_t at);
-static UeStatus scan_text(UeBuf *buf, UeSlice text, UeSlice *out, bool *is_restless);
+static UeStatus apply_rules(Mask *mask);
+static UeStatus apply_pattern(Mask *mask, const UePattern *pattern);
+static UeStatus scan_text(Mask *mask, UeSlice *out, bool *is_restless);
 
 int32_t
 ue_mask_version(const UeMaskSettings *settings)
@@ -65,45 +86,103 @@ ue_mask_version(const UeMaskSettings *settings)
 UeStatus
 ue_mask_text(UeArena *arena, const UeMaskSettings *settings, UeSlice text, UeSlice *out)
 {
-	UeBuf bufs[2];
-	int n_written = 0; /* what is written next goes where the last result is not */
-	bool is_restless = true;
-	UeSlice masked = text;
+	Mask mask = {.arena = arena, .settings = settings, .text = text};
+	size_t n_patterns = settings == NULL ? 0 : settings->n_patterns;
+	bool is_at_rest = false;
 
-	(void) settings;
 	if (text.len > UE_LIMIT_MASK)
 		return UE_TOO_LARGE;
-	ue_buf_init(&bufs[0], arena, SIZE_MAX - 1);
-	ue_buf_init(&bufs[1], arena, SIZE_MAX - 1);
-	for (int i = 0; is_restless && i < MAX_SCANS; i++)
+	ue_buf_init(&mask.bufs[0], arena, SIZE_MAX - 1);
+	ue_buf_init(&mask.bufs[1], arena, SIZE_MAX - 1);
+	for (int i = 0; !is_at_rest && i < MAX_ROUNDS; i++)
 	{
-		UeSlice decoded = masked;
-		UeStatus status = ue_mask_decode(&bufs[n_written % 2], masked, &decoded);
-		bool is_decoded = decoded.ptr != masked.ptr;
+		UeStatus status = apply_rules(&mask);
+		int n_before = mask.n_written;
 
-		n_written += is_decoded;
-		if (status == UE_OK)
-			status = scan_text(&bufs[n_written % 2], decoded, &masked, &is_restless);
+		for (size_t n = 0; n < n_patterns && status == UE_OK; n++)
+			status = apply_pattern(&mask, settings->patterns[n]);
 		if (status != UE_OK)
 			return status;
-		n_written += masked.ptr != decoded.ptr;
-		/* letters that were decoded may be part of another escape */
-		is_restless |= is_decoded;
+		is_at_rest = mask.n_written == n_before;
 	}
-	*out = is_restless ? UE_SLICE("***") : masked;
+	*out = is_at_rest ? mask.text : UE_SLICE("***");
 	return UE_OK;
 }
 
-/* One scan; buf is overwritten.  *out is text itself when nothing changes. */
-static UeStatus
-scan_text(UeBuf *buf, UeSlice text, UeSlice *out, bool *is_restless)
+/* The text becomes what was made of it; the next step writes where that is not. */
+static void
+take_text(Mask *mask, UeSlice text)
 {
-	UeMaskScan scan = {.text = text, .buf = buf};
+	if (text.ptr == mask->text.ptr)
+		return;
+	mask->text = text;
+	mask->n_written++;
+}
 
-	buf->len = 0;
-	while (scan.next < text.len)
+/* The built-in rules, until they find nothing more to do. */
+static UeStatus
+apply_rules(Mask *mask)
+{
+	bool is_restless = true;
+
+	for (int i = 0; is_restless && i < MAX_SCANS; i++)
 	{
-		size_t at = scan.next;
+		UeSlice text = mask->text;
+		UeStatus status = ue_mask_decode(&mask->bufs[mask->n_written % 2], text, &text);
+		/* letters that were decoded may be part of another escape */
+		bool is_decoded = text.ptr != mask->text.ptr;
+
+		take_text(mask, text);
+		if (status == UE_OK)
+			status = scan_text(mask, &text, &is_restless);
+		if (status != UE_OK)
+			return status;
+		take_text(mask, text);
+		is_restless |= is_decoded;
+	}
+	if (is_restless)
+		mask->text = UE_SLICE("***");
+	return UE_OK;
+}
+
+static UeStatus
+apply_pattern(Mask *mask, const UePattern *pattern)
+{
+	UeSlice text = mask->text;
+	UeStatus status = ue_mask_apply_pattern(mask->arena, &mask->bufs[mask->n_written % 2],
+											pattern, text, &text);
+
+	take_text(mask, text);
+	return status;
+}
+
+/* One scan.  *out is the text itself when nothing changes. */
+static UeStatus
+scan_text(Mask *mask, UeSlice *out, bool *is_restless)
+{
+	UeBuf *buf = &mask->bufs[mask->n_written % 2];
+	UeMaskScan scan = {.text = mask->text, .settings = mask->settings, .buf = buf};
+
+	ue_mask_scan(&scan);
+	*is_restless = scan.is_restless;
+	*out = mask->text;
+	if (!scan.is_changed)
+		return UE_OK;
+	ue_buf_append(buf, ue_slice_sub(scan.text, scan.floor, scan.text.len));
+	return ue_buf_finish(buf, out);
+}
+
+void
+ue_mask_scan(UeMaskScan *scan)
+{
+	UeSlice text = scan->text;
+
+	scan->buf->len = 0;
+	/* nothing was looked at, not even the byte at 0 */
+	scan->word.start = scan->key.start = scan->credential.start = scan->star_from = 1;
+	while (scan->next < text.len)
+	{
+		size_t at = scan->next;
 		unsigned char trigger = TRIGGER_NONE;
 
 		while (at < text.len &&
@@ -111,30 +190,28 @@ scan_text(UeBuf *buf, UeSlice text, UeSlice *out, bool *is_restless)
 			at++;
 		if (at == text.len)
 			break;
-		if (!apply_trigger(&scan, (Trigger) trigger, at))
-			scan.next = at + 1;
+		if (!apply_trigger(scan, (Trigger) trigger, at))
+			scan->next = at + 1;
 	}
-	*is_restless = scan.is_restless;
-	*out = text;
-	if (!scan.is_changed)
-		return UE_OK;
-	ue_buf_append(buf, ue_slice_sub(text, scan.floor, text.len));
-	return ue_buf_finish(buf, out);
+	scan->n_outside += text.len - scan->floor;
 }
 
 /* pro-je-ct, a-cc-ount, organi-za-tion, ke-y_: the letters alone are in every sentence. */
 static inline bool
 is_leader_next(char letter, char next)
 {
-	return next == (letter == 'j'	? 'e'
-					: letter == 'c' ? 'c'
-					: letter == 'z' ? 'a'
-									: ' ');
+	if (letter == 'y')
+		return next == ' ' || next == '%';
+	return next == (letter == 'j' ? 'e' : letter == 'c' ? 'c' : 'a');
 }
 
+/* Most of what a rule stops at is told from the bytes beside it that it is none of its own. */
 static bool
 apply_trigger(UeMaskScan *scan, Trigger trigger, size_t at)
 {
+	char left = at > scan->floor ? scan->text.ptr[at - 1] : '\0';
+	char right = ue_mask_read(scan, at + 1);
+
 	switch (trigger)
 	{
 		case TRIGGER_NONE:
@@ -142,28 +219,56 @@ apply_trigger(UeMaskScan *scan, Trigger trigger, size_t at)
 		case TRIGGER_DASH:
 			return ue_mask_apply_key(scan, at);
 		case TRIGGER_DOT:
-			return ue_mask_apply_dotted_key(scan, at) || ue_mask_apply_dotted(scan, at);
+			return ue_mask_is_class(left, UE_MASK_WORD) &&
+				   ue_mask_is_class(right, UE_MASK_WORD) && apply_dot(scan, left, at);
 		case TRIGGER_COLON:
 			return apply_colon(scan, at);
 		case TRIGGER_EQUALS:
-			return ue_mask_apply_name(scan, at, 1);
+			return is_name_end(scan, at) && ue_mask_apply_name(scan, at, 1);
 		case TRIGGER_AT:
-			return ue_mask_apply_email(scan, at, 1);
+			return ue_mask_is_class(right, UE_MASK_WORD) &&
+				   ue_mask_apply_email(scan, at, 1);
 		case TRIGGER_PERCENT:
-			return apply_percent(scan, at);
+			return right >= '2' && right <= '4' && apply_percent(scan, at);
 		case TRIGGER_SLASH:
-			return ue_mask_apply_slash(scan, at);
+			return (left == 's' || left == '1' || left == '\\') &&
+				   ue_mask_apply_slash(scan, at);
 		case TRIGGER_STAR:
-			return ue_mask_apply_star(scan, at);
+			return right == '*' && ue_mask_apply_star(scan, at);
 		case TRIGGER_LETTER:
-			return ue_mask_apply_letter_key(scan, at);
+			return (right == 'z' || right == 'A' || left == 'y') &&
+				   ue_mask_apply_letter_key(scan, at);
 		case TRIGGER_SCHEME:
-			return ue_mask_apply_scheme(scan, at);
+			right |= 'a' - 'A';
+			return (right == 'a' || right == 'e') && ue_mask_apply_scheme(scan, at);
 		case TRIGGER_LEADER:
-			return is_leader_next(scan->text.ptr[at], ue_mask_read(scan, at + 1)) &&
+			return is_leader_next(scan->text.ptr[at], right) &&
 				   ue_mask_apply_leader(scan, at);
 	}
 	return false;
+}
+
+static bool
+apply_dot(UeMaskScan *scan, char left, size_t at)
+{
+	return ((left == '9' || left == 'Q') && ue_mask_apply_dotted_key(scan, at)) ||
+		   (at >= scan->dotted_end && ue_mask_apply_dotted(scan, at));
+}
+
+/* Whether a name may end before a separator: three bytes of it, a quote, or a blank. */
+static bool
+is_name_end(const UeMaskScan *scan, size_t at)
+{
+	const char *text = scan->text.ptr + at;
+	int classes = UE_MASK_ALNUM | UE_MASK_DASH;
+
+	if (at - scan->floor < 3)
+		return false;
+	/* a digit may be that of a quote: %22, %27, \u0027 */
+	if (!ue_mask_is_class(text[-1], UE_MASK_LOWER | UE_MASK_UPPER | UE_MASK_DASH))
+		return ue_mask_is_class(text[-1], UE_MASK_DIGIT) || text[-1] == ' ' ||
+			   memchr("\"'`", text[-1], 3) != NULL;
+	return ue_mask_is_class(text[-2], classes) && ue_mask_is_class(text[-3], classes);
 }
 
 /* What follows the colon tells which of the rules are worth asking. */
@@ -175,11 +280,12 @@ apply_colon(UeMaskScan *scan, size_t at)
 	if ((after == 'a' || at == scan->arn_colon) && ue_mask_apply_arn(scan, at))
 		return true;
 	if (after == ':')
-		return ue_mask_apply_ipv6(scan, at);
+		return at >= scan->colon_end && ue_mask_apply_ipv6(scan, at);
 	if ((after == '/' || after == '\\') && ue_mask_apply_url(scan, at))
 		return true;
-	return ue_mask_apply_name(scan, at, 1) ||
-		   (ue_mask_is_class(after, UE_MASK_HEX) && ue_mask_apply_ipv6(scan, at));
+	return (is_name_end(scan, at) && ue_mask_apply_name(scan, at, 1)) ||
+		   (at >= scan->colon_end && ue_mask_is_class(after, UE_MASK_HEX) &&
+			ue_mask_apply_ipv6(scan, at));
 }
 
 /* The same signs in a URL-encoded text. */
@@ -192,7 +298,8 @@ apply_percent(UeMaskScan *scan, size_t at)
 	if (ue_mask_has_fold(scan, at, UE_SLICE("%3d")))
 		return ue_mask_apply_name(scan, at, 3);
 	if (ue_mask_has_fold(scan, at, UE_SLICE("%2f")))
-		return ue_mask_apply_refresh_token(scan, at, UE_SLICE("%2f%2f0"));
+		return ue_mask_apply_refresh_token(scan, at, UE_SLICE("%2f%2f0")) ||
+			   ue_mask_apply_project(scan, at, 3);
 	if (ue_mask_has(scan, at, UE_SLICE("%40")))
 		return ue_mask_apply_email(scan, at, 3);
 	return false;
@@ -202,14 +309,9 @@ void
 ue_mask_write_begin(UeMaskScan *scan, size_t start)
 {
 	ue_buf_append(scan->buf, ue_slice_sub(scan->text, scan->floor, start - scan->floor));
+	scan->n_outside += start - scan->floor;
 	scan->region_at = start;
 	scan->region_written = scan->buf->len;
-}
-
-void
-ue_mask_write(UeMaskScan *scan, UeSlice text)
-{
-	ue_buf_append(scan->buf, text);
 }
 
 /* Whether a byte before or after a region separates it from the rules of its neighbours. */
@@ -231,9 +333,12 @@ is_region_restless(const UeMaskScan *scan, size_t end, UeSlice after)
 	if ((start == scan->floor && start > 0) || start < scan->seen_end ||
 		start < scan->arn_colon)
 		return true;
-	if (after.len == 0 || !ue_mask_is_class(after.ptr[after.len - 1], UE_MASK_WORD))
-		return true;
 	if (!is_separator(left) && left != '(')
+		return true;
+	/* nobody is behind it */
+	if (end == scan->text.len && after.len > 0)
+		return false;
+	if (after.len == 0 || !ue_mask_is_class(after.ptr[after.len - 1], UE_MASK_WORD))
 		return true;
 	/* the full stop of a sentence */
 	if (right == '.' && ue_mask_read(scan, end + 1) != ':')

@@ -17,15 +17,21 @@
 /* Moves whenever the same text would come out otherwise. */
 #define UE_MASK_VERSION 1
 
-/* What an operator hides on top: every match, or, where the pattern has a group, the first
- * group of every match, becomes "***". */
+/*
+ * What an operator hides on top: every match, or, where the pattern's first group took part
+ * in it, that group, becomes "***".  Patterns see a text as the built-in rules leave it, and
+ * each sees what those before it wrote.  Left alone is what is hidden already: stars, and a
+ * match that is all of what the built-in rules wrote ("sk-***").  Where a pattern costs more
+ * than its limit, or patterns and rules keep changing each other's results, the whole text
+ * becomes "***".
+ */
 typedef struct UeMaskSettings
 {
 	const UePattern *const *patterns;
 	size_t n_patterns;
 	const UeSlice
-		*hosts; /* never hidden; lower case; ".example.com" is that domain and all
-						   * below it */
+		*hosts; /* never hidden; lower case, no port; ".example.com" is that domain
+						   * and all below it, an address is "10.0.0.1" or "::1" */
 	size_t n_hosts;
 	int32_t revision; /* moves with each change of the above; 0: there never was one */
 } UeMaskSettings;

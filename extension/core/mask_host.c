@@ -52,12 +52,15 @@ static const UeSlice version_words[] = {
 /* An IPv6 address with zone and embedded IPv4 is shorter; what is longer need not be read. */
 #define LONGEST_IPV6 64
 
+/* An IPv6 address right behind a colon that is not its own is longer. */
+#define MIN_VALUE_IPV6 12
+
 /* An address right behind letters has at least this many digits; a version has fewer. */
 #define MIN_GLUED_DIGITS 8
 
 static bool is_domain(UeSlice name, size_t n_labels);
 static bool find_ipv4(const UeMaskScan *scan, size_t *start, size_t *end);
-static bool is_dotted_key(UeSlice name);
+static bool is_dotted_key(UeSlice name, bool is_folded);
 static bool is_ipv6(UeSlice text);
 
 static bool
@@ -122,6 +125,15 @@ is_word_behind_four(UeSlice name, size_t *end)
 	return true;
 }
 
+/* Letters beyond ASCII right before it belong to another name than the one listed. */
+static bool
+is_name_shown(const UeMaskScan *scan, UeSlice name)
+{
+	bool is_whole = name.ptr == scan->text.ptr || (unsigned char) name.ptr[-1] < 0x80;
+
+	return is_whole && ue_mask_is_host_shown(scan, name);
+}
+
 bool
 ue_mask_apply_dotted(UeMaskScan *scan, size_t at)
 {
@@ -145,15 +157,21 @@ ue_mask_apply_dotted(UeMaskScan *scan, size_t at)
 		return false;
 	if (is_domain(name, n_labels))
 	{
+		if (is_name_shown(scan, name))
+			return false;
 		ue_mask_write_begin(scan, start);
 		ue_mask_write_host(scan, name);
 		ue_mask_write_end(scan, end);
 		return true;
 	}
-	if (n_labels == 2 && is_dotted_key(name))
+	if (n_labels == 2 && is_dotted_key(name, ue_mask_skip_fold(scan, end) > end))
+	{
 		replacement = UE_SLICE("***");
+		end = ue_mask_find_key_end(scan, end);
+	}
 	else if (n_labels < 4 || (n_labels > 4 && !is_word_behind_four(name, &end)) ||
-			 !find_ipv4(scan, &start, &end))
+			 !find_ipv4(scan, &start, &end) ||
+			 ue_mask_is_host_shown(scan, ue_slice_sub(scan->text, start, end - start)))
 		return false;
 	ue_mask_write_begin(scan, start);
 	ue_mask_write(scan, replacement);
@@ -297,13 +315,14 @@ find_ipv4(const UeMaskScan *scan, size_t *start, size_t *end)
 
 /* The keys of Zhipu AI: 32 hexadecimal digits, a dot, 16 letters and digits. */
 static bool
-is_dotted_key(UeSlice name)
+is_dotted_key(UeSlice name, bool is_folded)
 {
 	UeSlice id = name;
 	UeSlice secret;
 
-	return read_last_label(&id, &secret) && id.len == 32 && secret.len >= 16 &&
-		   is_of_class(id, UE_MASK_HEX) && is_of_class(secret, UE_MASK_ALNUM);
+	return read_last_label(&id, &secret) && id.len == 32 &&
+		   (secret.len >= 16 || is_folded) && is_of_class(id, UE_MASK_HEX) &&
+		   is_of_class(secret, UE_MASK_ALNUM);
 }
 
 static bool
@@ -359,6 +378,14 @@ has_second_colon(const UeMaskScan *scan, size_t at)
 	return ue_mask_read(scan, at + n) == ':';
 }
 
+/* Whether what begins here goes on from before it. */
+static bool
+is_glued(const UeMaskScan *scan, size_t start)
+{
+	return !ue_mask_is_word_start(scan, start) ||
+		   (start > scan->floor && memchr("-_.:", scan->text.ptr[start - 1], 4) != NULL);
+}
+
 bool
 ue_mask_apply_ipv6(UeMaskScan *scan, size_t at)
 {
@@ -380,8 +407,12 @@ ue_mask_apply_ipv6(UeMaskScan *scan, size_t at)
 	/* without "::" there are eight groups */
 	if (!has_gap && end - start < 15)
 		return false;
-	if (start > at || end - start > LONGEST_IPV6 || !ue_mask_is_word_start(scan, start) ||
-		(start > scan->floor && memchr("-_.:", scan->text.ptr[start - 1], 4) != NULL) ||
+	/* the end of a header's name before its value: "x-a:2001:db8::5:1" */
+	if (start <= at && end - at > MIN_VALUE_IPV6 && is_glued(scan, start))
+		start = at + 1;
+	else if (is_glued(scan, start))
+		return false;
+	if (start > at + 1 || end - start > LONGEST_IPV6 ||
 		ue_mask_is_class(ue_mask_read(scan, end), UE_MASK_WORD))
 		return false;
 	/* the punctuation of a sentence: "fe80::1: refused" */
@@ -390,7 +421,8 @@ ue_mask_apply_ipv6(UeMaskScan *scan, size_t at)
 	if (end - start > 2 && scan->text.ptr[end - 1] == ':' &&
 		scan->text.ptr[end - 2] != ':')
 		end--;
-	if (!is_ipv6(ue_slice_sub(scan->text, start, end - start)))
+	if (!is_ipv6(ue_slice_sub(scan->text, start, end - start)) ||
+		ue_mask_is_host_shown(scan, ue_slice_sub(scan->text, start, end - start)))
 		return false;
 	if (ue_mask_read(scan, end) == '%')
 		end = ue_mask_find_key_end(scan, end + 1);
@@ -482,7 +514,7 @@ ue_mask_apply_encoded_ipv6(UeMaskScan *scan, size_t at)
 		end += is_colon ? 3 : 1;
 	}
 	scan->colon_end = end;
-	if (!is_ipv6(text))
+	if (!is_ipv6(text) || ue_mask_is_host_shown(scan, text))
 		return false;
 	ue_mask_write_stars(scan, start, 0, end);
 	return true;

@@ -175,7 +175,7 @@ static const KeyPrefix key_prefixes[128][2][MAX_PREFIXES] = {
 /* A key in the middle of a word must be this long. */
 #define MIN_GLUED_LEN 20
 
-static bool has_key_body(const UeMaskScan *scan, const KeyPrefix *row, size_t start);
+static bool has_key_body(UeMaskScan *scan, const KeyPrefix *row, size_t start);
 static bool apply_pem(UeMaskScan *scan, size_t at);
 
 /* Byte by byte: most differ in the first or the last one, and a call costs more than that. */
@@ -184,8 +184,11 @@ is_prefix_at(const UeMaskScan *scan, const KeyPrefix *row, size_t start)
 {
 	const char *text = scan->text.ptr + start;
 	size_t last = row->prefix.len - 1;
+	/* behind the '-' or '_', which is there */
+	size_t next = row->trigger + (row->trigger < last);
 
-	if (scan->text.len - start <= last || text[last] != row->prefix.ptr[last])
+	if (scan->text.len - start <= last || text[next] != row->prefix.ptr[next] ||
+		text[last] != row->prefix.ptr[last])
 		return false;
 	for (size_t i = 0; i < last; i++)
 	{
@@ -240,24 +243,43 @@ ue_mask_is_glued_key(UeSlice word)
 }
 
 static bool
-has_key_body(const UeMaskScan *scan, const KeyPrefix *row, size_t start)
+has_key_body(UeMaskScan *scan, const KeyPrefix *row, size_t start)
 {
 	size_t at = start + row->prefix.len;
 	size_t end = ue_mask_find_key_end(scan, at);
 	size_t first_end = ue_mask_find_end(scan, at, UE_MASK_ALNUM | UE_MASK_STAR);
 	UeSlice word = ue_slice_sub(scan->text, at, end - at);
 	UeSlice first = ue_slice_sub(scan->text, at, first_end - at);
-	bool is_hidden = memchr(word.ptr, '*', word.len) != NULL;
 
-	if (is_hidden)
+	if (ue_mask_has_star(scan, at, end))
 		return word.len >= 3;
 	if (ue_slice_is_equal(word, UE_SLICE("learn"))) /* sk-learn, a Python package */
 		return false;
+	/* cut before it could show what it is */
+	if (ue_mask_skip_fold(scan, first_end) > first_end)
+		first = word;
 	if (row->body == BODY_RANDOM ? first.len < row->min_len || !ue_mask_is_random(first)
 								 : word.len < row->min_len)
 		return false;
 	return row->is_anywhere || ue_mask_is_word_start(scan, start) ||
 		   ue_mask_is_glued_key(first);
+}
+
+/* A token of words, dots and one other byte. */
+static size_t
+find_token_end(const UeMaskScan *scan, size_t at, char other)
+{
+	for (;;)
+	{
+		char byte = ue_mask_read(scan, at);
+
+		if (ue_mask_is_class(byte, UE_MASK_WORD) || byte == '.' || byte == other)
+			at++;
+		else if (ue_mask_skip_fold(scan, at) > at)
+			at = ue_mask_skip_fold(scan, at);
+		else
+			return at;
+	}
 }
 
 /* Keys without punctuation in their prefix, at the letter of it that is rarest. */
@@ -271,11 +293,7 @@ ue_mask_apply_letter_key(UeMaskScan *scan, size_t at)
 		/* a JSON Web Token: base64url of '{"', three parts (RFC 7519) */
 		if (!ue_mask_has_before(scan, at, UE_SLICE("ey")))
 			return false;
-		end = at;
-		while (end < scan->text.len &&
-			   (ue_mask_is_class(scan->text.ptr[end], UE_MASK_WORD) ||
-				scan->text.ptr[end] == '.' || scan->text.ptr[end] == '='))
-			end++;
+		end = find_token_end(scan, at, '=');
 		while (scan->text.ptr[end - 1] == '.')
 			end--;
 		if (end - at < 4)
@@ -284,13 +302,18 @@ ue_mask_apply_letter_key(UeMaskScan *scan, size_t at)
 		return true;
 	}
 	/* Google API keys: AIza and 35 more, as secret scanners know them */
-	if (ue_mask_has_before(scan, at, UE_SLICE("A")) &&
-		ue_mask_has(scan, at, UE_SLICE("Iza")))
+	if (ue_mask_has(scan, at, UE_SLICE("Iza")))
 	{
+		bool has_first = ue_mask_has_before(scan, at, UE_SLICE("A"));
+
 		end = ue_mask_find_key_end(scan, at + 3);
-		if (end - at < 6)
+		/* the A may have been read as the last digit of an escape that was cut: \u003 */
+		if (!has_first &&
+			(!ue_mask_has(scan, at, UE_SLICE("IzaSy")) || end - at < MIN_GLUED_LEN))
 			return false;
-		ue_mask_write_stars(scan, at - 1, 4, end);
+		if (end - at < 6 && !ue_mask_has_star(scan, at, end))
+			return false;
+		ue_mask_write_stars(scan, at - has_first, has_first ? 4 : 0, end);
 		return true;
 	}
 	/* AWS access key ids: AKIA (lasting), ASIA (temporary), and 16 more (AWS IAM guide) */
@@ -300,7 +323,8 @@ ue_mask_apply_letter_key(UeMaskScan *scan, size_t at)
 	{
 		end =
 			ue_mask_find_end(scan, at + 2, UE_MASK_DIGIT | UE_MASK_UPPER | UE_MASK_STAR);
-		if (end - at < 14 && !ue_mask_has(scan, at + 2, UE_SLICE("***")))
+		if (end - at < 14 && !ue_mask_has(scan, at + 2, UE_SLICE("***")) &&
+			ue_mask_skip_fold(scan, end) == end)
 			return false;
 		ue_mask_write_stars(scan, at - 2, 4, ue_mask_find_key_end(scan, end));
 		return true;
@@ -321,9 +345,7 @@ ue_mask_apply_dotted_key(UeMaskScan *scan, size_t at)
 		n_before = 2;
 	else
 		return false;
-	while (end < scan->text.len && (ue_mask_is_class(scan->text.ptr[end], UE_MASK_WORD) ||
-									scan->text.ptr[end] == '.'))
-		end++;
+	end = find_token_end(scan, end, '.');
 	while (scan->text.ptr[end - 1] == '.' && end > at + 1)
 		end--;
 	if (end - at <
@@ -395,21 +417,37 @@ ue_mask_apply_refresh_token(UeMaskScan *scan, size_t at, UeSlice slashes)
 bool
 ue_mask_apply_slash(UeMaskScan *scan, size_t at)
 {
-	size_t start = at + 1;
-	size_t end;
-	UeSlice word;
-
 	if (ue_mask_apply_refresh_token(scan, at, UE_SLICE("//0")) ||
 		(at > scan->floor && scan->text.ptr[at - 1] == '\\' &&
 		 ue_mask_apply_refresh_token(scan, at - 1, UE_SLICE("\\/\\/0"))))
 		return true;
+	return ue_mask_apply_project(scan, at, 1);
+}
+
+/* Whether a slash stands there, be it written "/", "\/" or "%2F". */
+static bool
+is_slash(const UeMaskScan *scan, size_t at)
+{
+	return ue_mask_read(scan, at) == '/' || ue_mask_has(scan, at, UE_SLICE("\\/")) ||
+		   ue_mask_has_fold(scan, at, UE_SLICE("%2f"));
+}
+
+bool
+ue_mask_apply_project(UeMaskScan *scan, size_t at, size_t at_len)
+{
+	size_t start = at + at_len;
+	size_t end;
+	UeSlice word;
+
+	if (at > scan->floor && scan->text.ptr[at - 1] == '\\')
+		at--;
 	if (!ue_mask_has_before(scan, at, UE_SLICE("projects")))
 		return false;
-	end = ue_mask_find_end(scan, start, UE_MASK_WORD);
+	end = ue_mask_find_word_end(scan, start);
 	word = ue_slice_sub(scan->text, start, end - start);
 	/* a number, or a name that a resource's path goes on from */
 	if (word.len == 0 ||
-		(ue_mask_read(scan, end) != '/' && !ue_mask_is_class(word.ptr[0], UE_MASK_DIGIT)))
+		(!is_slash(scan, end) && !ue_mask_is_class(word.ptr[0], UE_MASK_DIGIT)))
 	{
 		ue_mask_note_seen(scan, end + 1);
 		return false;
@@ -481,7 +519,8 @@ ue_mask_apply_arn(UeMaskScan *scan, size_t at)
 	if (end == start || ue_mask_read(scan, end) != ':')
 		return false;
 	while (end < scan->text.len && (ue_mask_is_class(scan->text.ptr[end], UE_MASK_WORD) ||
-									memchr(":/.+=,@", scan->text.ptr[end], 7) != NULL))
+									memchr(":/.+=,@", scan->text.ptr[end], 7) != NULL ||
+									ue_mask_has(scan, end, UE_SLICE("\\/"))))
 		end++;
 	while (memchr(":.,", scan->text.ptr[end - 1], 3) != NULL)
 		end--;

@@ -9,132 +9,9 @@
  * In a sentence a colon follows many a word, so there a word like "token" is believed only
  * when a value follows that no sentence would hold.
  */
-#include "core/mask_scan.h"
+#include "core/mask_fragment.h"
 
 #include <string.h>
-
-#include "core/limits.h"
-
-/* Where in a name a fragment must stand. */
-typedef enum Place
-{
-	PLACE_ANY = 0,
-	PLACE_WHOLE,
-	PLACE_END,	  /* the last word, or all of it */
-	PLACE_SUFFIX, /* the last word, but not all of it */
-} Place;
-
-/* What a colon after it means when the name is not quoted. */
-typedef enum Prose
-{
-	PROSE_VALUE = 0, /* a header's or a setting's value, always secret */
-	PROSE_RANDOM,	 /* secret when it looks like no word */
-	PROSE_LINE,		 /* secret to the end of the line */
-} Prose;
-
-typedef struct Fragment
-{
-	UeSlice text;
-	Place place;
-	Prose prose;
-	UeMaskSecrecy secrecy;
-} Fragment;
-
-/*
- * From sub2api's redaction lists (seed-systems 1.3), with '-' written '_': exact names,
- * suffixes, substrings.  Added: pass, pwd, auth, sig (Azure SAS), access_key, the ids of
- * accounts, organisations and projects (SPEC 3.5).
- */
-#define N_LETTERS	  26
-#define MAX_FRAGMENTS 9
-
-static const Fragment fragments[N_LETTERS][MAX_FRAGMENTS] = {
-	['a' - 'a'] =
-		{
-			{UE_SLICE_INIT("api_key"), PLACE_ANY, PROSE_VALUE, UE_MASK_SECRECY_ALL},
-			{UE_SLICE_INIT("apikey"), PLACE_ANY, PROSE_VALUE, UE_MASK_SECRECY_ALL},
-			{UE_SLICE_INIT("authorization"), PLACE_END, PROSE_VALUE, UE_MASK_SECRECY_ALL},
-			{UE_SLICE_INIT("access_key"), PLACE_ANY, PROSE_VALUE, UE_MASK_SECRECY_ALL},
-			{UE_SLICE_INIT("accesskey"), PLACE_ANY, PROSE_VALUE, UE_MASK_SECRECY_ALL},
-			{UE_SLICE_INIT("account_id"), PLACE_END, PROSE_VALUE, UE_MASK_SECRECY_ALL},
-			{UE_SLICE_INIT("auth"), PLACE_WHOLE, PROSE_RANDOM, UE_MASK_SECRECY_TEXT},
-		},
-	['b' - 'a'] =
-		{
-			{UE_SLICE_INIT("bearer"), PLACE_ANY, PROSE_RANDOM, UE_MASK_SECRECY_TEXT},
-		},
-	['c' - 'a'] =
-		{
-			{UE_SLICE_INIT("cookie"), PLACE_END, PROSE_LINE, UE_MASK_SECRECY_ALL},
-			{UE_SLICE_INIT("cookie"), PLACE_ANY, PROSE_RANDOM, UE_MASK_SECRECY_TEXT},
-			{UE_SLICE_INIT("credential"), PLACE_ANY, PROSE_RANDOM, UE_MASK_SECRECY_TEXT},
-		},
-	['j' - 'a'] =
-		{
-			{UE_SLICE_INIT("jwt"), PLACE_ANY, PROSE_RANDOM, UE_MASK_SECRECY_TEXT},
-		},
-	['k' - 'a'] =
-		{
-			{UE_SLICE_INIT("key"), PLACE_SUFFIX, PROSE_RANDOM, UE_MASK_SECRECY_TEXT},
-		},
-	['o' - 'a'] =
-		{
-			{UE_SLICE_INIT("organization_id"), PLACE_END, PROSE_VALUE,
-			 UE_MASK_SECRECY_ALL},
-			{UE_SLICE_INIT("openai_organization"), PLACE_WHOLE, PROSE_VALUE,
-			 UE_MASK_SECRECY_ALL},
-			{UE_SLICE_INIT("openai_project"), PLACE_WHOLE, PROSE_VALUE,
-			 UE_MASK_SECRECY_ALL},
-			{UE_SLICE_INIT("org_id"), PLACE_WHOLE, PROSE_VALUE, UE_MASK_SECRECY_ALL},
-		},
-	['p' - 'a'] =
-		{
-			{UE_SLICE_INIT("password"), PLACE_ANY, PROSE_VALUE, UE_MASK_SECRECY_ALL},
-			{UE_SLICE_INIT("passwd"), PLACE_ANY, PROSE_VALUE, UE_MASK_SECRECY_ALL},
-			{UE_SLICE_INIT("passphrase"), PLACE_ANY, PROSE_VALUE, UE_MASK_SECRECY_ALL},
-			{UE_SLICE_INIT("private_key"), PLACE_ANY, PROSE_VALUE, UE_MASK_SECRECY_ALL},
-			{UE_SLICE_INIT("privatekey"), PLACE_ANY, PROSE_VALUE, UE_MASK_SECRECY_ALL},
-			{UE_SLICE_INIT("pwd"), PLACE_WHOLE, PROSE_VALUE, UE_MASK_SECRECY_ALL},
-			{UE_SLICE_INIT("pass"), PLACE_WHOLE, PROSE_RANDOM, UE_MASK_SECRECY_TEXT},
-			{UE_SLICE_INIT("project_id"), PLACE_END, PROSE_VALUE, UE_MASK_SECRECY_ALL},
-			{UE_SLICE_INIT("project_number"), PLACE_END, PROSE_VALUE,
-			 UE_MASK_SECRECY_ALL},
-		},
-	['s' - 'a'] =
-		{
-			{UE_SLICE_INIT("secret"), PLACE_END, PROSE_VALUE, UE_MASK_SECRECY_ALL},
-			{UE_SLICE_INIT("secret"), PLACE_ANY, PROSE_RANDOM, UE_MASK_SECRECY_TEXT},
-			{UE_SLICE_INIT("session"), PLACE_ANY, PROSE_RANDOM, UE_MASK_SECRECY_TEXT},
-			{UE_SLICE_INIT("signature"), PLACE_ANY, PROSE_RANDOM, UE_MASK_SECRECY_TEXT},
-			{UE_SLICE_INIT("sig"), PLACE_WHOLE, PROSE_RANDOM, UE_MASK_SECRECY_TEXT},
-		},
-	['t' - 'a'] =
-		{
-			{UE_SLICE_INIT("token"), PLACE_SUFFIX, PROSE_VALUE, UE_MASK_SECRECY_TEXT},
-			{UE_SLICE_INIT("token"), PLACE_ANY, PROSE_RANDOM, UE_MASK_SECRECY_TEXT},
-		},
-};
-
-/*
- * Counters and kinds that hold one of the fragments (seed-systems 1.3, its first list).
- * "tokens" itself is in find_fragment: every counter of tokens has it.
- */
-static const UeSlice harmless_names[] = {
-	UE_SLICE_INIT("token_count"),	   UE_SLICE_INIT("token_limit"),
-	UE_SLICE_INIT("token_type"),	   UE_SLICE_INIT("token_usage"),
-	UE_SLICE_INIT("token_ids"),		   UE_SLICE_INIT("max_token"),
-	UE_SLICE_INIT("tokenizer"),		   UE_SLICE_INIT("author"),
-	UE_SLICE_INIT("session_duration"),
-};
-
-/* invalid_api_key: … names an error, not a key. */
-static const UeSlice error_prefixes[] = {
-	UE_SLICE_INIT("invalid_"),	   UE_SLICE_INIT("missing_"),
-	UE_SLICE_INIT("incorrect_"),   UE_SLICE_INIT("expired_"),
-	UE_SLICE_INIT("unknown_"),	   UE_SLICE_INIT("unexpected_"),
-	UE_SLICE_INIT("unsupported_"), UE_SLICE_INIT("no_"),
-	UE_SLICE_INIT("bad_"),		   UE_SLICE_INIT("duplicate_"),
-};
 
 /* First words of an Authorization header's value; what follows is the secret. */
 static const UeSlice auth_schemes[] = {
@@ -155,138 +32,32 @@ static const UeSlice empty_values[] = {
 
 #define N_ROWS(table) (sizeof(table) / sizeof((table)[0]))
 
-/* No name in the table, with what vendors put before it, is longer. */
-#define LONGEST_NAME 64
-
-#define SHORTEST_FRAGMENT 3
-
 /* A value this long is no word of a sentence. */
 #define LONG_VALUE 16
 
 /* The name found before a separator, and what its value would be. */
 typedef struct NamedValue
 {
-	const Fragment *fragment;
+	const UeMaskFragment *fragment;
 	bool is_quoted;	 /* the name stands in quotes: JSON, or a dict of Python */
 	bool is_equals;	 /* '=' rather than ':' */
 	bool is_certain; /* the value is secret whatever it looks like */
 	size_t at;		 /* the value's first byte */
 } NamedValue;
 
-static const Fragment bare_key = {
+static const UeMaskFragment bare_key = {
 	UE_SLICE_INIT("key"),
-	PLACE_WHOLE,
-	PROSE_RANDOM,
+	UE_MASK_PLACE_WHOLE,
+	UE_MASK_PROSE_RANDOM,
 	UE_MASK_SECRECY_TEXT,
 };
 
-static const Fragment *find_fragment(UeSlice name);
 static bool find_name(const UeMaskScan *scan, size_t at, NamedValue *value);
 static bool find_value(const UeMaskScan *scan, NamedValue *value);
 static bool apply_quoted(UeMaskScan *scan, const NamedValue *value);
+static bool apply_escaped(UeMaskScan *scan, const NamedValue *value);
 static bool apply_line(UeMaskScan *scan, const NamedValue *value);
 static bool apply_word(UeMaskScan *scan, const NamedValue *value);
-
-UeMaskSecrecy
-ue_mask_find_name(UeSlice name)
-{
-	const Fragment *fragment = find_fragment(name);
-
-	return fragment != NULL ? fragment->secrecy : UE_MASK_SECRECY_NONE;
-}
-
-/* Lower case, '-' as '_'; only the end of what is too long. */
-static UeSlice
-copy_folded(UeSlice name, char *copy)
-{
-	if (name.len > LONGEST_NAME)
-		name = ue_slice_sub(name, name.len - LONGEST_NAME, LONGEST_NAME);
-	for (size_t i = 0; i < name.len; i++)
-	{
-		char byte = name.ptr[i];
-
-		/* without a branch, so that it is done to many bytes at a time */
-		byte = (char) (byte + (byte >= 'A' && byte <= 'Z') * ('a' - 'A'));
-		copy[i] = (char) (byte == '-' ? '_' : byte);
-	}
-	return (UeSlice){copy, name.len};
-}
-
-static bool
-is_at_place(UeSlice name, size_t at, size_t len, Place place)
-{
-	bool is_end = at + len == name.len;
-	bool is_whole = is_end && at == 0;
-
-	switch (place)
-	{
-		case PLACE_ANY:
-			return true;
-		case PLACE_WHOLE:
-			return is_whole;
-		case PLACE_END:
-			return is_end;
-		case PLACE_SUFFIX:
-			return is_end && !is_whole && name.ptr[at - 1] == '_';
-	}
-	return false;
-}
-
-static bool
-is_fragment_at(UeSlice name, size_t at, UeSlice text)
-{
-	if (text.len > name.len - at)
-		return false;
-	/* the table says that the first byte is the same */
-	for (size_t i = 1; i < text.len; i++)
-	{
-		if (name.ptr[at + i] != text.ptr[i])
-			return false;
-	}
-	return true;
-}
-
-static const Fragment *
-find_fragment_at(UeSlice name, size_t at)
-{
-	const Fragment *row;
-
-	if (name.ptr[at] < 'a' || name.ptr[at] > 'z')
-		return NULL;
-	row = fragments[name.ptr[at] - 'a'];
-	for (size_t i = 0; i < MAX_FRAGMENTS && row[i].text.len > 0; i++)
-	{
-		if (is_fragment_at(name, at, row[i].text) &&
-			is_at_place(name, at, row[i].text.len, row[i].place))
-			return &row[i];
-	}
-	return NULL;
-}
-
-/* What in the name says that its value is secret; NULL when nothing does. */
-static const Fragment *
-find_fragment(UeSlice name)
-{
-	char copy[LONGEST_NAME];
-	UeSlice folded = copy_folded(name, copy);
-	const Fragment *found = NULL;
-	size_t n;
-
-	for (size_t i = 0; i + SHORTEST_FRAGMENT <= folded.len && found == NULL; i++)
-		found = find_fragment_at(folded, i);
-	if (found == NULL ||
-		ue_mask_is_listed(folded, harmless_names, N_ROWS(harmless_names)))
-		return NULL;
-	for (size_t i = 0; i < N_ROWS(error_prefixes); i++)
-	{
-		if (folded.ptr[0] == error_prefixes[i].ptr[0] &&
-			ue_slice_has_prefix(folded, error_prefixes[i]))
-			return NULL;
-	}
-	if (ue_slice_find(folded, UE_SLICE("tokens"), &n))
-		return NULL;
-	return found;
-}
 
 static bool
 is_comparison(char byte)
@@ -310,9 +81,11 @@ ue_mask_apply_name(UeMaskScan *scan, size_t at, size_t at_len)
 		return false;
 	if (!find_name(scan, at, &value) || !find_value(scan, &value))
 		return false;
-	if (value.fragment->prose == PROSE_LINE && !value.is_quoted && !value.is_equals)
+	if (value.fragment->prose == UE_MASK_PROSE_LINE && !value.is_quoted &&
+		!value.is_equals)
 		return apply_line(scan, &value);
-	if (apply_quoted(scan, &value) || apply_word(scan, &value))
+	if (apply_quoted(scan, &value) || apply_escaped(scan, &value) ||
+		apply_word(scan, &value))
 		return true;
 	ue_mask_note_seen(scan, value.at + 1);
 	return false;
@@ -322,6 +95,16 @@ static bool
 is_quote(char byte)
 {
 	return byte == '"' || byte == '\'' || byte == '`';
+}
+
+/* A quote as JSON may escape it, which Java and Go do for the sake of HTML. */
+#define ESCAPED_QUOTE_LEN 6
+
+static bool
+is_escaped_quote(const UeMaskScan *scan, size_t at)
+{
+	return ue_mask_has(scan, at, UE_SLICE("\\u0027")) ||
+		   ue_mask_has(scan, at, UE_SLICE("\\u0022"));
 }
 
 /* The word that ends before `at`, with one blank between; the empty slice if there is none. */
@@ -338,7 +121,7 @@ find_word_before(const UeMaskScan *scan, size_t at)
 }
 
 /* "key: …" and "key provided: …" with "API" in front; "?key=…". */
-static const Fragment *
+static const UeMaskFragment *
 find_bare_key(const UeMaskScan *scan, size_t start, UeSlice name, NamedValue *value)
 {
 	size_t before_len = start - scan->floor;
@@ -378,24 +161,33 @@ find_name(const UeMaskScan *scan, size_t at, NamedValue *value)
 		while (end > scan->floor && scan->text.ptr[end - 1] == '\\')
 			end--;
 	}
-	else if (ue_mask_has_before(scan, end, UE_SLICE("%22")))
+	else if (ue_mask_has_before(scan, end, UE_SLICE("%22")) ||
+			 ue_mask_has_before(scan, end, UE_SLICE("%27")))
 	{
 		value->is_quoted = true;
 		end -= 3;
 	}
+	else if (end - scan->floor >= ESCAPED_QUOTE_LEN &&
+			 is_escaped_quote(scan, end - ESCAPED_QUOTE_LEN))
+	{
+		value->is_quoted = true;
+		end -= ESCAPED_QUOTE_LEN;
+		while (end > scan->floor && scan->text.ptr[end - 1] == '\\')
+			end--;
+	}
 	start = ue_mask_find_start(scan, end, UE_MASK_ALNUM | UE_MASK_DASH);
 	start = ue_mask_skip_escape(scan, start);
-	if (start + SHORTEST_FRAGMENT > end)
+	if (start + UE_MASK_SHORTEST_NAME > end)
 		return false;
 	name = ue_slice_sub(scan->text, start, end - start);
-	value->fragment = find_fragment(name);
+	value->fragment = ue_mask_find_fragment(name);
 	if (value->fragment == NULL)
 		value->fragment = find_bare_key(scan, start, name, value);
 	if (value->fragment == NULL)
 		return false;
 	if (value->fragment != &bare_key)
 		value->is_certain = value->is_quoted || value->is_equals ||
-							value->fragment->prose != PROSE_RANDOM;
+							value->fragment->prose != UE_MASK_PROSE_RANDOM;
 	return true;
 }
 
@@ -487,6 +279,12 @@ apply_quoted(UeMaskScan *scan, const NamedValue *value)
 		{
 			UeSlice text = ue_slice_sub(scan->text, at + 1, end - (at + 1));
 
+			/* what a sentence is followed by is a member's name: 'the API key: "error":' */
+			if (!value->is_quoted && ue_mask_read(scan, end + n_level + 1) == ':')
+			{
+				ue_mask_note_seen(scan, end + n_level + 2);
+				return is_applied;
+			}
 			if (!value->is_certain && !ue_mask_is_random(text) && text.len < LONG_VALUE)
 			{
 				ue_mask_note_seen(scan, end + 1);
@@ -504,6 +302,34 @@ apply_quoted(UeMaskScan *scan, const NamedValue *value)
 	}
 }
 
+/* One string in quotes that are escaped, up to the next of them or to the text's end. */
+static bool
+apply_escaped(UeMaskScan *scan, const NamedValue *value)
+{
+	size_t start = value->at;
+	UeSlice rest;
+	size_t len;
+
+	while (ue_mask_read(scan, start) == '\\' && ue_mask_read(scan, start + 1) == '\\')
+		start++;
+	if (!value->is_certain || !is_escaped_quote(scan, start))
+		return false;
+	start += ESCAPED_QUOTE_LEN;
+	rest = ue_slice_sub(scan->text, start, scan->text.len);
+	if (!ue_slice_find(rest,
+					   ue_slice_sub(scan->text, start - ESCAPED_QUOTE_LEN,
+									ESCAPED_QUOTE_LEN),
+					   &len))
+		len = rest.len;
+	/* more backslashes before the closing one */
+	while (len > 0 && rest.ptr[len - 1] == '\\')
+		len--;
+	if (len == 0)
+		return false;
+	ue_mask_write_stars(scan, start, 0, start + len);
+	return true;
+}
+
 /* A cookie header: all of its line. */
 static bool
 apply_line(UeMaskScan *scan, const NamedValue *value)
@@ -511,8 +337,15 @@ apply_line(UeMaskScan *scan, const NamedValue *value)
 	size_t end = value->at;
 	UeSlice line;
 
-	while (end < scan->text.len && memchr("\r\n\"\\", scan->text.ptr[end], 4) == NULL)
-		end++;
+	while (end < scan->text.len)
+	{
+		if (memchr("\r\n\"\\", scan->text.ptr[end], 4) == NULL)
+			end++;
+		else if (ue_mask_skip_fold(scan, end) > end)
+			end = ue_mask_skip_fold(scan, end);
+		else
+			break;
+	}
 	line = ue_slice_sub(scan->text, value->at, end - value->at);
 	if (line.len == 0 || ue_mask_is_listed(line, empty_values, N_ROWS(empty_values)))
 	{
@@ -536,6 +369,11 @@ find_word_end(const UeMaskScan *scan, size_t at)
 		at = ue_mask_find_end(scan, at, UE_MASK_PLAIN);
 		unit = ue_mask_read_unit(scan, at, &len);
 		/* an apostrophe between letters belongs to them: ?key=a'b */
+		if (unit == '\0' && ue_mask_skip_fold(scan, at) > at)
+		{
+			at = ue_mask_skip_fold(scan, at);
+			continue;
+		}
 		if (unit == '\0' || memchr(",;&)]}|", unit, 7) != NULL ||
 			(unit == '\'' && !ue_mask_is_class(ue_mask_read(scan, at + 1), UE_MASK_WORD)))
 			break;

@@ -9,6 +9,9 @@
 /* A part of a key behind a dot is at least this long. */
 #define MIN_PART_LEN 16
 
+/* And one on the next line of an event stream. */
+#define MIN_FOLDED_LEN 8
+
 const unsigned short ue_mask_classes[256] = {
 	[0 ... ' '] = UE_MASK_BLANK | UE_MASK_RARE,
 	[0x7F] = UE_MASK_BLANK | UE_MASK_RARE,
@@ -37,25 +40,26 @@ const unsigned short ue_mask_classes[256] = {
 };
 
 size_t
-ue_mask_find_end(const UeMaskScan *scan, size_t at, int classes)
+ue_mask_find_word_end(UeMaskScan *scan, size_t at)
 {
-	while (at < scan->text.len && ue_mask_is_class(scan->text.ptr[at], classes))
-		at++;
-	return at;
-}
-
-size_t
-ue_mask_find_start(const UeMaskScan *scan, size_t at, int classes)
-{
-	while (at > scan->floor && ue_mask_is_class(scan->text.ptr[at - 1], classes))
-		at--;
-	return at;
+	if (at < scan->word.start || at > scan->word.end)
+		scan->word = (UeMaskRun){at, ue_mask_find_end(scan, at, UE_MASK_WORD)};
+	return scan->word.end;
 }
 
 bool
-ue_mask_has_fold(const UeMaskScan *scan, size_t at, UeSlice literal)
+ue_mask_has_star(UeMaskScan *scan, size_t start, size_t end)
 {
-	return ue_slice_has_prefix_fold(ue_slice_sub(scan->text, at, literal.len), literal);
+	if (start < scan->star_from || start > scan->star_at)
+	{
+		UeSlice rest = ue_slice_sub(scan->text, start, scan->text.len);
+
+		scan->star_from = start;
+		scan->star_at = scan->text.len;
+		if (ue_slice_find(rest, UE_SLICE("*"), &scan->star_at))
+			scan->star_at += start;
+	}
+	return scan->star_at < end;
 }
 
 static bool
@@ -76,13 +80,11 @@ is_escape_letter(char byte)
 }
 
 bool
-ue_mask_is_word_start(const UeMaskScan *scan, size_t at)
+ue_mask_is_behind_escape(const UeMaskScan *scan, size_t at)
 {
 	const char *text = scan->text.ptr;
 	size_t room = at - scan->floor;
 
-	if (room == 0 || !ue_mask_is_class(text[at - 1], UE_MASK_ALNUM))
-		return true;
 	if (room >= 2 && text[at - 2] == '\\' && is_escape_letter(text[at - 1]))
 		return true;
 	if (room >= 3 && text[at - 3] == '%' && is_hex(scan, at - 2, 2))
@@ -95,13 +97,10 @@ ue_mask_is_word_start(const UeMaskScan *scan, size_t at)
 }
 
 size_t
-ue_mask_skip_escape(const UeMaskScan *scan, size_t start)
+ue_mask_skip_escape_rest(const UeMaskScan *scan, size_t start)
 {
-	char before;
+	char before = scan->text.ptr[start - 1];
 
-	if (start == scan->floor)
-		return start;
-	before = scan->text.ptr[start - 1];
 	if (before == '%' && is_hex(scan, start, 2))
 		return start + (ue_mask_has(scan, start, UE_SLICE("25")) && is_hex(scan, start, 4)
 							? 4
@@ -190,29 +189,58 @@ ue_mask_is_random(UeSlice word)
 			(classes & (UE_MASK_LOWER | UE_MASK_UPPER)) != 0);
 }
 
+/*
+ * An event's data may be cut into several lines, each after "data:" (HTML, 9.2.6), and so
+ * a value in it.  A line that begins with such a word goes on with it; JSON does not.
+ */
+size_t
+ue_mask_skip_fold_at(const UeMaskScan *scan, size_t at)
+{
+	size_t start = at;
+	size_t end;
+
+	if (ue_mask_read(scan, start) == '\r')
+		start++;
+	if (!ue_mask_has(scan, start, UE_SLICE("\ndata:")))
+		return at;
+	start += 6;
+	if (ue_mask_read(scan, start) == ' ')
+		start++;
+	end = ue_mask_find_end(scan, start, UE_MASK_WORD);
+	return end - start >= MIN_FOLDED_LEN ? start : at;
+}
+
 /* A second part of a key behind a dot, which no word of a sentence looks like. */
 static bool
-is_key_part(const UeMaskScan *scan, size_t at)
+is_key_part(UeMaskScan *scan, size_t at)
 {
-	size_t end = ue_mask_find_end(scan, at, UE_MASK_WORD);
+	size_t end = ue_mask_find_word_end(scan, at);
 
 	return end - at >= MIN_PART_LEN &&
 		   ue_mask_is_random(ue_slice_sub(scan->text, at, end - at));
 }
 
 size_t
-ue_mask_find_key_end(const UeMaskScan *scan, size_t at)
+ue_mask_find_key_end(UeMaskScan *scan, size_t at)
 {
+	size_t start = at;
+
+	if (at >= scan->key.start && at <= scan->key.end)
+		return scan->key.end;
 	for (;;)
 	{
-		at = ue_mask_find_end(scan, at, UE_MASK_WORD);
+		at = ue_mask_find_word_end(scan, at);
 		if (ue_mask_has(scan, at, UE_SLICE("...")))
 			at += 3;
 		else if (ue_mask_has(scan, at, UE_SLICE("\xE2\x80\xA6")))
 			at += 3;
 		else if (ue_mask_read(scan, at) == '.' && is_key_part(scan, at + 1))
 			at++;
+		else if (ue_mask_skip_fold(scan, at) > at)
+			at = ue_mask_skip_fold(scan, at);
 		else
-			return at;
+			break;
 	}
+	scan->key = (UeMaskRun){start, at};
+	return at;
 }

@@ -16,22 +16,35 @@
 #include "core/buf.h"
 #include "core/mask.h"
 
+/* Bytes of which one look found the end, so that no other byte of them needs to look. */
+typedef struct UeMaskRun
+{
+	size_t start, end;
+} UeMaskRun;
+
 typedef struct UeMaskScan
 {
 	UeSlice text;
-	UeBuf *buf;			   /* the masked text up to floor */
-	size_t floor;		   /* end of the last region */
-	size_t next;		   /* where the scan goes on */
-	size_t region_at;	   /* start of the open region in text */
-	size_t region_written; /* and of its replacement in buf */
-	size_t dotted_end;	   /* up to here dots were looked at, */
-	size_t colon_end;	   /* and colons as parts of an IPv6 address, */
-	size_t star_end;	   /* and stars as parts of a key half hidden by others; */
-	size_t at_end;		   /* no local part of an address begins before this */
-	size_t arn_colon;	   /* the colon before the account of an ARN; 0: none is ahead */
-	size_t seen_end;	   /* up to here a rule looked across separators, in vain */
-	bool is_changed;	   /* a replacement differed from what it replaced, */
-	bool is_restless;	   /* and may change what a rule beside it finds */
+	const UeMaskSettings *settings; /* for its hosts; may be NULL */
+	UeBuf *buf;						/* the masked text up to floor */
+	size_t floor;					/* end of the last region */
+	size_t next;					/* where the scan goes on */
+	size_t region_at;				/* start of the open region in text */
+	size_t region_written;			/* and of its replacement in buf */
+	size_t dotted_end;				/* up to here dots were looked at, */
+	size_t colon_end;				/* and colons as parts of an IPv6 address, */
+	size_t star_end;	  /* and stars as parts of a key half hidden by others; */
+	size_t at_end;		  /* no local part of an address begins before this */
+	size_t arn_colon;	  /* the colon before the account of an ARN; 0: none is ahead */
+	size_t seen_end;	  /* up to here a rule looked across separators, in vain */
+	UeMaskRun word;		  /* the last word, */
+	UeMaskRun key;		  /* key, */
+	UeMaskRun credential; /* and value of an Authorization header looked at */
+	size_t star_from;	  /* from here to star_at there is no star */
+	size_t star_at;
+	size_t n_outside; /* bytes that belong to no region */
+	bool is_changed;  /* a replacement differed from what it replaced, */
+	bool is_restless; /* and may change what a rule beside it finds */
 } UeMaskScan;
 
 /* Classes of bytes, to be combined. */
@@ -71,9 +84,26 @@ ue_mask_note_seen(UeMaskScan *scan, size_t end)
 		scan->seen_end = end;
 }
 
+/* Once over the text; buf is overwritten. */
+extern void ue_mask_scan(UeMaskScan *scan);
+
 /* Regions; start must not be below floor. */
 extern void ue_mask_write_begin(UeMaskScan *scan, size_t start);
-extern void ue_mask_write(UeMaskScan *scan, UeSlice text);
+static inline void
+ue_mask_write(UeMaskScan *scan, UeSlice text)
+{
+	UeBuf *buf = scan->buf;
+
+	/* most are a few bytes for which there is room */
+	if (text.len >= buf->size - buf->len || buf->status != UE_OK)
+		ue_buf_append(buf, text);
+	else
+	{
+		memcpy(buf->ptr + buf->len, text.ptr, text.len);
+		buf->len += text.len;
+	}
+}
+
 extern void ue_mask_write_end(UeMaskScan *scan, size_t end);
 
 /* A region whose replacement is its first n_kept bytes and "***". */
@@ -81,10 +111,28 @@ extern void ue_mask_write_stars(UeMaskScan *scan, size_t start, size_t n_kept,
 								size_t end);
 
 /* First offset from `at` on that has none of the classes; the text's end at most. */
-extern size_t ue_mask_find_end(const UeMaskScan *scan, size_t at, int classes);
+static inline size_t
+ue_mask_find_end(const UeMaskScan *scan, size_t at, int classes)
+{
+	while (at < scan->text.len && ue_mask_is_class(scan->text.ptr[at], classes))
+		at++;
+	return at;
+}
+
+/* The same for a word, which is looked at once however many rules ask. */
+extern size_t ue_mask_find_word_end(UeMaskScan *scan, size_t at);
+
+/* Whether a star stands in a part of the text; the parts asked for do not go back. */
+extern bool ue_mask_has_star(UeMaskScan *scan, size_t start, size_t end);
 
 /* First offset of the run of these classes that ends before `at`; floor at least. */
-extern size_t ue_mask_find_start(const UeMaskScan *scan, size_t at, int classes);
+static inline size_t
+ue_mask_find_start(const UeMaskScan *scan, size_t at, int classes)
+{
+	while (at > scan->floor && ue_mask_is_class(scan->text.ptr[at - 1], classes))
+		at--;
+	return at;
+}
 
 /* Whether a literal stands at an offset. */
 static inline bool
@@ -103,17 +151,61 @@ ue_mask_has_before(const UeMaskScan *scan, size_t at, UeSlice literal)
 }
 
 /* The same at an offset in any case; the literal is in lower case. */
-extern bool ue_mask_has_fold(const UeMaskScan *scan, size_t at, UeSlice literal);
+static inline bool
+ue_mask_has_fold(const UeMaskScan *scan, size_t at, UeSlice literal)
+{
+	if (at > scan->text.len || scan->text.len - at < literal.len)
+		return false;
+	for (size_t i = 0; i < literal.len; i++)
+	{
+		char byte = scan->text.ptr[at + i];
+
+		byte = (char) (byte + (byte >= 'A' && byte <= 'Z') * ('a' - 'A'));
+		if (byte != literal.ptr[i])
+			return false;
+	}
+	return true;
+}
+
+/* Whether what stands before `at`, which is a letter or digit, is an escape. */
+extern bool ue_mask_is_behind_escape(const UeMaskScan *scan, size_t at);
 
 /* No letter or digit belongs to the word at `at` from before it: \n, \u0026, %20 do not. */
-extern bool ue_mask_is_word_start(const UeMaskScan *scan, size_t at);
+static inline bool
+ue_mask_is_word_start(const UeMaskScan *scan, size_t at)
+{
+	return at == scan->floor ||
+		   !ue_mask_is_class(scan->text.ptr[at - 1], UE_MASK_ALNUM) ||
+		   ue_mask_is_behind_escape(scan, at);
+}
+
+extern size_t ue_mask_skip_escape_rest(const UeMaskScan *scan, size_t start);
 
 /* start, moved past the rest of an escape (\n, \u0026, %20) that it stands in. */
-extern size_t ue_mask_skip_escape(const UeMaskScan *scan, size_t start);
+static inline size_t
+ue_mask_skip_escape(const UeMaskScan *scan, size_t start)
+{
+	char before = start > scan->floor ? scan->text.ptr[start - 1] : ' ';
 
-/* End of the key that goes on at `at`: a word, what an ellipsis in it hides ("sk-...wxyz"),
- * and further parts behind dots. */
-extern size_t ue_mask_find_key_end(const UeMaskScan *scan, size_t at);
+	return before == '%' || before == 'u' || before == '\\'
+			   ? ue_mask_skip_escape_rest(scan, start)
+			   : start;
+}
+
+extern size_t ue_mask_skip_fold_at(const UeMaskScan *scan, size_t at);
+
+/* Where the next line goes on with what was cut at `at`; `at` itself when it does not. */
+static inline size_t
+ue_mask_skip_fold(const UeMaskScan *scan, size_t at)
+{
+	char byte = ue_mask_read(scan, at);
+
+	return byte == '\n' || byte == '\r' ? ue_mask_skip_fold_at(scan, at) : at;
+}
+
+/* End of the key that goes on at `at`, which is the start or inside of a word: the word, what
+ * an ellipsis in it hides ("sk-...wxyz"), and further parts behind dots. */
+extern size_t ue_mask_find_key_end(UeMaskScan *scan, size_t at);
 
 /* Letters and digits mixed as no word of a sentence mixes them, or stars. */
 extern bool ue_mask_is_random(UeSlice word);
@@ -145,6 +237,7 @@ extern bool ue_mask_apply_key(UeMaskScan *scan, size_t at);
 extern bool ue_mask_apply_letter_key(UeMaskScan *scan, size_t at);
 extern bool ue_mask_apply_dotted_key(UeMaskScan *scan, size_t at);
 extern bool ue_mask_apply_refresh_token(UeMaskScan *scan, size_t at, UeSlice slashes);
+extern bool ue_mask_apply_project(UeMaskScan *scan, size_t at, size_t at_len);
 extern bool ue_mask_apply_slash(UeMaskScan *scan, size_t at);
 extern bool ue_mask_apply_star(UeMaskScan *scan, size_t at);
 extern bool ue_mask_apply_arn(UeMaskScan *scan, size_t at);
@@ -184,6 +277,14 @@ extern void ue_mask_write_host(UeMaskScan *scan, UeSlice host);
 /* The same, and the account of an ARN, with "%3A" for ':' */
 extern bool ue_mask_apply_encoded_ipv6(UeMaskScan *scan, size_t at);
 extern bool ue_mask_apply_encoded_arn(UeMaskScan *scan, size_t at);
+
+/* mask_settings.c: one pattern; *out is text itself when it changes nothing */
+extern UeStatus ue_mask_apply_pattern(UeArena *arena, UeBuf *buf,
+									  const UePattern *pattern, UeSlice text,
+									  UeSlice *out) UE_MUST_CHECK;
+
+/* Whether the operator has said that this host is never hidden. */
+extern bool ue_mask_is_host_shown(const UeMaskScan *scan, UeSlice host);
 
 /* mask_escape.c: *out is text itself when there is nothing to decode; buf is overwritten */
 extern UeStatus ue_mask_decode(UeBuf *buf, UeSlice text, UeSlice *out) UE_MUST_CHECK;

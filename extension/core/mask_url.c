@@ -18,11 +18,16 @@
 #define LONGEST_PARAMETER	  32
 #define MOST_PARAMETER_DIGITS 2
 
+/* Of a longer path or query the rest is one "***": no API has so many parts. */
+#define MOST_PARTS 32
+
 static size_t find_scheme(const UeMaskScan *scan, size_t at);
 static size_t find_url_end(const UeMaskScan *scan, size_t start, char opener);
+static size_t find_glued_name(const UeMaskScan *scan, size_t start, size_t end);
 static size_t find_encoded_end(const UeMaskScan *scan, size_t start);
 static size_t find_unit(const UeMaskScan *scan, size_t at, size_t end, const char *stops);
 static void write_authority(UeMaskScan *scan, size_t start, size_t end);
+static void write_encoded(UeMaskScan *scan, size_t start, size_t end);
 static size_t write_path(UeMaskScan *scan, size_t at, size_t end);
 static void write_query(UeMaskScan *scan, size_t at, size_t end);
 
@@ -46,12 +51,13 @@ ue_mask_apply_url(UeMaskScan *scan, size_t at)
 	else
 		end = find_url_end(scan, body,
 						   scheme > scan->floor ? scan->text.ptr[scheme - 1] : '\0');
+	end = find_glued_name(scan, body, end);
 	if (end == body)
 		return false;
 	ue_mask_write_begin(scan, scheme);
 	ue_mask_write(scan, ue_slice_sub(scan->text, scheme, body - scheme));
 	if (is_encoded)
-		ue_mask_write(scan, UE_SLICE("***"));
+		write_encoded(scan, body, end);
 	else
 	{
 		size_t authority_end = find_unit(scan, body, end, "/?#");
@@ -102,7 +108,9 @@ find_url_end(const UeMaskScan *scan, size_t start, char opener)
 
 		end = ue_mask_find_end(scan, end, UE_MASK_PLAIN);
 		unit = ue_mask_read_unit(scan, end, &len);
-		if (unit == '\0' || unit == closer)
+		if (unit == '\0' && ue_mask_skip_fold(scan, end) > end)
+			len = ue_mask_skip_fold(scan, end) - end;
+		else if (unit == '\0' || unit == closer)
 			break;
 		end += len;
 	}
@@ -185,7 +193,9 @@ write_authority(UeMaskScan *scan, size_t start, size_t end)
 		port = ue_slice_sub(host, colon, host.len);
 		host = ue_slice_sub(host, 0, colon - 1);
 	}
-	if (end > start)
+	if (ue_mask_is_host_shown(scan, host))
+		ue_mask_write(scan, host);
+	else if (end > start)
 		ue_mask_write_host(scan, host);
 	if (is_port(port))
 	{
@@ -194,17 +204,53 @@ write_authority(UeMaskScan *scan, size_t start, size_t end)
 	}
 }
 
+/* Whether an encoded URL's host ends here: "/", "?", ":", "#", or what was hidden before. */
+static bool
+is_encoded_host_end(const UeMaskScan *scan, size_t at)
+{
+	return ue_mask_has_fold(scan, at, UE_SLICE("%2f")) ||
+		   ue_mask_has_fold(scan, at, UE_SLICE("%3f")) ||
+		   ue_mask_has_fold(scan, at, UE_SLICE("%3a")) ||
+		   ue_mask_has(scan, at, UE_SLICE("%23"));
+}
+
+/* All of it, but a host that is shown. */
+static void
+write_encoded(UeMaskScan *scan, size_t start, size_t end)
+{
+	int classes = UE_MASK_ALNUM | UE_MASK_DASH;
+	size_t host_end = ue_mask_find_end(scan, start, classes);
+	bool is_host_end;
+
+	while (ue_mask_read(scan, host_end) == '.')
+		host_end = ue_mask_find_end(scan, host_end + 1, classes);
+	if (host_end > end)
+		host_end = end;
+	is_host_end = is_encoded_host_end(scan, host_end);
+	if ((host_end == end || is_host_end) &&
+		ue_mask_is_host_shown(scan, ue_slice_sub(scan->text, start, host_end - start)))
+	{
+		ue_mask_write(scan, ue_slice_sub(scan->text, start, host_end - start));
+		if (host_end == end)
+			return;
+		ue_mask_write(scan, ue_slice_sub(scan->text, host_end, 3));
+	}
+	ue_mask_write(scan, UE_SLICE("***"));
+}
+
 /* Returns where the query or the fragment begins. */
 static size_t
 write_path(UeMaskScan *scan, size_t at, size_t end)
 {
 	size_t path_end = find_unit(scan, at, end, "?#");
 
-	while (at < path_end)
+	for (int n_parts = 0; at < path_end; n_parts++)
 	{
 		size_t slash = find_unit(scan, at, path_end, "/");
 		size_t len = 0;
 
+		if (n_parts == MOST_PARTS)
+			slash = path_end;
 		if (slash > at)
 			ue_mask_write(scan, UE_SLICE("***"));
 		if (slash < path_end)
@@ -246,6 +292,32 @@ is_parameter_name(UeSlice name)
 	return n_digits <= MOST_PARAMETER_DIGITS;
 }
 
+/*
+ * "https://x.com/apassword: 1234": a name that is glued to a URL and whose value is not part
+ * of it, for a blank stands between.  The URL ends before the name, so that its rule sees it.
+ */
+static size_t
+find_glued_name(const UeMaskScan *scan, size_t start, size_t end)
+{
+	char after = ue_mask_read(scan, end);
+	size_t name_at = end;
+	UeSlice name;
+	bool is_leading;
+
+	if (after != ' ' && (after != ':' || ue_mask_read(scan, end + 1) != ' '))
+		return end;
+	while (name_at > start && end - name_at <= LONGEST_PARAMETER &&
+		   ue_mask_is_class(scan->text.ptr[name_at - 1], UE_MASK_ALNUM | UE_MASK_DASH))
+		name_at--;
+	name = ue_slice_sub(scan->text, name_at, end - name_at);
+	if (after == ':')
+		is_leading = ue_mask_find_name(name) != UE_MASK_SECRECY_NONE;
+	else
+		is_leading = ue_slice_has_suffix_fold(name, UE_SLICE("bearer")) ||
+					 ue_slice_has_suffix_fold(name, UE_SLICE("basic"));
+	return is_leading && name_at > start && is_parameter_name(name) ? name_at : end;
+}
+
 static void
 write_parameter(UeMaskScan *scan, size_t start, size_t end)
 {
@@ -271,7 +343,7 @@ write_query(UeMaskScan *scan, size_t at, size_t end)
 {
 	size_t query_end = find_unit(scan, at, end, "#");
 
-	while (at < query_end)
+	for (int n_parts = 0; at < query_end; n_parts++)
 	{
 		size_t len;
 		size_t next;
@@ -279,6 +351,11 @@ write_query(UeMaskScan *scan, size_t at, size_t end)
 		/* '?' at first, then '&' or ';' */
 		(void) ue_mask_read_unit(scan, at, &len);
 		ue_mask_write(scan, ue_slice_sub(scan->text, at, len));
+		if (n_parts == MOST_PARTS)
+		{
+			ue_mask_write(scan, UE_SLICE("***"));
+			break;
+		}
 		next = find_unit(scan, at + len, query_end, "&;");
 		write_parameter(scan, at + len, next);
 		at = next;

@@ -76,6 +76,32 @@ static const Leader leaders[] = {
 
 #define UUID_LEN 36
 
+/* A credential shows within so many bytes that it is no word of a sentence. */
+#define LONGEST_LOOK 256
+
+/* "Bearer+x" may stand in the credential of another: looked at once. */
+static size_t
+find_credential_end(UeMaskScan *scan, size_t start)
+{
+	size_t end = start;
+
+	if (start >= scan->credential.start && start <= scan->credential.end)
+		return scan->credential.end;
+	for (;;)
+	{
+		char byte = ue_mask_read(scan, end);
+
+		if (ue_mask_is_class(byte, UE_MASK_WORD) || memchr(".~+/=%", byte, 6) != NULL)
+			end++;
+		else if (ue_mask_skip_fold(scan, end) > end)
+			end = ue_mask_skip_fold(scan, end);
+		else
+			break;
+	}
+	scan->credential = (UeMaskRun){start, end};
+	return end;
+}
+
 /* "Bearer " and "Basic " with a token behind them (RFC 6750, RFC 7617). */
 bool
 ue_mask_apply_scheme(UeMaskScan *scan, size_t at)
@@ -86,6 +112,7 @@ ue_mask_apply_scheme(UeMaskScan *scan, size_t at)
 	size_t blanks_at = start;
 	size_t end;
 	UeSlice word;
+	UeSlice looked_at;
 
 	if (!is_bearer && second != 'a' && second != 'A')
 		return false;
@@ -97,17 +124,15 @@ ue_mask_apply_scheme(UeMaskScan *scan, size_t at)
 		start += 3;
 	if (start == blanks_at)
 		return false;
-	end = start;
-	while (end < scan->text.len && (ue_mask_is_class(scan->text.ptr[end], UE_MASK_WORD) ||
-									memchr(".~+/=%", scan->text.ptr[end], 6) != NULL))
-		end++;
+	end = find_credential_end(scan, start);
 	while (end > start && scan->text.ptr[end - 1] == '.')
 		end--;
 	word = ue_slice_sub(scan->text, start, end - start);
+	looked_at = ue_slice_sub(word, 0, LONGEST_LOOK);
 	if (word.len == 0 || ue_mask_is_listed(word, bearer_words, N_ROWS(bearer_words)) ||
-		(!ue_mask_is_word_start(scan, at) && !ue_mask_is_glued_key(word)) ||
+		(!ue_mask_is_word_start(scan, at) && !ue_mask_is_glued_key(looked_at)) ||
 		/* "Basic plan" is a plan */
-		(!is_bearer && !ue_mask_is_random(word) &&
+		(!is_bearer && !ue_mask_is_random(looked_at) &&
 		 (word.len < 8 || word.ptr[word.len - 1] != '=')))
 	{
 		ue_mask_note_seen(scan, end + 1);
@@ -132,9 +157,9 @@ is_uuid(UeSlice text)
 
 /* Whether from `at` on stands what the row asks for; *end is behind it. */
 static bool
-find_follower(const UeMaskScan *scan, const Leader *leader, size_t at, size_t *end)
+find_follower(UeMaskScan *scan, const Leader *leader, size_t at, size_t *end)
 {
-	size_t word_end = ue_mask_find_end(scan, at, UE_MASK_WORD);
+	size_t word_end = ue_mask_find_word_end(scan, at);
 	UeSlice word = ue_slice_sub(scan->text, at, word_end - at);
 
 	*end = ue_mask_find_key_end(scan, at);
@@ -146,6 +171,8 @@ find_follower(const UeMaskScan *scan, const Leader *leader, size_t at, size_t *e
 			return is_uuid(word);
 		case FOLLOWER_KEY:
 			word.len = ue_mask_find_end(scan, at, UE_MASK_ALNUM) - at;
+			if (ue_mask_skip_fold(scan, at + word.len) > at + word.len)
+				word = ue_slice_sub(scan->text, at, *end - at);
 			return (word.len >= leader->min_len && ue_mask_is_random(word)) ||
 				   is_uuid(ue_slice_sub(scan->text, at, word_end - at));
 	}
@@ -158,6 +185,8 @@ skip_link(const UeMaskScan *scan, size_t at)
 {
 	size_t limit = at + LONGEST_LINK;
 
+	if (ue_mask_has(scan, at, UE_SLICE("%20")))
+		return at + 3;
 	if (ue_mask_read(scan, at) != ' ' && ue_mask_read(scan, at) != ':')
 		return at;
 	if (ue_mask_has_fold(scan, at, UE_SLICE(" id")))

@@ -70,7 +70,8 @@ test_innocent(void)
 		UeSlice masked = UE_SLICE("");
 
 		ue_arena_reset(&arena);
-		ok(ue_mask_text(&arena, NULL, placed, &masked) == UE_OK && masked.ptr == placed.ptr,
+		ok(ue_mask_text(&arena, NULL, placed, &masked) == UE_OK &&
+			   masked.ptr == placed.ptr,
 		   "mask: untouched and not copied: %s", innocents[i]);
 		is_text(masked, text, "mask: untouched: %s", innocents[i]);
 	}

@@ -21,8 +21,11 @@
 #define LONGEST_SIDE 1500
 
 #define LONGEST_SECRET	256
-#define LONGEST_ENCODED (6 * LONGEST_SECRET)
-#define LONGEST_TEXT	(2 * LONGEST_SIDE + LONGEST_ENCODED + 64)
+#define LONGEST_ENCODED (8 * LONGEST_SECRET)
+
+/* So much of a random part in a row is a leak. */
+#define LONGEST_REST 8
+#define LONGEST_TEXT (2 * LONGEST_SIDE + LONGEST_ENCODED + 64)
 
 /* '~' a letter or digit, '#' a digit, '^' an upper-case letter or digit. */
 typedef struct Secret
@@ -70,6 +73,30 @@ static const Secret secrets[] = {
 	 65, 12},
 	{"GOCSPX-~~~~~~~~~~~~~~~~~~~~~~~~~~~~", 7, 12},
 	{"1//0~~~~~~~~~~~~~~~~~~~~~~~~~~~~~", 4, 12},
+	/* with the length of their vendors' documents, or of the rules that scanners have */
+	{"sk-svcacct-~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~", 11, 12},
+	{"pplx-~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~", 5, 12},
+	{"nvapi-~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~", 6, 12},
+	{"glpat-~~~~~~~~~~~~~~~~~~~~", 6, 12},
+	{"xoxb-############-############-~~~~~~~~~~~~~~~~~~~~~~~~", 5, 12},
+	{"sk_live_~~~~~~~~~~~~~~~~~~~~~~~~", 8, 12},
+	{"AQ.Ab8~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~", 6, 12},
+	{"0a1b2c3d4e5f60718293a4b5c6d7e8f9.~~~~~~~~~~~~~~~~", 34, 12}, /* Zhipu */
+	{"\"client_secret\":\"~~~~~~~~~~~~~~~~~~~~\"", 17, 12},
+	{"\"Set-Cookie\":\"sid=~~~~~~~~~~~~~~~~~~~~; Path=/\"", 18, 12},
+	{"'password': '~~~~~~~~~~~~~~~~'", 13, 12},
+	{"secret_key=~~~~~~~~~~~~~~~~", 11, 12},
+	{"authorization: Token ~~~~~~~~~~~~~~~~", 21, 12},
+	{"api-key: 1##a~~~~~~~~~~~~~~~~~~~~~~~", 9, 12},
+	{"API key ~~~~~~~~~~1a2B~~~~~~~~~~~~~~~~~~", 8, 12},
+	{"ftp://user@example.com/~~~~~~~~~~~~~~~~", 23, 12},
+	{"wss://example.com/a#~~~~~~~~~~~~~~~~", 20, 12},
+	{"https://example.com?~~~~~~~~~~~~~~~~", 20, 12},
+	{"AKIA^^^^^^^^^^^^^^^^/20261121/us-east-1/bedrock/aws4_request", 4, 12},
+	{"X-Amz-Signature=~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~", 16, 12},
+	{"projects/1###########/locations", 9, 12},
+	{"-----BEGIN RSA PRIVATE KEY-----MII~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~", 35,
+	 12},
 };
 
 /* How a text is written where it is part of another. */
@@ -80,9 +107,13 @@ typedef enum Writing
 	WRITING_SLASH,	 /* PHP's JSON: "\\/" */
 	WRITING_UNICODE, /* some characters as \\u00XX */
 	WRITING_NESTED,	 /* the same in a JSON string that is in a JSON string */
+	WRITING_LETTERS, /* every character as \\u00XX */
+	WRITING_DOUBLE,	 /* the same in a JSON string that is in a JSON string */
+	WRITING_HEADER,	 /* the value of a line like those of HTTP */
+	WRITING_EVENT, /* cut into two data lines of an event stream, behind the tenth byte */
 } Writing;
 
-#define N_WRITINGS 5
+#define N_WRITINGS 9
 
 static const char *const openings[N_WRITINGS][6] = {
 	{" ", "\"", "'", "(", "\\n", ": "},
@@ -90,6 +121,17 @@ static const char *const openings[N_WRITINGS][6] = {
 	{" ", "\"", ":\"", "\\n", "\\u0022", "\\t"},
 	{" ", "\"", ":\"", "\\n", "\\u0022", "\\t"},
 	{"\\\"", ":\\\"", "{\\\"a\\\":\\\"", " ", "\\\\n", "\\\\u0022"},
+	{" ", "\"", ":\"", "\\n", "\\u0022", "\\t"},
+	{"\\\"", ":\\\"", "{\\\"a\\\":\\\"", " ", "\\\\n", "\\\\u0022"},
+	{
+		"\r\nX-Echo: ",
+		"\r\nvia: ",
+		"\nX-A:",
+		"\r\nx-amzn-errortype: ",
+		"\nlocation: ",
+		"\nA=",
+	},
+	{"\ndata: ", "\ndata: {\"a\":\"", "\n\ndata:", "\ndata: \\\"", "\r\ndata: ", " "},
 };
 
 static const char *const closings[N_WRITINGS][6] = {
@@ -98,6 +140,10 @@ static const char *const closings[N_WRITINGS][6] = {
 	{" ", "\"", "\",\"", "\\n", "\\u0022", ""},
 	{" ", "\"", "\",\"", "\\n", "\\u0022", ""},
 	{"\\\"", "\\\",", "\\\"}", " ", "\\\\n", ""},
+	{" ", "\"", "\",\"", "\\n", "\\u0022", ""},
+	{"\\\"", "\\\",", "\\\"}", " ", "\\\\n", ""},
+	{"\r\n", "\n", "\r\nDate: ", "; q=1\r\n", ", x\r\n", ""},
+	{"\n\n", "\"}\n\n", "\r\n\r\n", "\ndata: x", " ", ""},
 };
 
 /* Numbers that are the same in every run (a linear congruential generator). */
@@ -139,28 +185,41 @@ is_unreserved(char byte)
 		   (byte >= '0' && byte <= '9') || strchr("-_.~", byte) != NULL;
 }
 
+/* One byte as it is written there; room for eight bytes is at `to`. */
+static size_t
+encode_byte(char byte, Writing writing, uint32_t *state, char *to)
+{
+	unsigned code = (unsigned char) byte;
+	bool is_quote = byte == '"' || byte == '\\';
+	bool is_nested = writing == WRITING_NESTED || writing == WRITING_DOUBLE;
+	bool is_unicode = writing == WRITING_LETTERS || writing == WRITING_DOUBLE ||
+					  (writing == WRITING_UNICODE && next_random(state, 4) == 0);
+
+	if (writing == WRITING_URL && !is_unreserved(byte))
+		return (size_t) sprintf(to, "%%%02X", code);
+	if (is_unicode && !is_quote)
+		return (size_t) sprintf(to, is_nested ? "\\\\u%04x" : "\\u%04X", code);
+	if (writing == WRITING_SLASH && byte == '/')
+		return (size_t) sprintf(to, "\\/");
+	if (is_quote && is_nested)
+		return (size_t) sprintf(to, "\\\\\\%c", byte);
+	if (is_quote && writing >= WRITING_SLASH && writing <= WRITING_LETTERS)
+		return (size_t) sprintf(to, "\\%c", byte);
+	*to = byte;
+	return 1;
+}
+
 /* The text as it is written in another; copy holds LONGEST_ENCODED. */
 static UeSlice
-encode(UeSlice text, Writing writing, uint32_t *state, char *copy)
+encode(UeSlice text, size_t cut, Writing writing, uint32_t *state, char *copy)
 {
 	UeSlice encoded = {copy, 0};
 
 	for (size_t i = 0; i < text.len; i++)
 	{
-		char byte = text.ptr[i];
-		bool is_url = writing == WRITING_URL && !is_unreserved(byte);
-		bool is_unicode = writing == WRITING_UNICODE && next_random(state, 4) == 0;
-
-		if (is_url)
-			encoded.len +=
-				(size_t) sprintf(copy + encoded.len, "%%%02X", (unsigned) byte);
-		else if (is_unicode)
-			encoded.len +=
-				(size_t) sprintf(copy + encoded.len, "\\u%04x", (unsigned) byte);
-		else if (writing == WRITING_SLASH && byte == '/')
-			encoded.len += (size_t) sprintf(copy + encoded.len, "\\/");
-		else
-			copy[encoded.len++] = byte;
+		if (writing == WRITING_EVENT && i == cut)
+			encoded.len += (size_t) sprintf(copy + encoded.len, "\ndata: ");
+		encoded.len += encode_byte(text.ptr[i], writing, state, copy + encoded.len);
 	}
 	return encoded;
 }
@@ -187,7 +246,38 @@ plant(UeSlice body, UeSlice secret, Writing writing, uint32_t *state, char *text
 }
 
 static bool
-is_gone(UeArena *arena, UeSlice text, UeSlice secret)
+is_random_byte(char shape)
+{
+	return shape == '~' || shape == '^' || shape == '#';
+}
+
+/* Whether no LONGEST_REST bytes in a row of a random part are left, as they are or encoded. */
+static bool
+is_every_part_gone(UeSlice masked, const Secret *secret, UeSlice made, Writing writing)
+{
+	size_t n_random = 0;
+
+	for (size_t i = 0; i < made.len; i++)
+	{
+		char encoded[8 * LONGEST_REST];
+		UeSlice part;
+		size_t found;
+		uint32_t state = 0;
+
+		n_random = is_random_byte(secret->shape[i]) ? n_random + 1 : 0;
+		if (n_random < LONGEST_REST)
+			continue;
+		part = ue_slice_sub(made, i + 1 - LONGEST_REST, LONGEST_REST);
+		if (ue_slice_find(masked, part, &found) ||
+			ue_slice_find(masked, encode(part, SIZE_MAX, writing, &state, encoded),
+						  &found))
+			return false;
+	}
+	return true;
+}
+
+static bool
+is_gone(UeArena *arena, UeSlice text, const Secret *secret, UeSlice made, Writing writing)
 {
 	UeSlice masked;
 	size_t found;
@@ -195,7 +285,19 @@ is_gone(UeArena *arena, UeSlice text, UeSlice secret)
 	ue_arena_reset(arena);
 	if (ue_mask_text(arena, NULL, text, &masked) != UE_OK)
 		return false;
-	return !ue_slice_find(masked, secret, &found);
+	return !ue_slice_find(masked, ue_slice_sub(made, secret->from, secret->len),
+						  &found) &&
+		   is_every_part_gone(masked, secret, made, writing);
+}
+
+/* A host, an address, a user or a number has no end from which the rest on the next line could be told. */
+static bool
+is_cut_fit(const Secret *secret)
+{
+	return strstr(secret->shape, "example.com") == NULL &&
+		   strstr(secret->shape, "projects/") == NULL &&
+		   strstr(secret->shape, "arn:") == NULL &&
+		   strstr(secret->shape, "db8") == NULL && strstr(secret->shape, "1##.") == NULL;
 }
 
 /* Bodies with a NUL in them cannot be printed into a text. */
@@ -203,6 +305,18 @@ static bool
 is_printable(const CorpusCase *one)
 {
 	return one->body.len > 0 && memchr(one->body.ptr, '\0', one->body.len) == NULL;
+}
+
+/* With what stands around it, and what became of it. */
+static void
+print_survivor(UeArena *arena, const CorpusCase *one, UeSlice made, UeSlice text)
+{
+	UeSlice masked = UE_SLICE("");
+
+	if (ue_mask_text(arena, NULL, text, &masked) != UE_OK)
+		return;
+	printf("# %s: %.*s\n# in %.*s\n# masked %.*s\n", one->name, (int) made.len, made.ptr,
+		   (int) text.len, text.ptr, (int) masked.len, masked.ptr);
 }
 
 static size_t
@@ -222,15 +336,16 @@ count_survivors(const Corpus *corpus, Writing writing)
 		char encoded[LONGEST_ENCODED];
 		char planted[LONGEST_TEXT];
 		UeSlice made = make_secret(secret, &state, plain);
-		UeSlice part = ue_slice_sub(made, secret->from, secret->len);
+		size_t cut = secret->from + next_random(&state, 8);
 		UeSlice text;
 
-		if (!is_printable(one))
+		if (!is_printable(one) || (writing == WRITING_EVENT && !is_cut_fit(secret)))
 			continue;
-		text = plant((UeSlice){one->body.ptr, one->body.len},
-					 encode(made, writing, &state, encoded), writing, &state, planted);
-		if (!is_gone(&arena, text, part) && n_survived++ < MOST_TOLD)
-			printf("# %s: %.*s\n", one->name, (int) made.len, made.ptr);
+		text =
+			plant((UeSlice){one->body.ptr, one->body.len},
+				  encode(made, cut, writing, &state, encoded), writing, &state, planted);
+		if (!is_gone(&arena, text, secret, made, writing) && n_survived++ < MOST_TOLD)
+			print_survivor(&arena, one, made, text);
 	}
 	ue_arena_free(&arena);
 	return n_survived;
@@ -239,8 +354,10 @@ count_survivors(const Corpus *corpus, Writing writing)
 int
 main(void)
 {
-	static const char *const names[N_WRITINGS] = {"plain", "URL-encoded", "with \\/",
-												  "with \\u00XX", "in JSON in a string"};
+	static const char *const names[N_WRITINGS] = {
+		"plain",		   "URL-encoded",		  "with \\/",
+		"with \\u00XX",	   "in JSON in a string", "all \\u00XX",
+		"all of it there", "in a header",		  "over data lines"};
 	const char *directory = getenv("UE_BODIES");
 	Corpus corpus = corpus_read(directory != NULL ? directory : "test/bodies");
 

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * mask_fragment.c: the names of secrets, known by a part of them.
+ */
+#include "core/mask_fragment.h"
+
+/* Short names, so that a row is a line. */
+#define PLACE_ANY	 UE_MASK_PLACE_ANY
+#define PLACE_WHOLE	 UE_MASK_PLACE_WHOLE
+#define PLACE_END	 UE_MASK_PLACE_END
+#define PLACE_SUFFIX UE_MASK_PLACE_SUFFIX
+#define PROSE_VALUE	 UE_MASK_PROSE_VALUE
+#define PROSE_RANDOM UE_MASK_PROSE_RANDOM
+#define PROSE_LINE	 UE_MASK_PROSE_LINE
+
+/*
+ * From sub2api's redaction lists (seed-systems 1.3), with '-' written '_': exact names,
+ * suffixes, substrings.  Added: pass, pwd, auth, sig (Azure SAS), access_key, the ids of
+ * accounts, organisations and projects (SPEC 3.5).
+ */
+#define N_LETTERS	  26
+#define MAX_FRAGMENTS 9
+
+static const UeMaskFragment fragments[N_LETTERS][MAX_FRAGMENTS] = {
+	['a' - 'a'] =
+		{
+			{UE_SLICE_INIT("api_key"), PLACE_ANY, PROSE_VALUE, UE_MASK_SECRECY_ALL},
+			{UE_SLICE_INIT("apikey"), PLACE_ANY, PROSE_VALUE, UE_MASK_SECRECY_ALL},
+			{UE_SLICE_INIT("authorization"), PLACE_END, PROSE_VALUE, UE_MASK_SECRECY_ALL},
+			{UE_SLICE_INIT("access_key"), PLACE_ANY, PROSE_VALUE, UE_MASK_SECRECY_ALL},
+			{UE_SLICE_INIT("accesskey"), PLACE_ANY, PROSE_VALUE, UE_MASK_SECRECY_ALL},
+			{UE_SLICE_INIT("account_id"), PLACE_END, PROSE_VALUE, UE_MASK_SECRECY_ALL},
+			{UE_SLICE_INIT("auth"), PLACE_WHOLE, PROSE_RANDOM, UE_MASK_SECRECY_TEXT},
+		},
+	['b' - 'a'] =
+		{
+			{UE_SLICE_INIT("bearer"), PLACE_ANY, PROSE_RANDOM, UE_MASK_SECRECY_TEXT},
+		},
+	['c' - 'a'] =
+		{
+			{UE_SLICE_INIT("cookie"), PLACE_END, PROSE_LINE, UE_MASK_SECRECY_ALL},
+			{UE_SLICE_INIT("cookie"), PLACE_ANY, PROSE_RANDOM, UE_MASK_SECRECY_TEXT},
+			{UE_SLICE_INIT("credential"), PLACE_ANY, PROSE_RANDOM, UE_MASK_SECRECY_TEXT},
+		},
+	['j' - 'a'] =
+		{
+			{UE_SLICE_INIT("jwt"), PLACE_ANY, PROSE_RANDOM, UE_MASK_SECRECY_TEXT},
+		},
+	['k' - 'a'] =
+		{
+			{UE_SLICE_INIT("key"), PLACE_SUFFIX, PROSE_RANDOM, UE_MASK_SECRECY_TEXT},
+		},
+	['o' - 'a'] =
+		{
+			{UE_SLICE_INIT("organization_id"), PLACE_END, PROSE_VALUE,
+			 UE_MASK_SECRECY_ALL},
+			{UE_SLICE_INIT("openai_organization"), PLACE_WHOLE, PROSE_VALUE,
+			 UE_MASK_SECRECY_ALL},
+			{UE_SLICE_INIT("openai_project"), PLACE_WHOLE, PROSE_VALUE,
+			 UE_MASK_SECRECY_ALL},
+			{UE_SLICE_INIT("org_id"), PLACE_WHOLE, PROSE_VALUE, UE_MASK_SECRECY_ALL},
+		},
+	['p' - 'a'] =
+		{
+			{UE_SLICE_INIT("password"), PLACE_ANY, PROSE_VALUE, UE_MASK_SECRECY_ALL},
+			{UE_SLICE_INIT("passwd"), PLACE_ANY, PROSE_VALUE, UE_MASK_SECRECY_ALL},
+			{UE_SLICE_INIT("passphrase"), PLACE_ANY, PROSE_VALUE, UE_MASK_SECRECY_ALL},
+			{UE_SLICE_INIT("private_key"), PLACE_ANY, PROSE_VALUE, UE_MASK_SECRECY_ALL},
+			{UE_SLICE_INIT("privatekey"), PLACE_ANY, PROSE_VALUE, UE_MASK_SECRECY_ALL},
+			{UE_SLICE_INIT("pwd"), PLACE_WHOLE, PROSE_VALUE, UE_MASK_SECRECY_ALL},
+			{UE_SLICE_INIT("pass"), PLACE_WHOLE, PROSE_RANDOM, UE_MASK_SECRECY_TEXT},
+			{UE_SLICE_INIT("project_id"), PLACE_END, PROSE_VALUE, UE_MASK_SECRECY_ALL},
+			{UE_SLICE_INIT("project_number"), PLACE_END, PROSE_VALUE,
+			 UE_MASK_SECRECY_ALL},
+		},
+	['s' - 'a'] =
+		{
+			{UE_SLICE_INIT("secret"), PLACE_END, PROSE_VALUE, UE_MASK_SECRECY_ALL},
+			{UE_SLICE_INIT("secret"), PLACE_ANY, PROSE_RANDOM, UE_MASK_SECRECY_TEXT},
+			{UE_SLICE_INIT("session"), PLACE_ANY, PROSE_RANDOM, UE_MASK_SECRECY_TEXT},
+			{UE_SLICE_INIT("signature"), PLACE_ANY, PROSE_RANDOM, UE_MASK_SECRECY_TEXT},
+			{UE_SLICE_INIT("sig"), PLACE_WHOLE, PROSE_RANDOM, UE_MASK_SECRECY_TEXT},
+		},
+	['t' - 'a'] =
+		{
+			{UE_SLICE_INIT("token"), PLACE_SUFFIX, PROSE_VALUE, UE_MASK_SECRECY_TEXT},
+			{UE_SLICE_INIT("token"), PLACE_ANY, PROSE_RANDOM, UE_MASK_SECRECY_TEXT},
+		},
+};
+
+/*
+ * Counters and kinds that hold one of the fragments (seed-systems 1.3, its first list).
+ * "tokens" itself is in ue_mask_find_fragment: every counter of tokens has it.
+ */
+static const UeSlice harmless_names[] = {
+	UE_SLICE_INIT("token_count"),	   UE_SLICE_INIT("token_limit"),
+	UE_SLICE_INIT("token_type"),	   UE_SLICE_INIT("token_usage"),
+	UE_SLICE_INIT("token_ids"),		   UE_SLICE_INIT("max_token"),
+	UE_SLICE_INIT("tokenizer"),		   UE_SLICE_INIT("author"),
+	UE_SLICE_INIT("session_duration"),
+};
+
+/* invalid_api_key: … names an error, not a key. */
+static const UeSlice error_prefixes[] = {
+	UE_SLICE_INIT("invalid_"),	   UE_SLICE_INIT("missing_"),
+	UE_SLICE_INIT("incorrect_"),   UE_SLICE_INIT("expired_"),
+	UE_SLICE_INIT("unknown_"),	   UE_SLICE_INIT("unexpected_"),
+	UE_SLICE_INIT("unsupported_"), UE_SLICE_INIT("no_"),
+	UE_SLICE_INIT("bad_"),		   UE_SLICE_INIT("duplicate_"),
+};
+
+#define N_ROWS(table) (sizeof(table) / sizeof((table)[0]))
+
+/* No name in the table, with what vendors put before it, is longer. */
+#define LONGEST_NAME 64
+
+UeMaskSecrecy
+ue_mask_find_name(UeSlice name)
+{
+	const UeMaskFragment *fragment = ue_mask_find_fragment(name);
+
+	return fragment != NULL ? fragment->secrecy : UE_MASK_SECRECY_NONE;
+}
+
+/* Lower case, '-' as '_'; only the end of what is too long. */
+static UeSlice
+copy_folded(UeSlice name, char *copy)
+{
+	if (name.len > LONGEST_NAME)
+		name = ue_slice_sub(name, name.len - LONGEST_NAME, LONGEST_NAME);
+	for (size_t i = 0; i < name.len; i++)
+	{
+		char byte = name.ptr[i];
+
+		/* without a branch, so that it is done to many bytes at a time */
+		byte = (char) (byte + (byte >= 'A' && byte <= 'Z') * ('a' - 'A'));
+		copy[i] = (char) (byte == '-' ? '_' : byte);
+	}
+	return (UeSlice){copy, name.len};
+}
+
+static bool
+is_at_place(UeSlice name, size_t at, size_t len, UeMaskPlace place)
+{
+	bool is_end = at + len == name.len;
+	bool is_whole = is_end && at == 0;
+
+	switch (place)
+	{
+		case PLACE_ANY:
+			return true;
+		case PLACE_WHOLE:
+			return is_whole;
+		case PLACE_END:
+			return is_end;
+		case PLACE_SUFFIX:
+			return is_end && !is_whole && name.ptr[at - 1] == '_';
+	}
+	return false;
+}
+
+static bool
+is_fragment_at(UeSlice name, size_t at, UeSlice text)
+{
+	if (text.len > name.len - at)
+		return false;
+	/* the table says that the first byte is the same */
+	for (size_t i = 1; i < text.len; i++)
+	{
+		if (name.ptr[at + i] != text.ptr[i])
+			return false;
+	}
+	return true;
+}
+
+/* The letters that may follow the first of a fragment: most letters of a name begin none. */
+#define LETTER(letter) (1u << ((letter) - 'a'))
+
+static const unsigned second_letters[N_LETTERS] = {
+	['a' - 'a'] = LETTER('p') | LETTER('u') | LETTER('c'),
+	['b' - 'a'] = LETTER('e'),
+	['c' - 'a'] = LETTER('o') | LETTER('r'),
+	['j' - 'a'] = LETTER('w'),
+	['k' - 'a'] = LETTER('e'),
+	['o' - 'a'] = LETTER('r') | LETTER('p'),
+	['p' - 'a'] = LETTER('a') | LETTER('r') | LETTER('w'),
+	['s' - 'a'] = LETTER('e') | LETTER('i'),
+	['t' - 'a'] = LETTER('o'),
+};
+
+static const UeMaskFragment *
+find_fragment_at(UeSlice name, size_t at)
+{
+	const UeMaskFragment *row;
+	char next = name.ptr[at + 1];
+
+	if (name.ptr[at] < 'a' || name.ptr[at] > 'z' || next < 'a' || next > 'z' ||
+		(second_letters[name.ptr[at] - 'a'] & LETTER(next)) == 0)
+		return NULL;
+	row = fragments[name.ptr[at] - 'a'];
+	for (size_t i = 0; i < MAX_FRAGMENTS && row[i].text.len > 0; i++)
+	{
+		if (is_fragment_at(name, at, row[i].text) &&
+			is_at_place(name, at, row[i].text.len, row[i].place))
+			return &row[i];
+	}
+	return NULL;
+}
+
+const UeMaskFragment *
+ue_mask_find_fragment(UeSlice name)
+{
+	char copy[LONGEST_NAME];
+	UeSlice folded = copy_folded(name, copy);
+	const UeMaskFragment *found = NULL;
+	size_t n;
+
+	for (size_t i = 0; i + UE_MASK_SHORTEST_NAME <= folded.len && found == NULL; i++)
+		found = find_fragment_at(folded, i);
+	if (found == NULL ||
+		ue_mask_is_listed(folded, harmless_names, N_ROWS(harmless_names)))
+		return NULL;
+	for (size_t i = 0; i < N_ROWS(error_prefixes); i++)
+	{
+		if (folded.ptr[0] == error_prefixes[i].ptr[0] &&
+			ue_slice_has_prefix(folded, error_prefixes[i]))
+			return NULL;
+	}
+	if (ue_slice_find(folded, UE_SLICE("tokens"), &n))
+		return NULL;
+	return found;
+}

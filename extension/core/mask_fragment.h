@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * mask_fragment.h: what in a name says that its value is secret; mask_name.c asks.
+ */
+#ifndef UE_CORE_MASK_FRAGMENT_H
+#define UE_CORE_MASK_FRAGMENT_H
+
+#include "core/mask_scan.h"
+
+/* Where in a name a fragment must stand. */
+typedef enum UeMaskPlace
+{
+	UE_MASK_PLACE_ANY = 0,
+	UE_MASK_PLACE_WHOLE,
+	UE_MASK_PLACE_END,	  /* the last word, or all of it */
+	UE_MASK_PLACE_SUFFIX, /* the last word, but not all of it */
+} UeMaskPlace;
+
+/* What a colon after it means when the name is not quoted. */
+typedef enum UeMaskProse
+{
+	UE_MASK_PROSE_VALUE = 0, /* a header's or a setting's value, always secret */
+	UE_MASK_PROSE_RANDOM,	 /* secret when it looks like no word */
+	UE_MASK_PROSE_LINE,		 /* secret to the end of the line */
+} UeMaskProse;
+
+typedef struct UeMaskFragment
+{
+	UeSlice text;
+	UeMaskPlace place;
+	UeMaskProse prose;
+	UeMaskSecrecy secrecy;
+} UeMaskFragment;
+
+/* No name has fewer letters. */
+#define UE_MASK_SHORTEST_NAME 3
+
+/* NULL when nothing in the name says so. */
+extern const UeMaskFragment *ue_mask_find_fragment(UeSlice name);
+
+#endif
