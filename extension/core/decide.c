@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * decide.c: the default verdict.
+ * decide.c: the verdict: the default one, and what a rule changes of it.
  *
  * An error object of the client's own format, whole and well-formed, passes with every
  * secret masked, so the SDK sees what its vendor said.  Everything else is rebuilt: with
@@ -10,9 +10,10 @@
  */
 #include "core/decide.h"
 #include "core/classify.h"
+#include "core/decide_format.h"
+#include "core/decide_rule.h"
 #include "core/decide_text.h"
 #include "core/mask.h"
-#include "core/parse_fields.h"
 #include "core/utf8.h"
 
 /* Statuses that no SDK knows, or that mean something else between the client and us. */
@@ -21,108 +22,8 @@
 #define STATUS_CLIENT_CLOSED		499
 #define STATUS_OVERLOADED			529
 
-/* Members of an error object that may pass as it is; vendors send fewer than ten. */
-#define MEMBERS_MAX 64
-
 /* A text as a message: bytes. */
 #define SENTENCE_MAX 1024
-
-/* The dialects whose type and code words are at home in that format. */
-static bool
-is_own_dialect(UeFormat format, UeDialect dialect)
-{
-	switch (format)
-	{
-		case UE_FORMAT_OPENAI:
-		case UE_FORMAT_OPENAI_RESPONSES:
-			/* compatible servers say the same words in other shapes */
-			return dialect == UE_DIALECT_OPENAI || dialect == UE_DIALECT_OTHER_JSON;
-		case UE_FORMAT_ANTHROPIC:
-			return dialect == UE_DIALECT_ANTHROPIC;
-		case UE_FORMAT_GEMINI:
-			return dialect == UE_DIALECT_GOOGLE;
-	}
-	return false;
-}
-
-static bool
-has_text(const UeJson *object, UeSlice name)
-{
-	const UeJson *node = ue_json_find(object, name);
-
-	return node != NULL && node->type == UE_JSON_STRING &&
-		   !ue_slice_is_empty(ue_slice_trim(node->text));
-}
-
-static bool
-has_token(const UeJson *object, UeSlice name)
-{
-	return has_text(object, name) &&
-		   ue_json_find(object, name)->text.len <= UE_LIMIT_TOKEN;
-}
-
-/* Absent, null, or a string of bearable length; what OpenAI's param and code may be. */
-static bool
-is_token_or_null(const UeJson *node)
-{
-	return node == NULL || node->type == UE_JSON_NULL ||
-		   (node->type == UE_JSON_STRING && node->text.len <= UE_LIMIT_TOKEN);
-}
-
-/*
- * No name twice: parsers differ in which of two members they keep, so the client might read
- * another message than the one that was masked and recorded.
- */
-static bool
-has_distinct_names(const UeJson *object)
-{
-	size_t n_members = 0;
-
-	for (const UeJson *each = object->child; each != NULL; each = each->next)
-	{
-		if (++n_members > MEMBERS_MAX)
-			return false;
-		for (const UeJson *other = object->child; other != each; other = other->next)
-			if (ue_slice_is_equal(other->key, each->key))
-				return false;
-	}
-	return true;
-}
-
-/*
- * Whether root, an object, is a whole error object of the format: what its vendor's own
- * server could have sent with that status.  The message must be the fault's, for it may have been unwrapped.
- */
-static bool
-is_of_format(UeFormat format, const UeFault *fault, const UeJson *root, int status)
-{
-	const UeJson *error = ue_json_find(root, UE_SLICE("error"));
-	const UeJson *code = ue_json_find(error, UE_SLICE("code"));
-
-	if (error == NULL || error->type != UE_JSON_OBJECT || fault->is_cut ||
-		!has_distinct_names(root) || !has_distinct_names(error))
-		return false;
-	if (!has_text(error, UE_SLICE("message")) ||
-		!ue_slice_is_equal(ue_parse_field(error, UE_SLICE("message")), fault->message))
-		return false;
-	switch (format)
-	{
-		case UE_FORMAT_OPENAI:
-		case UE_FORMAT_OPENAI_RESPONSES:
-			return fault->dialect == UE_DIALECT_OPENAI &&
-				   has_token(error, UE_SLICE("type")) && is_token_or_null(code) &&
-				   is_token_or_null(ue_json_find(error, UE_SLICE("param")));
-		case UE_FORMAT_ANTHROPIC:
-			return fault->dialect == UE_DIALECT_ANTHROPIC &&
-				   has_token(error, UE_SLICE("type"));
-		case UE_FORMAT_GEMINI:
-			/* Google's SDK believes the code in the body, so it must be the status */
-			return fault->dialect == UE_DIALECT_GOOGLE &&
-				   has_token(error, UE_SLICE("status")) && code != NULL &&
-				   code->type == UE_JSON_NUMBER && fault->body_status == status;
-	}
-	return false;
-}
 
 /* Not our client's to mend: told as a failure of the service. */
 static bool
@@ -225,21 +126,22 @@ keep_param(UeSlice param)
 
 /* Type, code and param: the upstream's where they are at home, else ours. */
 static UeStatus
-choose_words(UeArena *arena, const UeCase *kase, const UeVerdict *verdict, bool is_shown,
-			 UeAnswer *answer)
+choose_words(UeArena *arena, const UeMaskSettings *mask, const UeCase *kase,
+			 const UeVerdict *verdict, bool is_shown, UeAnswer *answer)
 {
 	const UeFault *fault = &verdict->fault;
 	UeSlice code = kase->format == UE_FORMAT_GEMINI ? fault->reason : fault->code;
 	UeStatus status;
 
-	if (is_shown && is_own_dialect(kase->format, fault->dialect))
+	if (is_shown && ue_decide_is_own_dialect(kase->format, fault->dialect))
 	{
 		/* Google's status names belong to their HTTP statuses */
 		if (kase->format != UE_FORMAT_GEMINI || answer->status == fault->body_status)
 			answer->type = keep_word(verdict->error_type);
-		status = ue_decide_token(arena, keep_word(code), &answer->code);
+		status = ue_decide_token(arena, mask, keep_word(code), &answer->code);
 		if (status == UE_OK)
-			status = ue_decide_token(arena, keep_param(fault->param), &answer->param);
+			status =
+				ue_decide_token(arena, mask, keep_param(fault->param), &answer->param);
 		if (status != UE_OK)
 			return status;
 	}
@@ -287,33 +189,100 @@ is_message_shown(const UeFault *fault, const UeCase *kase)
 	return false;
 }
 
+/* What a rule says about the answer beside its message and its status. */
+static void
+apply_rule(const UeRule *rule, UeAnswer *answer)
+{
+	if (!ue_slice_is_empty(rule->response_type))
+		answer->type = rule->response_type;
+	if (!ue_slice_is_empty(rule->response_error_code))
+		answer->code = rule->response_error_code;
+	if (rule->retry_after_s == 0)
+		return;
+	answer->is_retry_useless = false;
+	answer->retry_after_s = rule->retry_after_s < UE_LIMIT_RETRY_AFTER_S
+								? rule->retry_after_s
+								: UE_LIMIT_RETRY_AFTER_S;
+}
+
+/* Whether the rule leaves alone all that a body would say about itself. */
+static bool
+is_answer_kept(const UeRule *rule, int default_status)
+{
+	return rule == NULL ||
+		   (rule->is_body_passed && ue_slice_is_empty(rule->response_type) &&
+			ue_slice_is_empty(rule->response_error_code) &&
+			(rule->is_code_passed || rule->response_code == default_status));
+}
+
 static UeStatus
-build_answer(UeArena *arena, const UeCase *kase, const UeVerdict *verdict,
-			 const UeJson *root, const UeDecideTexts *texts, UeAnswer *answer)
+choose_message(UeArena *arena, const UePolicy *policy, const UeCase *kase,
+			   const UeVerdict *verdict, const UeDecideTexts *texts, const UeRule *rule,
+			   UeAnswer *answer)
+{
+	if (rule != NULL)
+		return ue_decide_rule_message(arena, policy, kase, verdict, texts, rule, answer);
+	if (is_message_shown(&verdict->fault, kase))
+	{
+		answer->message = texts->message;
+		return UE_OK;
+	}
+	return ue_decide_catalog_message(arena, policy, kase, &verdict->fault,
+									 &answer->message);
+}
+
+static UeStatus
+build_answer(UeArena *arena, const UePolicy *policy, const UeCase *kase,
+			 const UeVerdict *verdict, const UeJson *root, const UeDecideTexts *texts,
+			 const UeRule *rule, UeAnswer *answer)
 {
 	const UeFault *fault = &verdict->fault;
 	bool is_shown = is_message_shown(fault, kase);
-	UeStatus status = UE_OK;
+	int default_status = ue_decide_status(kase, fault);
+	UeStatus status;
 
-	answer->status = ue_decide_status(kase, fault);
+	answer->status =
+		rule != NULL && !rule->is_code_passed ? rule->response_code : default_status;
 	answer->class = fault->class;
 	answer->request_id = kase->request_id;
 	answer->upstream_request_id = verdict->upstream_request_id;
 	choose_retry(kase, fault, answer);
 	if (is_our_credential_refused(kase, fault))
 		answer->class = UE_CLASS_SERVER_ERROR;
-
-	if (is_shown)
-		answer->message = texts->message;
-	else
-		status = ue_decide_catalog_message(arena, kase, fault, &answer->message);
+	status = choose_words(arena, ue_policy_mask(policy), kase, verdict, is_shown, answer);
+	if (status == UE_OK && rule != NULL)
+		apply_rule(rule, answer);
 	if (status == UE_OK)
-		status = choose_words(arena, kase, verdict, is_shown, answer);
-	if (status == UE_OK && is_shown &&
-		is_of_format(kase->format, fault, root, answer->status) &&
+		status = choose_message(arena, policy, kase, verdict, texts, rule, answer);
+	if (status == UE_OK && is_shown && is_answer_kept(rule, default_status) &&
+		ue_decide_is_of_format(kase->format, fault, root, answer->status) &&
 		texts->masked_json.len <= UE_LIMIT_ANSWER)
 		answer->passed_body = texts->masked_json;
 	return status;
+}
+
+/* The rule that fits, and what it says about the attempt; NULL: none does. */
+static UeStatus
+find_rule(UeArena *arena, const UePolicy *policy, const UeCase *kase, UeVerdict *verdict,
+		  const UeRule **out)
+{
+	UeRuleFacts facts;
+	UeStatus status;
+
+	*out = NULL;
+	if (ue_rules_count(ue_policy_rules(policy)) == 0)
+		return UE_OK;
+	status = ue_decide_rule_facts(arena, kase, &verdict->fault, &facts);
+	if (status == UE_OK)
+		status = ue_rules_match(ue_policy_rules(policy), arena, &facts, out);
+	if (status != UE_OK || *out == NULL)
+		return status;
+	verdict->rule_id = (*out)->id;
+	verdict->rule_version = (*out)->version;
+	verdict->action = (*out)->action;
+	verdict->cooldown_s = (*out)->cooldown_s;
+	verdict->is_unmonitored = (*out)->is_unmonitored;
+	return UE_OK;
 }
 
 /* What a one-element array holds; Google's SDKs ask for streams as arrays. */
@@ -353,37 +322,6 @@ read_fault(UeArena *arena, const UeCase *kase, UeFault *fault, const UeJson **ro
 	return UE_OK;
 }
 
-/* Rules search the texts as they came, but a text of a rule can match only what is text. */
-static UeStatus
-build_facts(UeArena *arena, const UeCase *kase, const UeFault *fault, UeRuleFacts *out)
-{
-	UeRuleFacts facts = {
-		.platform = kase->response.platform,
-		.status = fault->effective_status,
-		.kind = kase->kind,
-		.class = fault->class,
-		.code = fault->catalog_code->name,
-		.error_type = fault->type,
-		.error_code = fault->code,
-		.model = kase->model,
-		.channel = kase->channel,
-		.route = kase->route,
-		.format = kase->format,
-		.tags = kase->tags,
-		.n_tags = kase->n_tags,
-		.attempt = kase->attempt > 0 ? kase->attempt : 1,
-		.has_output = kase->has_output,
-	};
-	UeStatus status = ue_utf8_clean(arena, fault->message, &facts.message);
-
-	if (status == UE_OK)
-		status = ue_utf8_clean(arena, ue_slice_sub(kase->response.body, 0, UE_LIMIT_BODY),
-							   &facts.body);
-	if (status == UE_OK)
-		*out = facts;
-	return status;
-}
-
 UeStatus
 ue_decide_facts(UeArena *arena, const UeCase *kase, UeRuleFacts *out)
 {
@@ -395,27 +333,30 @@ ue_decide_facts(UeArena *arena, const UeCase *kase, UeRuleFacts *out)
 	if (fault == NULL)
 		return UE_NO_MEMORY;
 	status = read_fault(arena, kase, fault, &root, &is_whole_body);
-	return status == UE_OK ? build_facts(arena, kase, fault, out) : status;
+	return status == UE_OK ? ue_decide_rule_facts(arena, kase, fault, out) : status;
 }
 
 UeStatus
 ue_decide_case(UeArena *arena, const UePolicy *policy, const UeCase *kase, UeVerdict *out)
 {
+	const UeMaskSettings *mask = ue_policy_mask(policy);
 	UeVerdict verdict = {.action = UE_ACTION_ANSWER,
-						 .mask_version = ue_mask_version(NULL)};
+						 .mask_version = ue_mask_version(mask)};
 	UeAnswer answer = {.status = 0};
 	const UeJson *root = NULL;
+	const UeRule *rule = NULL;
 	UeDecideTexts texts = {{NULL, 0}, {NULL, 0}};
 	UeStatus status;
 	bool is_whole_body;
 
-	(void) policy;
 	status = read_fault(arena, kase, &verdict.fault, &root, &is_whole_body);
-	if (status != UE_OK)
-		return status;
-	status = ue_decide_texts(arena, kase, root, is_whole_body, &verdict, &texts);
 	if (status == UE_OK)
-		status = build_answer(arena, kase, &verdict, root, &texts, &answer);
+		status = find_rule(arena, policy, kase, &verdict, &rule);
+	if (status == UE_OK)
+		status =
+			ue_decide_texts(arena, mask, kase, root, is_whole_body, &verdict, &texts);
+	if (status == UE_OK)
+		status = build_answer(arena, policy, kase, &verdict, root, &texts, rule, &answer);
 	if (status == UE_OK)
 		status = ue_render_answer(arena, kase->format, &answer, &verdict.answer);
 	if (status != UE_OK)

@@ -8,20 +8,18 @@
  */
 #include "core/decide_text.h"
 #include "core/buf.h"
-#include "core/language.h"
 #include "core/mask.h"
-#include "core/template.h"
 #include "core/utf8.h"
 
 UeStatus
-ue_decide_clean(UeArena *arena, UeSlice text, UeSlice *out)
+ue_decide_clean(UeArena *arena, const UeMaskSettings *mask, UeSlice text, UeSlice *out)
 {
 	UeSlice cleaned;
 	UeStatus status = ue_utf8_clean(arena, text, &cleaned);
 
 	if (status != UE_OK)
 		return status;
-	return ue_mask_text(arena, NULL, cleaned, out);
+	return ue_mask_text(arena, mask, cleaned, out);
 }
 
 /* Cuts *text to limit bytes; *is_cut is set when there was more, and else left alone. */
@@ -36,9 +34,9 @@ cut_text(UeSlice *text, size_t limit, bool *is_cut)
 }
 
 UeStatus
-ue_decide_token(UeArena *arena, UeSlice text, UeSlice *out)
+ue_decide_token(UeArena *arena, const UeMaskSettings *mask, UeSlice text, UeSlice *out)
 {
-	UeStatus status = ue_decide_clean(arena, text, out);
+	UeStatus status = ue_decide_clean(arena, mask, text, out);
 
 	if (status == UE_OK)
 		out->len = ue_utf8_cut(*out, UE_LIMIT_TOKEN);
@@ -46,21 +44,22 @@ ue_decide_token(UeArena *arena, UeSlice text, UeSlice *out)
 }
 
 static UeStatus
-fill_detail(UeArena *arena, const UeCase *kase, const UeJson *root, bool is_whole_body,
-			UeVerdict *verdict, UeSlice *masked_json)
+fill_detail(UeArena *arena, const UeMaskSettings *mask, const UeCase *kase,
+			const UeJson *root, bool is_whole_body, UeVerdict *verdict,
+			UeSlice *masked_json)
 {
 	UeSlice body = ue_slice_sub(kase->response.body, 0, UE_LIMIT_BODY);
 	UeStatus status = UE_OK;
 
 	*masked_json = (UeSlice){NULL, 0};
 	if (root != NULL)
-		status = ue_mask_json(arena, NULL, root, masked_json);
+		status = ue_mask_json(arena, mask, root, masked_json);
 	if (status == UE_NO_MEMORY)
 		return status;
 	if (root != NULL && status == UE_OK && is_whole_body)
 		status = ue_utf8_clean(arena, *masked_json, &verdict->detail);
 	else
-		status = ue_decide_clean(arena, ue_slice_trim(body), &verdict->detail);
+		status = ue_decide_clean(arena, mask, ue_slice_trim(body), &verdict->detail);
 	if (status != UE_OK)
 		return status;
 	verdict->original_bytes = (int64_t) kase->response.body.len;
@@ -71,21 +70,23 @@ fill_detail(UeArena *arena, const UeCase *kase, const UeJson *root, bool is_whol
 }
 
 UeStatus
-ue_decide_texts(UeArena *arena, const UeCase *kase, const UeJson *root,
-				bool is_whole_body, UeVerdict *verdict, UeDecideTexts *texts)
+ue_decide_texts(UeArena *arena, const UeMaskSettings *mask, const UeCase *kase,
+				const UeJson *root, bool is_whole_body, UeVerdict *verdict,
+				UeDecideTexts *texts)
 {
 	const UeFault *fault = &verdict->fault;
 	UeStatus status;
 
-	status = fill_detail(arena, kase, root, is_whole_body, verdict, &texts->masked_json);
+	status =
+		fill_detail(arena, mask, kase, root, is_whole_body, verdict, &texts->masked_json);
 	if (status == UE_OK)
-		status = ue_decide_clean(arena, fault->message, &texts->message);
+		status = ue_decide_clean(arena, mask, fault->message, &texts->message);
 	if (status == UE_OK)
-		status = ue_decide_token(arena, fault->type, &verdict->error_type);
+		status = ue_decide_token(arena, mask, fault->type, &verdict->error_type);
 	if (status == UE_OK)
-		status = ue_decide_token(arena, fault->code, &verdict->error_code);
+		status = ue_decide_token(arena, mask, fault->code, &verdict->error_code);
 	if (status == UE_OK)
-		status = ue_decide_token(arena, fault->upstream_request_id,
+		status = ue_decide_token(arena, mask, fault->upstream_request_id,
 								 &verdict->upstream_request_id);
 	if (status != UE_OK)
 		return status;
@@ -96,21 +97,22 @@ ue_decide_texts(UeArena *arena, const UeCase *kase, const UeJson *root,
 
 /* "Unknown route." and "GET /x" are "Unknown route: GET /x". */
 static UeStatus
-append_local_message(UeArena *arena, UeLanguage language, UeSlice sentence, UeSlice about,
-					 UeSlice *out)
+append_local_message(UeArena *arena, const UeMaskSettings *mask, UeSlice language,
+					 UeSlice sentence, UeSlice about, UeSlice *out)
 {
-	UeSlice stop = language == UE_LANGUAGE_CHINESE ? UE_SLICE("。") : UE_SLICE(".");
-	UeSlice colon = language == UE_LANGUAGE_CHINESE ? UE_SLICE("：") : UE_SLICE(": ");
+	bool is_chinese = ue_slice_has_prefix_fold(language, UE_SLICE("zh"));
+	UeSlice stop = is_chinese ? UE_SLICE("。") : UE_SLICE(".");
+	UeSlice colon = is_chinese ? UE_SLICE("：") : UE_SLICE(": ");
 	UeBuf buf;
 	UeSlice cleaned;
-	UeStatus status = ue_decide_clean(arena, about, &cleaned);
+	UeStatus status = ue_decide_clean(arena, mask, about, &cleaned);
 
 	if (status != UE_OK)
 		return status;
 	cleaned.len = ue_utf8_cut(cleaned, UE_LIMIT_MESSAGE);
 	if (ue_slice_has_suffix_fold(sentence, stop))
 		sentence.len -= stop.len;
-	ue_buf_init(&buf, arena, UE_LIMIT_BODY);
+	ue_buf_init(&buf, arena, UE_LIMIT_ANSWER);
 	ue_buf_append(&buf, sentence);
 	ue_buf_append(&buf, colon);
 	ue_buf_append(&buf, cleaned);
@@ -118,34 +120,50 @@ append_local_message(UeArena *arena, UeLanguage language, UeSlice sentence, UeSl
 }
 
 UeStatus
-ue_decide_catalog_message(UeArena *arena, const UeCase *kase, const UeFault *fault,
-						  UeSlice *out)
+ue_decide_fill(UeArena *arena, UeSlice text, UeTemplateValue *values, size_t n_values,
+			   UeSlice *out)
+{
+	size_t n_braces = 1;
+	size_t room;
+
+	for (size_t i = 0; i < text.len; i++)
+		n_braces += text.ptr[i] == '{';
+	room = text.len < UE_LIMIT_BODY ? (UE_LIMIT_BODY - text.len) / n_braces : 0;
+	for (size_t i = 0; i < n_values; i++)
+		values[i].value.len = ue_utf8_cut(values[i].value, room);
+	return ue_template_render(arena, text, values, n_values, out);
+}
+
+UeStatus
+ue_decide_catalog_message(UeArena *arena, const UePolicy *policy, const UeCase *kase,
+						  const UeFault *fault, UeSlice *out)
 {
 	UeTemplateValue values[] = {
 		{UE_SLICE("status"), {NULL, 0}},
 		{UE_SLICE("platform"), kase->response.platform},
 		{UE_SLICE("model"), kase->model},
 	};
-	UeLanguage language = ue_language_parse(kase->accept_language);
 	const UeCode *code = fault->catalog_code;
-	UeSlice text = code->message_en;
+	UeSlice language;
+	UeSlice text = ue_policy_message(policy, code, kase->accept_language, &language);
 	UeBuf number;
 	UeSlice sentence;
 	UeStatus status;
 
-	if (language == UE_LANGUAGE_CHINESE)
-		text = code->message_zh;
 	ue_buf_init(&number, arena, UE_LIMIT_TOKEN);
 	ue_buf_append_int64(&number, fault->effective_status);
 	status = ue_buf_finish(&number, &values[0].value);
+	if (status == UE_OK && policy != NULL)
+		status = ue_arena_copy(arena, text, &text);
 	if (status == UE_OK)
-		status = ue_template_render(arena, text, values,
-									sizeof(values) / sizeof(values[0]), &sentence);
+		status = ue_decide_fill(arena, text, values, sizeof(values) / sizeof(values[0]),
+								&sentence);
 	if (status != UE_OK)
 		return status;
 	if (kase->kind == UE_KIND_LOCAL_ERROR && !ue_slice_is_empty(kase->local_message) &&
 		code->visibility != UE_VISIBILITY_INTERNAL)
-		return append_local_message(arena, language, sentence, kase->local_message, out);
+		return append_local_message(arena, ue_policy_mask(policy), language, sentence,
+									kase->local_message, out);
 	*out = sentence;
 	return UE_OK;
 }
