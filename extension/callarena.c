@@ -16,9 +16,7 @@ ue_callarena_init(UeCallArena *call, size_t ceiling)
 {
 	call->context = AllocSetContextCreate(CurrentMemoryContext, "upstream_errors call",
 										  ALLOCSET_DEFAULT_SIZES);
-	call->allocator.allocate = allocate_block;
-	call->allocator.release = release_block;
-	call->allocator.context = call->context;
+	ue_callarena_set_allocator(&call->allocator, call->context);
 	ue_arena_init(&call->arena, &call->allocator, ceiling);
 }
 
@@ -27,6 +25,14 @@ ue_callarena_free(UeCallArena *call)
 {
 	ue_arena_free(&call->arena);
 	MemoryContextDelete(call->context);
+}
+
+void
+ue_callarena_set_allocator(UeAllocator *allocator, MemoryContext context)
+{
+	allocator->allocate = allocate_block;
+	allocator->release = release_block;
+	allocator->context = context;
 }
 
 /* Even with MCXT_ALLOC_NO_OOM a size beyond the limit is an error thrown, hence the test. */

@@ -24,6 +24,9 @@ typedef struct UeCallArena
 extern void ue_callarena_init(UeCallArena *call, size_t ceiling);
 extern void ue_callarena_free(UeCallArena *call);
 
+/* What the core may take memory of that context with; both must outlive it. */
+extern void ue_callarena_set_allocator(UeAllocator *allocator, MemoryContext context);
+
 #pragma GCC visibility pop
 
 #endif

@@ -100,6 +100,31 @@ read_values(JsonbIterator **iterator, UeSlice name, HeaderList *list)
 		report_shape(list->wording, ue_report_excerpt(name));
 }
 
+UeHeader *
+ue_headers_read_stored(Jsonb *tags, size_t *n_out)
+{
+	HeaderList list = {.n = 0};
+	JsonbIterator *iterator;
+	JsonbValue value;
+	UeSlice name;
+
+	*n_out = 0;
+	if (!JB_ROOT_IS_OBJECT(tags) || JB_ROOT_COUNT(tags) == 0)
+		return NULL;
+	list.headers = palloc(sizeof(UeHeader) * Min(JB_ROOT_COUNT(tags), UE_LIMIT_HEADERS));
+	iterator = JsonbIteratorInit(&tags->root);
+	(void) JsonbIteratorNext(&iterator, &value, false); /* the object's beginning */
+	while (JsonbIteratorNext(&iterator, &value, true) == WJB_KEY)
+	{
+		name = slice_of(&value);
+		(void) JsonbIteratorNext(&iterator, &value, true);
+		if (value.type == jbvString)
+			append_header(&list, name, slice_of(&value));
+	}
+	*n_out = list.n;
+	return list.headers;
+}
+
 static void
 append_header(HeaderList *list, UeSlice name, UeSlice value)
 {

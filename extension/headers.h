@@ -21,6 +21,9 @@
 extern UeHeader *ue_headers_read(Jsonb *headers, size_t *n_out);
 extern UeHeader *ue_headers_read_tags(Jsonb *tags, size_t *n_out);
 
+/* Tags of a stored row, which nobody can mend now: what is no string is passed over. */
+extern UeHeader *ue_headers_read_stored(Jsonb *tags, size_t *n_out);
+
 /* The opposite; names are taken to be different. */
 extern Datum ue_headers_build(const UeHeader *headers, size_t n_headers);
 

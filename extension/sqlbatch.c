@@ -17,6 +17,7 @@
 #include "kase.h"
 #include "miscadmin.h"
 #include "nodes/execnodes.h"
+#include "policycache.h"
 #include "report.h"
 #include "utils/array.h"
 #include "utils/lsyscache.h"
@@ -108,12 +109,14 @@ ue_sql_decide_batch(PG_FUNCTION_ARGS)
 	MemoryContext row_context;
 	MemoryContext caller_context;
 	UeCallArena call;
+	const UePolicy *policy;
 	UeCase kase;
 	UeVerdict verdict;
 	Batch batch;
 
 	InitMaterializedSRF(fcinfo, 0);
 	read_batch(fcinfo, &batch);
+	policy = ue_policycache_find(fcinfo->flinfo->fn_oid);
 	ue_callarena_init(&call, UE_LIMIT_CASE_MEMORY);
 	row_context = AllocSetContextCreate(CurrentMemoryContext, "upstream_errors row",
 										ALLOCSET_DEFAULT_SIZES);
@@ -122,7 +125,7 @@ ue_sql_decide_batch(PG_FUNCTION_ARGS)
 	{
 		CHECK_FOR_INTERRUPTS();
 		read_case(&call.arena, &batch, row, &kase);
-		ue_kase_decide(&call.arena, NULL, &kase, &verdict);
+		ue_kase_decide(&call.arena, policy, &kase, &verdict);
 		set_columns(&call.arena, row, &verdict, values, nulls);
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 		ue_arena_reset(&call.arena);

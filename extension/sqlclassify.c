@@ -15,6 +15,7 @@
 #include "funcapi.h"
 #include "headers.h"
 #include "kase.h"
+#include "policycache.h"
 #include "report.h"
 
 enum
@@ -37,9 +38,9 @@ enum
 };
 
 static void read_case(FunctionCallInfo fcinfo, UeCase *kase);
-static void set_columns(UeArena *arena, const UeVerdict *verdict, Datum *values,
-						bool *nulls);
-static UeSlice mask_param(UeArena *arena, UeSlice param);
+static void set_columns(UeArena *arena, const UePolicy *policy, const UeVerdict *verdict,
+						Datum *values, bool *nulls);
+static UeSlice mask_param(UeArena *arena, const UePolicy *policy, UeSlice param);
 
 PG_FUNCTION_INFO_V1(ue_sql_classify);
 
@@ -49,6 +50,7 @@ ue_sql_classify(PG_FUNCTION_ARGS)
 	Datum values[N_COLUMNS];
 	bool nulls[N_COLUMNS] = {false};
 	UeCallArena call;
+	const UePolicy *policy;
 	UeCase kase;
 	UeVerdict verdict;
 	TupleDesc columns;
@@ -58,8 +60,9 @@ ue_sql_classify(PG_FUNCTION_ARGS)
 		elog(ERROR, "upstream_error_classify does not return a row");
 	read_case(fcinfo, &kase);
 	ue_callarena_init(&call, UE_LIMIT_CASE_MEMORY);
-	ue_kase_decide(&call.arena, NULL, &kase, &verdict);
-	set_columns(&call.arena, &verdict, values, nulls);
+	policy = ue_policycache_find(fcinfo->flinfo->fn_oid);
+	ue_kase_decide(&call.arena, policy, &kase, &verdict);
+	set_columns(&call.arena, policy, &verdict, values, nulls);
 	row = heap_form_tuple(BlessTupleDesc(columns), values, nulls);
 	ue_callarena_free(&call);
 	PG_RETURN_DATUM(HeapTupleGetDatum(row));
@@ -81,10 +84,11 @@ read_case(FunctionCallInfo fcinfo, UeCase *kase)
 }
 
 static void
-set_columns(UeArena *arena, const UeVerdict *verdict, Datum *values, bool *nulls)
+set_columns(UeArena *arena, const UePolicy *policy, const UeVerdict *verdict,
+			Datum *values, bool *nulls)
 {
 	const UeFault *fault = &verdict->fault;
-	UeSlice param = mask_param(arena, fault->param);
+	UeSlice param = mask_param(arena, policy, fault->param);
 	const struct
 	{
 		int column;
@@ -114,10 +118,10 @@ set_columns(UeArena *arena, const UeVerdict *verdict, Datum *values, bool *nulls
 
 /* The one text that a row does not have, so that the verdict has not masked it. */
 static UeSlice
-mask_param(UeArena *arena, UeSlice param)
+mask_param(UeArena *arena, const UePolicy *policy, UeSlice param)
 {
 	UeSlice masked;
-	UeStatus status = ue_mask_text(arena, NULL, param, &masked);
+	UeStatus status = ue_mask_text(arena, ue_policy_mask(policy), param, &masked);
 
 	if (status != UE_OK)
 		ue_report(status);

@@ -11,6 +11,7 @@
 #include "funcapi.h"
 #include "headers.h"
 #include "kase.h"
+#include "policycache.h"
 #include "report.h"
 
 static const UeKaseParameters parameters = {
@@ -81,7 +82,8 @@ ue_sql_decide(PG_FUNCTION_ARGS)
 		elog(ERROR, "upstream_error_decide does not return a row");
 	ue_kase_read(fcinfo, &parameters, &kase);
 	ue_callarena_init(&call, UE_LIMIT_CASE_MEMORY);
-	ue_kase_decide(&call.arena, NULL, &kase, &verdict);
+	ue_kase_decide(&call.arena, ue_policycache_find(fcinfo->flinfo->fn_oid), &kase,
+				   &verdict);
 	set_columns(&call.arena, &verdict, values, nulls);
 	row = heap_form_tuple(BlessTupleDesc(columns), values, nulls);
 	ue_callarena_free(&call);

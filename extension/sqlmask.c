@@ -11,6 +11,7 @@
 #include "core/mask.h"
 #include "datum.h"
 #include "fmgr.h"
+#include "policycache.h"
 #include "report.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
@@ -18,7 +19,8 @@
 /* A masked text may be longer than it was, and its buffer doubles as it grows. */
 #define MASK_MEMORY_PER_BYTE 16
 
-static UeStatus mask_document(UeArena *arena, UeSlice text, UeSlice *out);
+static UeStatus mask_document(UeArena *arena, const UeMaskSettings *settings,
+							  UeSlice text, UeSlice *out);
 
 PG_FUNCTION_INFO_V1(ue_sql_mask);
 PG_FUNCTION_INFO_V1(ue_sql_mask_json);
@@ -34,7 +36,8 @@ ue_sql_mask(PG_FUNCTION_ARGS)
 	Datum result;
 
 	ue_callarena_init(&call, UE_LIMIT_CASE_MEMORY + text.len * MASK_MEMORY_PER_BYTE);
-	status = ue_mask_text(&call.arena, NULL, text, &masked);
+	status = ue_mask_text(&call.arena, ue_policycache_mask(fcinfo->flinfo->fn_oid), text,
+						  &masked);
 	if (status != UE_OK)
 		ue_report(status);
 	result = ue_datum_build_text(&call.arena, masked);
@@ -57,7 +60,8 @@ ue_sql_mask_json(PG_FUNCTION_ARGS)
 	Datum result;
 
 	ue_callarena_init(&call, UE_LIMIT_CASE_MEMORY + strlen(text) * MASK_MEMORY_PER_BYTE);
-	status = mask_document(&call.arena, ue_slice_of(text), &masked);
+	status = mask_document(&call.arena, ue_policycache_mask(fcinfo->flinfo->fn_oid),
+						   ue_slice_of(text), &masked);
 	if (status != UE_OK)
 		ue_report(status);
 	result =
@@ -67,16 +71,16 @@ ue_sql_mask_json(PG_FUNCTION_ARGS)
 }
 
 static UeStatus
-mask_document(UeArena *arena, UeSlice text, UeSlice *out)
+mask_document(UeArena *arena, const UeMaskSettings *settings, UeSlice text, UeSlice *out)
 {
 	const UeJson *root;
 	UeStatus status = ue_json_parse(arena, text, &root);
 
-	return status == UE_OK ? ue_mask_json(arena, NULL, root, out) : status;
+	return status == UE_OK ? ue_mask_json(arena, settings, root, out) : status;
 }
 
 Datum
 ue_sql_mask_version(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_INT32(ue_mask_version(NULL));
+	PG_RETURN_INT32(ue_mask_version(ue_policycache_mask(fcinfo->flinfo->fn_oid)));
 }

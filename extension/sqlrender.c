@@ -15,6 +15,7 @@
 #include "funcapi.h"
 #include "headers.h"
 #include "kase.h"
+#include "policycache.h"
 #include "report.h"
 
 /* Parameters, in the order of the function. */
@@ -124,8 +125,8 @@ static UeSlice
 read_masked(FunctionCallInfo fcinfo, UeArena *arena, int number)
 {
 	UeSlice masked;
-	UeStatus status =
-		ue_mask_text(arena, NULL, ue_datum_read_argument(fcinfo, number), &masked);
+	UeStatus status = ue_mask_text(arena, ue_policycache_mask(fcinfo->flinfo->fn_oid),
+								   ue_datum_read_argument(fcinfo, number), &masked);
 
 	if (status != UE_OK)
 		ue_report(status);

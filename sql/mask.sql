@@ -14,7 +14,7 @@ FROM (VALUES ('Bearer abcdefghijklmnopqrstuvwxyz012345'), ('{"api_key": "0123456
 SELECT length(upstream_error_mask(repeat('a b ', 1000000))) = 4000000 AS whole;
 SELECT upstream_error_mask(repeat('é ', 500000) || 'sk-abcdefghijklmnopqrstuvwxyz0123456789') NOT LIKE '%abcdefghij%' AS hidden;
 
--- usable in an index and in a parallel plan
+-- operators' patterns change what comes out, so it cannot be stored as a generated column or
+-- an index, but parallel workers may compute it
 CREATE TEMP TABLE masked (t text, m text GENERATED ALWAYS AS (upstream_error_mask(t)) STORED);
-INSERT INTO masked VALUES ('AKIAIOSFODNN7EXAMPLE');
-SELECT m NOT LIKE '%IOSFODNN7%' AS hidden FROM masked;
+SELECT provolatile, proparallel FROM pg_proc WHERE proname = 'upstream_error_mask';

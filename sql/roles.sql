@@ -10,8 +10,10 @@ CREATE FUNCTION may(who name) RETURNS TABLE (function text) LANGUAGE sql AS $$
 	FROM pg_proc AS p WHERE p.proname LIKE 'upstream\_error%' AND has_function_privilege(who, p.oid, 'EXECUTE')
 	ORDER BY 1
 $$;
+\a
 SELECT may('upstream_errors_reader') AS reader;
 SELECT may('upstream_errors_writer') AS writer;
+\a
 SELECT count(*) AS "the admin may not" FROM (
 	SELECT FROM pg_proc AS p WHERE p.proname LIKE 'upstream\_error%' AND p.prorettype NOT IN ('internal'::regtype, 'trigger'::regtype)
 		AND NOT has_function_privilege('upstream_errors_admin', p.oid, 'EXECUTE')) AS f;

@@ -4,7 +4,6 @@ TRUNCATE upstream_error_events;
 
 -- the mask's version, and documents
 SELECT upstream_error_mask_version() >= 1 AS versioned;
-SELECT p.oid::regprocedure AS immutable FROM pg_proc AS p WHERE p.proname LIKE 'upstream\_error\_mask%' AND p.provolatile = 'i' ORDER BY p.oid::regprocedure::text COLLATE "C";
 SELECT upstream_error_mask('{"a": [1, 2.50, true, null, "messages.0.content.1"], "retry-after": "2"}'::jsonb);
 SELECT upstream_error_mask('{"authorization": "Bearer sk-PLANTED0123456789abcdefghij", "x": {"api_key": "PLANTED"}, "list": ["sk-proj-PLANTEDabcdefghijklmnopqrstuvwxyz"]}'::jsonb)::text !~ 'PLANTED' AS hidden;
 SELECT upstream_error_mask('"alice@example.com"'::jsonb) <> '"alice@example.com"'::jsonb AS scalar;

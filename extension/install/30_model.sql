@@ -2,18 +2,18 @@
 
 CREATE FUNCTION upstream_error_mask(body text) RETURNS text
 AS 'MODULE_PATHNAME', 'ue_sql_mask'
-LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION upstream_error_mask(text) IS 'The text without its secrets: keys, tokens, credentials in URLs, hosts, addresses, account ids. Example: SELECT upstream_error_mask(''Incorrect API key provided: sk-abcdef0123456789abcdef'');';
+LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION upstream_error_mask(text) IS 'The text without its secrets: keys, tokens, credentials in URLs, hosts, addresses, account ids, and what upstream_error_mask_patterns says; hosts of upstream_error_mask_hosts stay. Example: SELECT upstream_error_mask(''Incorrect API key provided: sk-abcdef0123456789abcdef'');';
 
 CREATE FUNCTION upstream_error_mask(document jsonb) RETURNS jsonb
 AS 'MODULE_PATHNAME', 'ue_sql_mask_json'
-LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+LANGUAGE C STABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION upstream_error_mask(jsonb) IS 'The document with every string masked, and the values of members whose names say that they are secrets replaced; other numbers stay. Example: SELECT upstream_error_mask(''{"authorization": "Bearer abc", "retry-after": "2"}''::jsonb);';
 
 CREATE FUNCTION upstream_error_mask_version() RETURNS int
 AS 'MODULE_PATHNAME', 'ue_sql_mask_version'
-LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION upstream_error_mask_version() IS 'Version of the mask of this installation, which moves whenever the same text would come out otherwise; each event names the one that masked it. Example: SELECT count(*) FROM upstream_errors(''30d'') WHERE mask_version < upstream_error_mask_version();';
+LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION upstream_error_mask_version() IS 'Version of the mask of this installation, which moves whenever the same text would come out otherwise, so with every change of upstream_error_mask_patterns and upstream_error_mask_hosts too; each event names the one that masked it. Example: SELECT count(*) FROM upstream_errors(''30d'') WHERE mask_version < upstream_error_mask_version();';
 
 CREATE FUNCTION upstream_error_classify(
 	platform text, status int, body text, headers jsonb DEFAULT '{}',
@@ -112,13 +112,14 @@ CREATE FUNCTION upstream_error_render(
 	OUT response_frame text
 )
 AS 'MODULE_PATHNAME', 'ue_sql_render'
-LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
+LANGUAGE C STABLE CALLED ON NULL INPUT PARALLEL SAFE;
 COMMENT ON FUNCTION upstream_error_render IS 'An error answer in the dialect of a client''s SDK; texts are masked. Example: SELECT response_body FROM upstream_error_render(''anthropic'', 429, ''rate_limit'', ''Slow down'', request_id => ''req_1'', retry_after_s => 2);';
 
 CREATE FUNCTION upstream_error_codes(language text DEFAULT 'en') RETURNS TABLE (
 	code text, public_code text, class text, client_status int, visibility text,
-	skip_retry bool, recorded bool, message text, message_zh text, cause text, remedy text
+	skip_retry bool, recorded bool, message text, message_zh text, cause text, remedy text,
+	retry_after_s int, language text, edited bool
 )
 AS 'MODULE_PATHNAME', 'ue_sql_codes'
-LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE ROWS 60;
-COMMENT ON FUNCTION upstream_error_codes(text) IS 'Every error code: what it means, what a client is told and what to do about it; client_status null means the upstream''s own. message is in the language that a client with this Accept-Language gets, English unless it prefers Chinese. Example: SELECT code, cause, remedy FROM upstream_error_codes() WHERE class = ''billing'';';
+LANGUAGE C STABLE CALLED ON NULL INPUT PARALLEL SAFE ROWS 60;
+COMMENT ON FUNCTION upstream_error_codes(text) IS 'Every error code: what it means, what a client is told and what to do about it; client_status null means the upstream''s own. message is what a client with this Accept-Language reads, language its tag; edited says that an operator wrote it (upstream_error_messages). retry_after_s is told to a client that may retry when the upstream named no wait. Example: SELECT code, cause, remedy FROM upstream_error_codes() WHERE class = ''billing'';';

@@ -206,6 +206,7 @@ BEGIN
 		VALUES (NEW.generation, changed_at, session_user, TG_ARGV[0], new_key, NEW.version,
 			CASE WHEN old_row IS NULL THEN 'insert' ELSE 'update' END, old_row, new_row);
 	END IF;
+	PERFORM @extschema@.upstream_error_policy_changed();
 	PERFORM pg_notify('upstream_errors', last_generation::text);
 	RETURN NULL;
 END
@@ -232,6 +233,7 @@ BEGIN
 		ORDER BY c.key, c.generation DESC) AS l
 	WHERE l.new IS NOT NULL;
 	SELECT max(c.generation) INTO last_generation FROM @extschema@.upstream_error_changes AS c;
+	PERFORM @extschema@.upstream_error_policy_changed();
 	PERFORM pg_notify('upstream_errors', last_generation::text);
 	RETURN NULL;
 END

@@ -105,6 +105,8 @@ ALTER TABLE upstream_error_sidecars OWNER TO @extowner@;
 ALTER VIEW upstream_error_sidecar_status OWNER TO @extowner@;
 ALTER FUNCTION upstream_error_generation() OWNER TO @extowner@;
 ALTER FUNCTION upstream_error_snapshot() OWNER TO @extowner@;
+ALTER FUNCTION upstream_error_test_rules() OWNER TO @extowner@;
+ALTER FUNCTION upstream_error_rule_problem() OWNER TO @extowner@;
 ALTER FUNCTION upstream_error_is_restored(text, text, jsonb) OWNER TO @extowner@;
 ALTER FUNCTION upstream_error_changes_number() OWNER TO @extowner@;
 ALTER FUNCTION upstream_error_changes_log() OWNER TO @extowner@;

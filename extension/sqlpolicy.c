@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * sqlpolicy.c: what guards the tables of rules and masks: a row is checked when it is
+ * written, all of them together before the commit.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "callarena.h"
+#include "commands/trigger.h"
+#include "core/limits.h"
+#include "core/pattern.h"
+#include "core/rules.h"
+#include "datum.h"
+#include "fmgr.h"
+#include "policycache.h"
+#include "policyread.h"
+#include "report.h"
+#include "utils/jsonb.h"
+
+/* Returns text: why the tests of rules do not hold; empty when they do. */
+#define TESTS_FUNCTION "upstream_error_rule_problem"
+
+PG_FUNCTION_INFO_V1(ue_sql_rule_check);
+PG_FUNCTION_INFO_V1(ue_sql_mask_pattern_check);
+PG_FUNCTION_INFO_V1(ue_sql_policy_changed);
+PG_FUNCTION_INFO_V1(ue_sql_policy_check);
+
+/* Through the text form, in which snapshots hold rules too. */
+Datum
+ue_sql_rule_check(PG_FUNCTION_ARGS)
+{
+	Jsonb *rule = PG_GETARG_JSONB_P(0);
+	char *text = JsonbToCString(NULL, &rule->root, VARSIZE(rule));
+	const UeJson *object;
+	UeRuleProblem problem;
+	UeRule read;
+	UeCallArena call;
+	UeStatus status;
+
+	ue_callarena_init(&call, UE_LIMIT_POLICY_MEMORY);
+	status = ue_json_parse(&call.arena, ue_slice_of(text), &object);
+	if (status != UE_OK)
+		ue_report(status);
+	status = ue_rule_read(&call.arena, object, &read, &problem);
+	if (status == UE_INVALID_ARGUMENT)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg_internal("%s", ue_policyread_explain_rule(&problem))));
+	if (status != UE_OK)
+		ue_report(status);
+	ue_callarena_free(&call);
+	PG_RETURN_VOID();
+}
+
+/* The pattern itself is not quoted: it may tell what is secret. */
+Datum
+ue_sql_mask_pattern_check(PG_FUNCTION_ARGS)
+{
+	UeSlice text = ue_datum_read_argument(fcinfo, 0);
+	bool is_case_sensitive = PG_GETARG_BOOL(1);
+	UePatternError why;
+	UePattern *pattern;
+	UeCallArena call;
+	UeStatus status;
+	bool is_empty_match;
+
+	ue_callarena_init(&call, UE_LIMIT_CASE_MEMORY);
+	status =
+		ue_pattern_compile(&call.allocator, text, !is_case_sensitive, &pattern, &why);
+	if (status == UE_INVALID_ARGUMENT)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("pattern: %s at byte %zu; accepted are regular expressions of "
+						"PCRE2, at most 4096 bytes long",
+						why.text, why.offset)));
+	if (status != UE_OK)
+		ue_report(status);
+	is_empty_match = ue_pattern_is_empty_match(pattern);
+	ue_pattern_free(pattern);
+	ue_callarena_free(&call);
+	if (is_empty_match)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg(
+					 "pattern: it matches the empty text, which is everywhere; accepted "
+					 "are patterns that match at least one character")));
+	PG_RETURN_VOID();
+}
+
+Datum
+ue_sql_policy_changed(PG_FUNCTION_ARGS)
+{
+	ue_policycache_change(fcinfo->flinfo->fn_oid);
+	PG_RETURN_VOID();
+}
+
+/*
+ * Deferred, and called for each row that was written: the first call does the work, the
+ * others find that nothing has changed since.
+ */
+Datum
+ue_sql_policy_check(PG_FUNCTION_ARGS)
+{
+	static uint64 checked_at = 0;
+	Oid function = fcinfo->flinfo->fn_oid;
+	uint64 serial;
+	UeSlice problem;
+
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+						errmsg("upstream_error_policy_check() is for triggers")));
+	/* made immediate, it runs inside the command whose rows it is to see */
+	CommandCounterIncrement();
+	serial = ue_policycache_serial();
+	if (checked_at == serial)
+		return PointerGetDatum(NULL);
+	(void) ue_policycache_require(function, ERRCODE_CHECK_VIOLATION);
+	serial = ue_policycache_serial();
+	problem = ue_policyread_call(function, TESTS_FUNCTION);
+	if (!ue_slice_is_empty(problem))
+		ereport(ERROR,
+				(errcode(ERRCODE_CHECK_VIOLATION),
+				 errmsg_internal("%s", pnstrdup(problem.ptr, problem.len)),
+				 errhint("SELECT * FROM upstream_error_test_rules() runs the tests of "
+						 "upstream_error_rule_tests, in this transaction too.")));
+	checked_at = serial;
+	return PointerGetDatum(NULL);
+}
