@@ -373,6 +373,8 @@ read_source(const UeAdminState *state, UeMetricsSource *source)
 		state->read_journal_stats(state->context, &source->journal);
 	if (state->read_shipper_stats != NULL)
 		state->read_shipper_stats(state->context, &source->shipper);
+	if (state->read_policy_stats != NULL)
+		state->read_policy_stats(state->context, &source->policy);
 }
 
 /* Not read-only, not forbidden, not full. */

@@ -32,9 +32,10 @@ typedef struct UeAdminState
 	const char *journal_directory;
 	const char *token; /* NULL: none is asked for; else "Authorization: Bearer <token>" */
 
-	/* Called from the admin's thread; either may be NULL. */
+	/* Called from the admin's thread; any of them may be NULL. */
 	void (*read_journal_stats)(void *context, UeJournalStats *out);
 	void (*read_shipper_stats)(void *context, UeShipperStats *out);
+	void (*read_policy_stats)(void *context, UePolicyStats *out);
 	void *context;
 
 	/* set by any thread */

@@ -96,8 +96,16 @@ ue_config_free(UeConfig *config)
 			case UE_SETTING_BOOLEAN:
 			case UE_SETTING_FSYNC:
 			case UE_SETTING_UPSTREAM:
+			case UE_SETTING_TAG:
+			case UE_SETTING_STATUSES:
+			case UE_SETTING_EXCLUDE:
 				break;
 		}
+	}
+	for (size_t i = 0; i < config->n_tags; i++)
+	{
+		free(config->tags[i].header);
+		free(config->tags[i].name);
 	}
 	for (size_t i = 0; i < config->n_upstreams; i++)
 	{

@@ -3,7 +3,7 @@
  * config_file.c: the JSON file, an object of settings.
  *
  * Values are strings as a flag would have them, or numbers and booleans; "upstream" is an
- * object of platform to URL.  What is not in the table is an error: a misspelt setting
+ * object of platform to URL, "tags" one of header to tag.  What is not in the table is an error: a misspelt setting
  * must not be ignored.
  */
 #include "config_private.h"
@@ -15,8 +15,8 @@
 
 static bool apply_member(UeConfig *config, const char *path, const char *key,
 						 const json_t *value);
-static bool apply_upstream_object(UeConfig *config, const UeSetting *setting,
-								  const char *source, json_t *object);
+static bool apply_pairs_object(UeConfig *config, const UeSetting *setting,
+							   const char *source, json_t *object);
 
 bool
 ue_config_read_file(UeConfig *config, const char *path)
@@ -61,6 +61,7 @@ apply_member(UeConfig *config, const char *path, const char *key, const json_t *
 	char error[UE_CONFIG_ERROR_SIZE];
 	char number[32];
 	const char *text = NULL;
+	bool is_several;
 
 	if (setting == NULL)
 	{
@@ -71,8 +72,9 @@ apply_member(UeConfig *config, const char *path, const char *key, const json_t *
 		return false;
 	}
 	snprintf(source, sizeof(source), "from file %s, key \"%s\"", path, key);
-	if (setting->type == UE_SETTING_UPSTREAM && json_is_object(value))
-		return apply_upstream_object(config, setting, source, (json_t *) value);
+	is_several = setting->type == UE_SETTING_UPSTREAM || setting->type == UE_SETTING_TAG;
+	if (is_several && json_is_object(value))
+		return apply_pairs_object(config, setting, source, (json_t *) value);
 
 	if (json_is_string(value))
 		text = json_string_value(value);
@@ -86,10 +88,10 @@ apply_member(UeConfig *config, const char *path, const char *key, const json_t *
 		text = json_is_true(value) ? "on" : "off";
 	else
 	{
-		ue_config_report(setting, source,
-						 setting->type == UE_SETTING_UPSTREAM
-							 ? "must be an object of platform to URL"
-							 : "must be a string, an integer, true or false");
+		snprintf(error, sizeof(error), "must be %s%s",
+				 is_several ? "an object of " : "a string, an integer, true or false",
+				 is_several ? setting->unit : "");
+		ue_config_report(setting, source, error);
 		return false;
 	}
 	if (ue_config_apply_value(config, setting, text, error, sizeof(error)))
@@ -99,20 +101,20 @@ apply_member(UeConfig *config, const char *path, const char *key, const json_t *
 }
 
 static bool
-apply_upstream_object(UeConfig *config, const UeSetting *setting, const char *source,
-					  json_t *object)
+apply_pairs_object(UeConfig *config, const UeSetting *setting, const char *source,
+				   json_t *object)
 {
-	const char *platform;
-	json_t *url;
+	const char *name;
+	json_t *text;
 	char error[UE_CONFIG_ERROR_SIZE];
 
-	json_object_foreach(object, platform, url)
+	json_object_foreach(object, name, text)
 	{
-		if (!json_is_string(url))
-			snprintf(error, sizeof(error), "the URL of \"%s\" must be a string",
-					 platform);
-		else if (ue_config_add_upstream(config, platform, strlen(platform),
-										json_string_value(url), error, sizeof(error)))
+		if (!json_is_string(text))
+			snprintf(error, sizeof(error), "the %s of \"%s\" must be a string",
+					 setting->type == UE_SETTING_TAG ? "tag" : "URL", name);
+		else if (ue_config_add_pair(config, setting, name, strlen(name),
+									json_string_value(text), error, sizeof(error)))
 			continue;
 		ue_config_report(setting, source, error);
 		return false;
@@ -125,6 +127,7 @@ ue_config_print_values(const UeConfig *config)
 {
 	json_t *root = json_object();
 	json_t *upstreams = json_object();
+	json_t *tags = json_object();
 	char value[4096];
 
 	for (int i = 0; i < ue_config_n_settings; i++)
@@ -138,6 +141,10 @@ ue_config_print_values(const UeConfig *config)
 		json_object_set_new(upstreams, config->upstreams[i].platform,
 							json_string(config->upstreams[i].url));
 	json_object_set_new(root, "upstream", upstreams);
+	for (size_t i = 0; i < config->n_tags; i++)
+		json_object_set_new(tags, config->tags[i].header,
+							json_string(config->tags[i].name));
+	json_object_set_new(root, "tags", tags);
 	json_dumpf(root, stdout, JSON_INDENT(2));
 	putchar('\n');
 	json_decref(root);

@@ -2,8 +2,9 @@
 /*
  * config_private.h: the table of settings, and what reads and prints by it.
  *
- * config_table.c holds the table, config_value.c turns text into values and back,
- * config_print.c writes --help and --check, config.c gathers the sources.
+ * config_table.c holds the table, config_value.c turns text into values and back (those
+ * that say what is recorded: config_record.c), config_print.c writes --help and --check,
+ * config.c gathers the sources.
  */
 #ifndef UE_CONFIG_PRIVATE_H
 #define UE_CONFIG_PRIVATE_H
@@ -22,6 +23,9 @@ typedef enum UeSettingType
 	UE_SETTING_LOG_LEVEL, /* text, one of a list */
 	UE_SETTING_FSYNC,	  /* UeFsync */
 	UE_SETTING_UPSTREAM,  /* PLATFORM=URL, may be given more than once */
+	UE_SETTING_TAG,		  /* HEADER=NAME, may be given more than once */
+	UE_SETTING_STATUSES,  /* UeStatuses */
+	UE_SETTING_EXCLUDE,	  /* UeConfigExclude */
 } UeSettingType;
 
 typedef struct UeSetting
@@ -69,9 +73,25 @@ extern bool ue_config_apply_value(UeConfig *config, const UeSetting *setting,
 extern bool ue_config_write_value(const UeConfig *config, const UeSetting *setting,
 								  char *out, size_t out_size);
 
+/* One of a setting that has several: PLATFORM=URL, HEADER=NAME. */
+extern bool ue_config_add_pair(UeConfig *config, const UeSetting *setting,
+							   const char *name, size_t name_len, const char *value,
+							   char *error, size_t error_size);
 extern bool ue_config_add_upstream(UeConfig *config, const char *platform,
 								   size_t platform_len, const char *url, char *error,
 								   size_t error_size);
+
+/* config_record.c */
+extern bool ue_config_apply_statuses(UeStatuses *field, const char *text, char *error,
+									 size_t error_size);
+extern bool ue_config_write_statuses(const UeStatuses *statuses, char *out,
+									 size_t out_size);
+extern bool ue_config_apply_exclude(UeConfigExclude *field, const char *text, char *error,
+									size_t error_size);
+extern void ue_config_write_exclude(const UeConfigExclude *exclude, char *out,
+									size_t out_size);
+extern bool ue_config_add_tag(UeConfig *config, const char *header, size_t header_len,
+							  const char *name, char *error, size_t error_size);
 
 extern void ue_config_print_help(void);
 extern void

@@ -94,6 +94,19 @@ const UeSetting ue_config_settings[] = {
 	 "on|off", "Whether rows hold the client's address."},
 	{"record_headers", UE_SETTING_BOOLEAN, AT(record_headers), "off", 0, 0, "on|off",
 	 "Whether rows hold the headers of request and answer, masked."},
+	{"record_statuses", UE_SETTING_STATUSES, AT(record_statuses), "400-599", 0, 0,
+	 "STATUSES",
+	 "Failures with other statuses than these do not become rows: \"429,500-599\". Of a "
+	 "failure without a status that of its class counts: 504 for a timeout."},
+	{"record_exclude", UE_SETTING_EXCLUDE, AT(record_exclude), "count_tokens", 0, 0,
+	 "WORDS",
+	 "Failures that do not become rows: kinds and classes (client_gone, "
+	 "invalid_request), and count_tokens for calls that only count tokens; separated by "
+	 "commas; none: all become rows. What clients get is the same."},
+	{"tags", UE_SETTING_TAG, 0, NULL, 0, 0, "HEADER=NAME",
+	 "A request header that rows keep as a tag, masked, and that rules can look at; may be "
+	 "given more than once. In the environment several are separated by blanks, in the "
+	 "file they are an object: {\"x-user-id\": \"user\"}."},
 };
 
 const int ue_config_n_settings =

@@ -41,8 +41,8 @@ static bool apply_integer(int *field, const UeSetting *setting, const char *text
 						  char *error, size_t error_size);
 static bool apply_boolean(bool *field, const char *text, char *error, size_t error_size);
 static bool apply_fsync(UeFsync *field, const char *text, char *error, size_t error_size);
-static bool apply_upstreams(UeConfig *config, const char *text, char *error,
-							size_t error_size);
+static bool apply_pairs(UeConfig *config, const UeSetting *setting, const char *text,
+						char *error, size_t error_size);
 static bool parse_quantity(const UeSetting *setting, const Unit *units, const char *text,
 						   int64_t *out, char *error, size_t error_size);
 static bool parse_number(const char *text, const char **end, int64_t *out);
@@ -84,7 +84,12 @@ ue_config_apply_value(UeConfig *config, const UeSetting *setting, const char *te
 		case UE_SETTING_FSYNC:
 			return apply_fsync(field, text, error, error_size);
 		case UE_SETTING_UPSTREAM:
-			return apply_upstreams(config, text, error, error_size);
+		case UE_SETTING_TAG:
+			return apply_pairs(config, setting, text, error, error_size);
+		case UE_SETTING_STATUSES:
+			return ue_config_apply_statuses(field, text, error, error_size);
+		case UE_SETTING_EXCLUDE:
+			return ue_config_apply_exclude(field, text, error, error_size);
 	}
 	return false;
 }
@@ -123,13 +128,28 @@ ue_config_write_value(const UeConfig *config, const UeSetting *setting, char *ou
 		case UE_SETTING_FSYNC:
 			text = fsync_names[*(const UeFsync *) field];
 			break;
+		case UE_SETTING_STATUSES:
+			return ue_config_write_statuses(field, out, out_size);
+		case UE_SETTING_EXCLUDE:
+			ue_config_write_exclude(field, out, out_size);
+			return true;
 		case UE_SETTING_UPSTREAM:
+		case UE_SETTING_TAG:
 			return false;
 	}
 	if (text == NULL)
 		return false;
 	snprintf(out, out_size, "%s", text);
 	return true;
+}
+
+bool
+ue_config_add_pair(UeConfig *config, const UeSetting *setting, const char *name,
+				   size_t name_len, const char *value, char *error, size_t error_size)
+{
+	if (setting->type == UE_SETTING_TAG)
+		return ue_config_add_tag(config, name, name_len, value, error, error_size);
+	return ue_config_add_upstream(config, name, name_len, value, error, error_size);
 }
 
 bool
@@ -268,9 +288,10 @@ apply_fsync(UeFsync *field, const char *text, char *error, size_t error_size)
 	return false;
 }
 
-/* One or more PLATFORM=URL, separated by blanks. */
+/* One or more NAME=VALUE, separated by blanks. */
 static bool
-apply_upstreams(UeConfig *config, const char *text, char *error, size_t error_size)
+apply_pairs(UeConfig *config, const UeSetting *setting, const char *text, char *error,
+			size_t error_size)
 {
 	char *copy = strdup(text);
 	char *rest = copy;
@@ -293,19 +314,19 @@ apply_upstreams(UeConfig *config, const char *text, char *error, size_t error_si
 		if (equals == NULL)
 		{
 			/* it may be a URL with a credential in it, which is not repeated */
-			snprintf(error, error_size, "\"%.*s%s\" is not PLATFORM=URL",
+			snprintf(error, error_size, "\"%.*s%s\" is not %s",
 					 (int) strcspn(word, "@?#:"), word,
-					 word[strcspn(word, "@?#:")] == '\0' ? "" : "***");
+					 word[strcspn(word, "@?#:")] == '\0' ? "" : "***", setting->unit);
 			is_applied = false;
 			break;
 		}
-		is_applied = ue_config_add_upstream(config, word, (size_t) (equals - word),
-											equals + 1, error, error_size);
+		is_applied = ue_config_add_pair(config, setting, word, (size_t) (equals - word),
+										equals + 1, error, error_size);
 		n_applied++;
 	}
 	if (is_applied && n_applied == 0)
 	{
-		snprintf(error, error_size, "\"%s\" is not PLATFORM=URL", text);
+		snprintf(error, error_size, "\"%s\" is not %s", text, setting->unit);
 		is_applied = false;
 	}
 	free(copy);

@@ -101,6 +101,9 @@ ue_event_apply_verdict(UeEvent *event, const UeCase *kase, const UeVerdict *verd
 	const UeFault *fault = &verdict->fault;
 
 	event->request_id = kase->request_id;
+	event->attempt = kase->attempt < 1 ? 1 : kase->attempt;
+	event->channel = kase->channel;
+	event->route = kase->route;
 	event->platform = kase->response.platform;
 	event->format = ue_slice_of(ue_format_name(kase->format));
 	event->model = kase->model;

@@ -76,10 +76,11 @@ typedef struct UeCompletion
 	int64_t response_status; /* UE_EVENT_NULL: none was sent */
 	UeSlice outcome;
 	UeSlice decided_by;
-	int64_t rule_id;
+	int64_t rule_id;		 /* 0: none; NULL: as the event says */
 	int64_t rule_version;
 	int64_t sent_bytes;
 	int64_t total_ms;
+	bool is_unmonitored; /* there is to be no row */
 } UeCompletion;
 
 typedef enum UeColumnType

@@ -44,6 +44,7 @@ static const UeColumn completion_fields[] = {
 	{"rule_version", UE_COLUMN_INT4, offsetof(UeCompletion, rule_version)},
 	{"sent_bytes", UE_COLUMN_INT8, offsetof(UeCompletion, sent_bytes)},
 	{"total_ms", UE_COLUMN_INT4, offsetof(UeCompletion, total_ms)},
+	{"is_unmonitored", UE_COLUMN_BOOL, offsetof(UeCompletion, is_unmonitored)},
 };
 
 #define COMPLETION_FIELDS                                                                \

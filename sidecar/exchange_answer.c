@@ -10,9 +10,9 @@
  * Of the upstream's headers an error answer keeps the rate limits: clients pace themselves
  * by them.  Everything else about the upstream is in the row.
  */
-#include "core/mask.h"
 #include "exchange_private.h"
 #include "log.h"
+#include "policy_store.h"
 
 /* Kept rate-limit headers; vendors send up to 12. */
 #define MAX_KEPT_HEADERS 24
@@ -108,14 +108,18 @@ ue_exchange_complete(UeExchange *exchange, UeOutcome outcome, int64_t status)
 		.outcome = ue_slice_of(ue_outcome_name(outcome)),
 		.decided_by =
 			failure->decision.is_from_postgres ? UE_SLICE("postgres") : UE_SLICE("local"),
-		.rule_id = verdict->rule_id != 0 ? verdict->rule_id : UE_EVENT_NULL,
-		.rule_version = verdict->rule_id != 0 ? verdict->rule_version : UE_EVENT_NULL,
+		.rule_id = verdict->rule_id,
+		.rule_version = verdict->rule_version,
 		.sent_bytes = ue_client_sent_bytes(exchange->client),
 		.total_ms = ue_loop_now_ms(exchange->owner->loop) - exchange->start_ms,
+		.is_unmonitored = verdict->is_unmonitored,
 	};
 
 	if (!failure->is_recorded)
 		return;
+	if (verdict->is_unmonitored)
+		atomic_fetch_add_explicit(&exchange->owner->metrics->unmonitored, 1,
+								  memory_order_relaxed);
 	for (size_t i = 0; i < sizeof(completion.event_id); i++)
 		completion.event_id[i] = failure->event_id[i];
 	ue_journal_append_completion(exchange->owner->journal, &completion);
@@ -203,6 +207,8 @@ static size_t
 keep_headers(UeExchange *exchange, UeHeader *headers, size_t n_headers)
 {
 	size_t ceiling = n_headers + MAX_KEPT_HEADERS;
+	const UePolicy *policy = ue_policy_store_acquire();
+	const UeMaskSettings *mask = ue_policy_mask(policy);
 
 	for (size_t i = 0; i < exchange->n_headers && n_headers < ceiling; i++)
 	{
@@ -210,12 +216,13 @@ keep_headers(UeExchange *exchange, UeHeader *headers, size_t n_headers)
 		UeSlice value;
 
 		if (!is_kept(header->name) ||
-			ue_mask_text(&exchange->arena, NULL, header->value, &value) != UE_OK)
+			ue_mask_text(&exchange->arena, mask, header->value, &value) != UE_OK)
 			continue;
 		headers[n_headers].name = header->name;
 		headers[n_headers].value = value;
 		n_headers++;
 	}
+	ue_policy_store_release(policy);
 	return n_headers;
 }
 

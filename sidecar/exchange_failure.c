@@ -1,51 +1,40 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * exchange_failure.c: a failed attempt into a case, a row, and the decider's queue.
+ * exchange_failure.c: a failed attempt into a case, a verdict, and the decider's queue.
  *
  * The row is in the journal before anybody is asked for a verdict.  Everything that the
  * case points to is copied into the exchange's arena or lives until the exchange ends, for
- * the transfer is given up here.
+ * the transfer is given up here.  One policy serves for all of it: the verdict, and what is
+ * masked in the row.
  */
 #include <string.h>
 #include <time.h>
 
-#include "core/jsonout.h"
-#include "core/mask.h"
-#include "core/utf8.h"
 #include "exchange_private.h"
 #include "inflate.h"
 #include "log.h"
+#include "policy_store.h"
 
 /* A path in a row; longer ones are cut. */
 #define ROUTE_BYTES 512
 
-/* Keys and tokens are shorter, long JWTs included. */
-#define SECRET_BYTES 2048
-
 /* Browsers send fewer than 100 bytes of Accept-Language. */
 #define LANGUAGE_BYTES 256
 
-/* A header block in a row, when the operator asked for it. */
-#define HEADERS_BYTES (4 * UE_LIMIT_DETAIL)
-
 static UeStatus build_case(UeExchange *exchange, const UeFailureCause *cause,
-						   int64_t now_ms, UeCase *kase);
+						   int64_t now_ms, const UeMaskSettings *mask, UeCase *kase);
 static UeStatus copy_headers(UeExchange *exchange, UeResponse *response);
 static UeSlice decode_body(UeExchange *exchange, UeSlice body);
 static UeStatus copy_language(UeExchange *exchange, UeSlice *out);
 static UeStatus find_request_id(UeExchange *exchange, int64_t now_ms, UeSlice *out);
-static UeStatus fit_text(UeArena *arena, UeSlice text, size_t limit, UeSlice *out);
-static void record(UeExchange *exchange, int64_t now_us);
-static void fill_event(UeExchange *exchange, UeEvent *event);
-static UeSlice find_client_address(const UeExchange *exchange);
-static UeSlice write_headers(UeExchange *exchange, const UeHeader *headers,
-							 size_t n_headers);
 static void count(UeExchange *exchange);
 
 void
 ue_exchange_fail(UeExchange *exchange, const UeFailureCause *cause)
 {
 	UeFailure *failure = ue_arena_allocate_zero(&exchange->arena, sizeof(*failure));
+	const UePolicy *policy = ue_policy_store_acquire();
+	const UeMaskSettings *mask = ue_policy_mask(policy);
 	struct timespec now;
 	int64_t now_us;
 	UeStatus status = UE_NO_MEMORY;
@@ -54,15 +43,21 @@ ue_exchange_fail(UeExchange *exchange, const UeFailureCause *cause)
 	now_us = (int64_t) now.tv_sec * 1000000 + now.tv_nsec / 1000;
 	ue_exchange_peek_request(exchange);
 	if (failure != NULL)
-		status = build_case(exchange, cause, now_us / 1000, &failure->kase);
+		status = build_case(exchange, cause, now_us / 1000, mask, &failure->kase);
 	if (exchange->transfer != NULL)
 		ue_transfer_cancel(exchange->transfer);
 	exchange->transfer = NULL;
 	ue_loop_cancel_timer(exchange->owner->loop, &exchange->collecting);
 	exchange->state = UE_EXCHANGE_DECIDING;
 	if (status == UE_OK)
-		status = ue_decide_case(&exchange->arena, NULL, &failure->kase,
+		status = ue_decide_case(&exchange->arena, policy, &failure->kase,
 								&failure->decision.verdict);
+	if (status == UE_OK)
+	{
+		exchange->failure = failure;
+		ue_exchange_record(exchange, mask, now_us);
+	}
+	ue_policy_store_release(policy);
 	if (status != UE_OK)
 	{
 		ue_log_write(UE_LOG_ERROR, "verdict_failed",
@@ -71,8 +66,6 @@ ue_exchange_fail(UeExchange *exchange, const UeFailureCause *cause)
 		ue_exchange_answer_bare(exchange);
 		return;
 	}
-	exchange->failure = failure;
-	record(exchange, now_us);
 	count(exchange);
 	if (exchange->is_client_gone)
 	{
@@ -90,7 +83,7 @@ ue_exchange_fail(UeExchange *exchange, const UeFailureCause *cause)
 
 static UeStatus
 build_case(UeExchange *exchange, const UeFailureCause *cause, int64_t now_ms,
-		   UeCase *kase)
+		   const UeMaskSettings *mask, UeCase *kase)
 {
 	UeArena *arena = &exchange->arena;
 	UeSlice model = exchange->route.model;
@@ -113,6 +106,8 @@ build_case(UeExchange *exchange, const UeFailureCause *cause, int64_t now_ms,
 	kase->is_stream =
 		exchange->is_stream || exchange->route.is_stream || exchange->stream.pass != NULL;
 	kase->local_code = cause->local_code;
+	kase->attempt = exchange->attempt;
+	kase->has_output = ue_client_has_sent_head(exchange->client);
 	if (model.len == 0)
 		model = (UeSlice){exchange->model, exchange->model_len};
 	status = copy_headers(exchange, &kase->response);
@@ -121,10 +116,15 @@ build_case(UeExchange *exchange, const UeFailureCause *cause, int64_t now_ms,
 	if (status == UE_OK)
 		status = copy_language(exchange, &kase->accept_language);
 	if (status == UE_OK)
-		status = fit_text(arena, model, UE_LIMIT_TOKEN, &kase->model);
+		status = ue_exchange_fit_text(arena, mask, model, UE_LIMIT_TOKEN, &kase->model);
 	if (status == UE_OK)
-		status =
-			fit_text(arena, cause->local_message, UE_LIMIT_MESSAGE, &kase->local_message);
+		status = ue_exchange_fit_text(arena, mask, cause->local_message, UE_LIMIT_MESSAGE,
+									  &kase->local_message);
+	if (status == UE_OK)
+		status = ue_exchange_fit_text(arena, mask, exchange->route.path, ROUTE_BYTES,
+									  &kase->route);
+	if (status == UE_OK)
+		status = ue_exchange_copy_tags(exchange, mask, kase);
 	return status;
 }
 
@@ -206,128 +206,6 @@ find_request_id(UeExchange *exchange, int64_t now_ms, UeSlice *out)
 	ue_ident_build_request_id(&exchange->owner->ident, now_ms, made);
 	*out = (UeSlice){made, UE_IDENT_REQUEST_ID};
 	return UE_OK;
-}
-
-/*
- * Text from the client into a row: UTF-8, without secrets, and within a limit, in this
- * order, for half a secret is not known as one.  Of what is too long to be looked at as a
- * whole the end goes, where the cut may have gone through a secret.
- */
-static UeStatus
-fit_text(UeArena *arena, UeSlice text, size_t limit, UeSlice *out)
-{
-	size_t window = limit + 2 * SECRET_BYTES;
-	UeStatus status;
-
-	*out = (UeSlice){NULL, 0};
-	if (text.len == 0)
-		return UE_OK;
-	status = ue_utf8_clean(arena, ue_slice_sub(text, 0, window), out);
-	if (status == UE_OK)
-		status = ue_mask_text(arena, NULL, *out, out);
-	if (status != UE_OK)
-		return status;
-	if (text.len > window)
-		*out =
-			ue_slice_sub(*out, 0, out->len > SECRET_BYTES ? out->len - SECRET_BYTES : 0);
-	*out = ue_slice_sub(*out, 0, ue_utf8_cut(*out, limit));
-	return UE_OK;
-}
-
-static void
-record(UeExchange *exchange, int64_t now_us)
-{
-	UeFailure *failure = exchange->failure;
-	UeEvent event;
-
-	ue_event_init(&event);
-	event.at_us = now_us;
-	ue_ident_build_uuid(&exchange->owner->ident, now_us / 1000, failure->event_id);
-	memcpy(event.event_id, failure->event_id, sizeof(event.event_id));
-	ue_event_apply_verdict(&event, &failure->kase, &failure->decision.verdict);
-	fill_event(exchange, &event);
-	failure->is_recorded = ue_journal_append_event(exchange->owner->journal, &event);
-}
-
-static void
-fill_event(UeExchange *exchange, UeEvent *event)
-{
-	const UeConfig *config = exchange->owner->config;
-	const UeRequest *request = exchange->request;
-
-	event->attempt = exchange->attempt;
-	event->upstream_model = event->model;
-	if (fit_text(&exchange->arena, exchange->route.path, ROUTE_BYTES, &event->route) !=
-		UE_OK)
-		event->route = (UeSlice){NULL, 0};
-	if (exchange->first_byte_ms >= 0)
-		event->first_byte_ms = exchange->first_byte_ms;
-	event->total_ms = ue_loop_now_ms(exchange->owner->loop) - exchange->start_ms;
-	event->sent_bytes = ue_client_sent_bytes(exchange->client);
-	event->trace_id = ue_ident_find_trace_id(
-		ue_exchange_find_header(request->headers, request->n_headers,
-								UE_SLICE("traceparent")));
-	event->region = ue_slice_of(config->region);
-	event->instance = ue_slice_of(config->instance);
-	if (config->record_client_address)
-		event->client_address = find_client_address(exchange);
-	if (config->record_headers)
-	{
-		event->request_headers =
-			write_headers(exchange, request->headers, request->n_headers);
-		event->response_headers =
-			write_headers(exchange, exchange->headers, exchange->n_headers);
-	}
-}
-
-/* Without the port; empty when the client came over a unix socket. */
-static UeSlice
-find_client_address(const UeExchange *exchange)
-{
-	UeSlice none = {NULL, 0};
-	UeSlice address;
-	size_t end;
-
-	address = ue_client_address(exchange->client);
-	end = address.len;
-	while (end > 0 && address.ptr[end - 1] != ':')
-		end--;
-	if (end == 0)
-		return none;
-	address = ue_slice_sub(address, 0, end - 1);
-	if (address.len > 2 && address.ptr[0] == '[')
-		address = ue_slice_sub(address, 1, address.len - 2);
-	return address;
-}
-
-/* As a JSON object, masked: by names that say secret, and by what values look like. */
-static UeSlice
-write_headers(UeExchange *exchange, const UeHeader *headers, size_t n_headers)
-{
-	UeArena *arena = &exchange->arena;
-	UeSlice none = {NULL, 0};
-	UeSlice text;
-	UeSlice masked;
-	UeBuf buf;
-	UeJsonOut out;
-	const UeJson *root;
-
-	if (n_headers == 0)
-		return none;
-	ue_buf_init(&buf, arena, HEADERS_BYTES);
-	ue_jsonout_init(&out, &buf);
-	ue_jsonout_append_begin(&out, '{');
-	for (size_t i = 0; i < n_headers; i++)
-	{
-		ue_jsonout_append_key(&out, headers[i].name);
-		ue_jsonout_append_string(&out, headers[i].value);
-	}
-	ue_jsonout_append_end(&out, '}');
-	if (ue_buf_finish(&buf, &text) != UE_OK ||
-		ue_json_parse(arena, text, &root) != UE_OK ||
-		ue_mask_json(arena, NULL, root, &masked) != UE_OK)
-		return none;
-	return masked;
 }
 
 static void

@@ -6,7 +6,8 @@
  * exchange_pool.c     where they come from and go to
  * exchange_judge.c    what a head says of the answer behind it
  * exchange_head.c     headers that pass from one side to the other
- * exchange_failure.c  a failed attempt into a case, a row and the decider's queue
+ * exchange_failure.c  a failed attempt into a case, a verdict and the decider's queue
+ * exchange_record.c   its row
  * exchange_answer.c   the verdict to the client
  */
 #ifndef UE_EXCHANGE_PRIVATE_H
@@ -48,7 +49,7 @@ typedef struct UeFailure
 	UeCase kase;
 	UeDecision decision;
 	unsigned char event_id[16];
-	bool is_recorded; /* its event is in the journal */
+	bool is_recorded; /* its event is in the journal, and its completion is to follow */
 } UeFailure;
 
 typedef struct UeExchange UeExchange;
@@ -142,6 +143,23 @@ typedef struct UeFailureCause
 /* The attempt has failed: journal, then the decider; ends a running transfer.  Of a client
  * that is gone the exchange ends here. */
 extern void ue_exchange_fail(UeExchange *exchange, const UeFailureCause *cause);
+
+/* exchange_record.c: the failure's event into the journal, unless its kind is not wanted. */
+extern void ue_exchange_record(UeExchange *exchange, const UeMaskSettings *mask,
+							   int64_t now_us);
+
+/* The configured request headers, masked. */
+extern UeStatus ue_exchange_copy_tags(UeExchange *exchange, const UeMaskSettings *mask,
+									  UeCase *kase) UE_MUST_CHECK;
+
+/*
+ * Text from the client into a row: UTF-8, without secrets, and within a limit, in this
+ * order, for half a secret is not known as one.  Of what is too long to be looked at as a
+ * whole the end goes, where the cut may have gone through a secret.
+ */
+extern UeStatus ue_exchange_fit_text(UeArena *arena, const UeMaskSettings *mask,
+									 UeSlice text, size_t limit,
+									 UeSlice *out) UE_MUST_CHECK;
 
 /* exchange_answer.c */
 extern void ue_exchange_answer(UeDecision *decision); /* UeDecision.done */

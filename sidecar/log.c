@@ -17,8 +17,8 @@
 #include <unistd.h>
 
 #include "core/jsonout.h"
-#include "core/mask.h"
 #include "heap.h"
+#include "policy_store.h"
 
 /* A value longer than this is cut: the log tells that and where, the row tells the rest. */
 #define MAX_VALUE 4096
@@ -141,12 +141,15 @@ append_pair(UeJsonOut *out, const char *name, const char *value)
 {
 	UeSlice text = {value, 0};
 	UeSlice masked;
+	const UePolicy *policy;
 
 	if (value == NULL)
 		return;
 	text.len = strnlen(value, MAX_VALUE);
-	if (ue_mask_text(out->buf->arena, NULL, text, &masked) != UE_OK)
+	policy = ue_policy_store_acquire();
+	if (ue_mask_text(out->buf->arena, ue_policy_mask(policy), text, &masked) != UE_OK)
 		masked = UE_SLICE("(not shown: could not be masked)");
+	ue_policy_store_release(policy);
 	ue_jsonout_append_key(out, ue_slice_of(name));
 	ue_jsonout_append_string(out, masked);
 }

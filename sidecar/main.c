@@ -2,7 +2,7 @@
 /*
  * main.c: starts the parts in order, waits for a signal, stops them in reverse.
  *
- *     configuration, log, journal, workers, shipper, admin, "ready"
+ *     configuration, log, journal, policy, workers, shipper, admin, "ready"
  *
  * What fails before "ready" is said on stderr and ends the process with status 2.  SIGTERM
  * and SIGINT drain: no new connections, requests in progress end, what is in the journal is
@@ -27,6 +27,7 @@
 #include "config.h"
 #include "journal.h"
 #include "log.h"
+#include "policy_keeper.h"
 #include "shipper.h"
 #include "worker.h"
 
@@ -41,6 +42,7 @@ typedef struct Sidecar
 {
 	UeConfig config;
 	UeJournal *journal;
+	UePolicyKeeper *policy;
 	UeMetrics *metrics; /* config.workers of them */
 	UeWorker **workers;
 	int n_workers; /* started */
@@ -52,6 +54,7 @@ typedef struct Sidecar
 } Sidecar;
 
 static bool start_all(Sidecar *sidecar);
+static bool start_policy(Sidecar *sidecar);
 static bool start_workers(Sidecar *sidecar);
 static bool start_shipper(Sidecar *sidecar);
 static bool start_admin(Sidecar *sidecar);
@@ -62,6 +65,7 @@ static void exit_at_once(int signal_number);
 static void notify(const char *state);
 static void read_journal_stats(void *context, UeJournalStats *out);
 static void read_shipper_stats(void *context, UeShipperStats *out);
+static void read_policy_stats(void *context, UePolicyStats *out);
 static int64_t read_monotonic_ms(void);
 
 int
@@ -127,8 +131,28 @@ start_all(Sidecar *sidecar)
 		return false;
 	}
 	sidecar->journal = ue_journal_open(&journal, sidecar->error, ERROR_SIZE);
-	return sidecar->journal != NULL && start_workers(sidecar) && start_shipper(sidecar) &&
-		   start_admin(sidecar);
+	return sidecar->journal != NULL && start_policy(sidecar) && start_workers(sidecar) &&
+		   start_shipper(sidecar) && start_admin(sidecar);
+}
+
+/* Before the listeners: the first failure obeys the rules already. */
+static bool
+start_policy(Sidecar *sidecar)
+{
+	UePolicyKeeperOptions options = {
+		.conninfo = sidecar->config.database,
+		.directory = sidecar->config.journal,
+		.instance = sidecar->config.instance,
+		.region = sidecar->config.region,
+		.version = UE_VERSION,
+		.reconnect_ms = RECONNECT_MS,
+	};
+
+	sidecar->policy = ue_policy_keeper_start(&options);
+	if (sidecar->policy == NULL)
+		snprintf(sidecar->error, ERROR_SIZE, "could not start the policy keeper: %s",
+				 strerror(errno));
+	return sidecar->policy != NULL;
 }
 
 static bool
@@ -204,6 +228,7 @@ start_admin(Sidecar *sidecar)
 	state->token = config->admin_token;
 	state->read_journal_stats = read_journal_stats;
 	state->read_shipper_stats = sidecar->shipper == NULL ? NULL : read_shipper_stats;
+	state->read_policy_stats = read_policy_stats;
 	state->context = sidecar;
 	atomic_store(&state->is_listening, true);
 
@@ -233,6 +258,7 @@ stop_all(Sidecar *sidecar)
 	/* The admin first: it reads the others' counters. */
 	ue_admin_stop(sidecar->admin);
 	ue_shipper_stop(sidecar->shipper, left_ms > 1000 ? left_ms : 1000);
+	ue_policy_keeper_stop(sidecar->policy);
 	ue_journal_close(sidecar->journal);
 	free(sidecar->workers);
 	free(sidecar->metrics);
@@ -340,6 +366,12 @@ static void
 read_shipper_stats(void *context, UeShipperStats *out)
 {
 	ue_shipper_read_stats(((Sidecar *) context)->shipper, out);
+}
+
+static void
+read_policy_stats(void *context, UePolicyStats *out)
+{
+	ue_policy_keeper_read_stats(((Sidecar *) context)->policy, out);
 }
 
 static int64_t

@@ -37,6 +37,8 @@ typedef struct UeMetrics
 	atomic_ullong first_byte_ms[UE_METRICS_PLATFORMS]; /* sums, for the histograms */
 	atomic_ullong total_ms[UE_METRICS_PLATFORMS];
 	atomic_ullong verdicts_postgres, verdicts_local, verdicts_late;
+	atomic_ullong unmonitored; /* failures that a rule keeps from becoming rows */
+	atomic_ullong excluded;	   /* and the configuration */
 	atomic_ullong client_bytes_in, client_bytes_out;
 	atomic_llong open_clients, open_transfers;
 	atomic_llong database_connected; /* 0 or 1 */

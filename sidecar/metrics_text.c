@@ -76,6 +76,25 @@ static const Single singles[] = {
 	 SOURCE(shipper.failed_batches)},
 	{"shipper_lag_seconds", "gauge", "Age of the oldest event that is not shipped yet.",
 	 IN_SOURCE_MS, offsetof(UeMetricsSource, shipper.lag_ms)},
+	{"policy_generation", "gauge",
+	 "The generation of rules and masks in force; 0 when there are none.",
+	 SOURCE(policy.generation)},
+	{"policy_rules", "gauge", "Rules of the policy in force, disabled ones too.",
+	 SOURCE(policy.n_rules)},
+	{"policy_bytes", "gauge", "Memory of the policy in force.", SOURCE(policy.n_bytes)},
+	{"policy_listening", "gauge",
+	 "1 when changes are told by Postgres, 0 when it is asked, or away.",
+	 SOURCE(policy.is_listening)},
+	{"policy_loaded_time_seconds", "gauge",
+	 "When the policy in force was put in force, as Unix time.",
+	 SOURCE(policy.loaded_at_s)},
+	{"policy_loads_total", "counter", "Policies put in force.", SOURCE(policy.loads)},
+	{"policy_refusals_total", "counter",
+	 "Policies that this version could not use: the one before stayed in force.",
+	 SOURCE(policy.refusals)},
+	{"policy_file_failures_total", "counter",
+	 "Times that the copy of the policy on disk could not be read or written.",
+	 SOURCE(policy.file_failures)},
 	{"start_time_seconds", "gauge", "When the process started, as Unix time.",
 	 SOURCE(started_at_s)},
 };
@@ -98,6 +117,7 @@ static void append_single(UeBuf *buf, const UeMetricsSource *source,
 static void append_requests(UeBuf *buf, const UeMetricsSource *source);
 static void append_failures(UeBuf *buf, const UeMetricsSource *source);
 static void append_verdicts(UeBuf *buf, const UeMetricsSource *source);
+static void append_unmonitored(UeBuf *buf, const UeMetricsSource *source);
 static void append_histogram(UeBuf *buf, const UeMetricsSource *source, const char *name,
 							 const char *help, size_t buckets, size_t sum);
 
@@ -118,6 +138,7 @@ ue_metrics_append_text(UeBuf *buf, const UeMetricsSource *source)
 					 "From the request's arrival to the end of the answer.",
 					 offsetof(UeMetrics, total), offsetof(UeMetrics, total_ms));
 	append_verdicts(buf, source);
+	append_unmonitored(buf, source);
 
 	append_family(buf, "database_connected", "gauge",
 				  "1 when a worker or the shipper is connected to Postgres.");
@@ -344,6 +365,20 @@ append_verdicts(UeBuf *buf, const UeMetricsSource *source)
 				  sum_counter(source, offsetof(UeMetrics, verdicts_postgres)));
 	append_sample(buf, "verdicts_total", local,
 				  sum_counter(source, offsetof(UeMetrics, verdicts_local)));
+}
+
+static void
+append_unmonitored(UeBuf *buf, const UeMetricsSource *source)
+{
+	const char *const rule[] = {"by", "rule", NULL};
+	const char *const configuration[] = {"by", "configuration", NULL};
+
+	append_family(buf, "unmonitored_total", "counter",
+				  "Failures that were not to become rows, by what says so.");
+	append_sample(buf, "unmonitored_total", rule,
+				  sum_counter(source, offsetof(UeMetrics, unmonitored)));
+	append_sample(buf, "unmonitored_total", configuration,
+				  sum_counter(source, offsetof(UeMetrics, excluded)));
 }
 
 /* buckets and sum: offsets of the families in UeMetrics, each by platform first. */

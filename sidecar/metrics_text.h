@@ -10,6 +10,7 @@
 
 #include "journal.h"
 #include "metrics.h"
+#include "policy_keeper.h"
 #include "shipper.h"
 
 typedef struct UeMetricsSource
@@ -22,6 +23,7 @@ typedef struct UeMetricsSource
 	int n_platforms;
 	UeJournalStats journal;
 	UeShipperStats shipper;
+	UePolicyStats policy;
 } UeMetricsSource;
 
 extern void ue_metrics_append_text(UeBuf *buf, const UeMetricsSource *source);

@@ -90,6 +90,13 @@ static const UeSlice answer_methods[] = {
 	UE_SLICE_INIT(":batchEmbedContents"),
 };
 
+/* What the vendors call counting tokens (their API references, November 2026). */
+static const UeSlice counting_ends[] = {
+	UE_SLICE_INIT("/messages/count_tokens"),
+	UE_SLICE_INIT("/responses/input_tokens"),
+	UE_SLICE_INIT(":countTokens"),
+};
+
 /* The format of a platform whose path says nothing. */
 typedef struct UePlatformFormat
 {
@@ -120,6 +127,7 @@ static UeSlice find_path(UeSlice target);
 static UeFormat guess_format(UeSlice platform);
 static bool is_always_answered(const UeRequest *request, const UeRouteRow *row,
 							   UeSlice path);
+static bool is_counting(UeSlice path);
 static bool has_dot_segment(UeSlice path);
 static size_t measure_separator(UeSlice text);
 static size_t measure_dot(UeSlice text);
@@ -157,6 +165,7 @@ ue_route_find(const UeConfig *config, const UeRequest *request, UeRoute *out)
 	out->is_stream = is_stream_asked(request, path);
 	out->is_api = row != NULL;
 	out->has_answer = row != NULL && is_always_answered(request, row, path);
+	out->is_counting = is_counting(path);
 	out->is_climbing = has_dot_segment(out->path);
 }
 
@@ -282,6 +291,17 @@ is_always_answered(const UeRequest *request, const UeRouteRow *row, UeSlice path
 	for (size_t i = 0; i < sizeof(answer_methods) / sizeof(answer_methods[0]); i++)
 	{
 		if (ue_slice_is_equal(ue_slice_sub(path, at, path.len), answer_methods[i]))
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_counting(UeSlice path)
+{
+	for (size_t i = 0; i < sizeof(counting_ends) / sizeof(counting_ends[0]); i++)
+	{
+		if (ue_slice_has_suffix_fold(path, counting_ends[i]))
 			return true;
 	}
 	return false;

@@ -19,6 +19,7 @@ typedef struct UeRoute
 	bool is_api;	/* a path of the vendors' APIs */
 	bool
 		has_answer; /* and one that is always answered with a body, JSON or an event stream */
+	bool is_counting; /* asks how many tokens something has, and no more */
 	bool
 		is_climbing; /* has a segment "." or "..", which would leave the base URL's path */
 } UeRoute;

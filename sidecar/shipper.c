@@ -83,6 +83,7 @@ struct UeShipper
 
 static void *run(void *argument);
 static void read_journal(UeShipper *shipper);
+static void drop_unmonitored(UeShipper *shipper);
 static void advance_queue(UeShipper *shipper, int64_t now_ms);
 static void send_due(UeShipper *shipper, int64_t now_ms);
 static void send_maintain(UeShipper *shipper, int64_t now_ms);
@@ -207,6 +208,7 @@ run(void *argument)
 		int64_t now_ms = read_monotonic_ms();
 
 		read_journal(shipper);
+		drop_unmonitored(shipper);
 		advance_queue(shipper, now_ms);
 		send_due(shipper, now_ms);
 		keep_position(shipper, now_ms);
@@ -240,6 +242,19 @@ read_journal(UeShipper *shipper)
 	}
 	atomic_store(&shipper->corrupt_records,
 				 ue_journal_reader_count_corrupt(shipper->reader));
+}
+
+/* What a rule wants no row of goes no further; it is not lost either. */
+static void
+drop_unmonitored(UeShipper *shipper)
+{
+	UePending *pending;
+
+	while ((pending = ue_queue_take_unmonitored(&shipper->queue)) != NULL)
+	{
+		pending->state = UE_PENDING_DONE;
+		ue_journal_count_shipped(shipper->journal, pending->position.seq, 1);
+	}
 }
 
 static void

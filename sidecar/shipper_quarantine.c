@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "core/jsonout.h"
-#include "core/mask.h"
 #include "heap.h"
+#include "policy_store.h"
 
 /* A record's payload, escaped and masked, several copies of it. */
 #define MAX_LINE ((size_t) 16 * 1024 * 1024)
@@ -103,8 +103,11 @@ static void
 append_masked(UeJsonOut *out, UeSlice text)
 {
 	UeSlice masked;
-	UeStatus status = ue_mask_text(out->buf->arena, NULL, text, &masked);
+	const UePolicy *policy = ue_policy_store_acquire();
+	UeStatus status =
+		ue_mask_text(out->buf->arena, ue_policy_mask(policy), text, &masked);
 
+	ue_policy_store_release(policy);
 	if (status == UE_OK)
 		ue_jsonout_append_string(out, masked);
 	else

@@ -103,6 +103,16 @@ ue_queue_take(UeQueue *queue, UePending **out, size_t max_events, size_t max_byt
 	return n_taken;
 }
 
+UePending *
+ue_queue_take_unmonitored(UeQueue *queue)
+{
+	UePending *pending = queue->unmonitored;
+
+	if (pending != NULL)
+		queue->unmonitored = pending->unmonitored_next;
+	return pending;
+}
+
 void
 ue_queue_give_back(UeQueue *queue, UePending *pending)
 {
@@ -207,7 +217,9 @@ append_completion(UeQueue *queue, UeSlice payload)
 	pending->event.response_status = completion.response_status;
 	pending->event.outcome = completion.outcome;
 	pending->event.decided_by = completion.decided_by;
-	if (completion.rule_id != UE_EVENT_NULL)
+	if (completion.rule_id == 0)
+		pending->event.rule_id = pending->event.rule_version = UE_EVENT_NULL;
+	else if (completion.rule_id != UE_EVENT_NULL)
 	{
 		pending->event.rule_id = completion.rule_id;
 		pending->event.rule_version = completion.rule_version;
@@ -221,6 +233,13 @@ append_completion(UeQueue *queue, UeSlice payload)
 		pending->state = UE_PENDING_READY;
 		queue->n_waiting--;
 		queue->n_ready++;
+	}
+	if (completion.is_unmonitored)
+	{
+		pending->state = UE_PENDING_TAKEN;
+		queue->n_ready--;
+		pending->unmonitored_next = queue->unmonitored;
+		queue->unmonitored = pending;
 	}
 	return true;
 }

@@ -15,8 +15,8 @@ typedef enum UePendingState
 {
 	UE_PENDING_WAITING = 0, /* for its completion */
 	UE_PENDING_READY,
-	UE_PENDING_TAKEN, /* in a batch */
-	UE_PENDING_DONE,  /* in Postgres, or in quarantine */
+	UE_PENDING_TAKEN, /* in a batch, or among the unmonitored */
+	UE_PENDING_DONE,  /* in Postgres, in quarantine, or not to be kept */
 } UePendingState;
 
 typedef struct UePending
@@ -29,6 +29,7 @@ typedef struct UePending
 	bool is_earlier_run;
 	size_t size;	  /* of its payloads */
 	UeEvent event;	  /* its texts are in the two copies below */
+	struct UePending *unmonitored_next;
 	char *payload;	  /* owned */
 	char *completion; /* owned; NULL: none came */
 } UePending;
@@ -44,6 +45,7 @@ typedef struct UeQueue
 	size_t n_events;
 	size_t n_bytes;
 	size_t n_waiting, n_ready;
+	UePending *unmonitored; /* of which there is to be no row; not counted in the two */
 	int64_t journal_us; /* when what was read last had been appended */
 } UeQueue;
 
@@ -72,6 +74,9 @@ extern void ue_queue_advance(UeQueue *queue, const UeQueueTime *time);
 /* Takes ready events, oldest first, within both bounds (but at least one). */
 extern size_t ue_queue_take(UeQueue *queue, UePending **out, size_t max_events,
 							size_t max_bytes);
+
+/* Takes the next one that a rule wants no row of; NULL: none. */
+extern UePending *ue_queue_take_unmonitored(UeQueue *queue);
 extern void ue_queue_give_back(UeQueue *queue, UePending *pending); /* ready again */
 
 /* Frees what is done at the front.  True and the position of the oldest that is not done;

@@ -109,6 +109,18 @@ static const Refusal refusals[] = {
 	{"--admin-listen=:9000", "set admin_token"},
 	{"--admin-listen=[::]:9000", "set admin_token"},
 	{"--output-low-size=256kB", "must be below output_high_size"},
+	{"--record-statuses=429,600-700",
+	 "\"600-700\" is not a set of statuses: accepted are 100 to 599"},
+	{"--record-statuses=,", "\",\" names no status"},
+	{"--record-exclude=overload", "\"overload\" is not one of none, count_tokens, http_"},
+	{"--record-exclude=", "must not be empty; \"none\" excludes nothing"},
+	{"--tags=x-user", "\"x-user\" is not HEADER=NAME"},
+	{"--tags=x user=a", "\"x\" is not HEADER=NAME"},
+	{"--tags=x(user)=a", "\"x(user)\" is not the name of a header"},
+	{"--tags=x-user=a:b", "\"a:b\" is not a tag's name"},
+	{"--tags=x-user=", "\"\" is not a tag's name"},
+	{"--tags=a=1 a=2 a=3 a=4 a=5 a=6 a=7 a=8 a=9 a=a a=b a=c a=d a=e a=f a=g a=h",
+	 "there may be at most 16 tags"},
 	{"--config=/nonexistent.json", "/nonexistent.json"},
 	{"--journal=/etc/passwd/x|--check", "--journal (checked): cannot write"},
 };
@@ -187,6 +199,54 @@ check_sources(void)
 }
 
 static void
+check_recording(void)
+{
+	UeConfig config;
+	char path[64];
+	char line[256];
+
+	ok(run("", &config) == UE_CONFIG_RUN && config.record_exclude.is_counting &&
+		   config.record_exclude.kinds == 0 && config.record_exclude.classes == 0 &&
+		   ue_statuses_has(&config.record_statuses, 400) &&
+		   ue_statuses_has(&config.record_statuses, 599) && config.n_tags == 0,
+	   "every status becomes a row, and counting tokens does not");
+	ue_config_free(&config);
+
+	ok(run("--record-statuses=500-599, 429|--record-exclude=client_gone,context_length",
+		   &config) == UE_CONFIG_RUN &&
+		   ue_statuses_has(&config.record_statuses, 429) &&
+		   !ue_statuses_has(&config.record_statuses, 404) &&
+		   !config.record_exclude.is_counting &&
+		   config.record_exclude.kinds == UINT32_C(1) << UE_KIND_CLIENT_GONE &&
+		   config.record_exclude.classes == (UINT32_C(1) << UE_CLASS_CLIENT_GONE |
+											 UINT32_C(1) << UE_CLASS_CONTEXT_LENGTH),
+	   "statuses, kinds and classes; a word may be both");
+	ue_config_free(&config);
+	ok(run("--record-exclude=none", &config) == UE_CONFIG_RUN &&
+		   !config.record_exclude.is_counting,
+	   "none excludes nothing");
+	ue_config_free(&config);
+
+	write_file(path, "{\"tags\": {\"X-User\": \"user\", \"x-team\": \"team\"}}");
+	snprintf(line, sizeof(line), "--config|%s|--tags|x-member=user x-key=key.name", path);
+	ok(run(line, &config) == UE_CONFIG_RUN && config.n_tags == 3 &&
+		   strcmp(config.tags[0].header, "x-member") == 0 &&
+		   strcmp(config.tags[0].name, "user") == 0 &&
+		   strcmp(config.tags[1].header, "x-team") == 0 &&
+		   strcmp(config.tags[2].name, "key.name") == 0,
+	   "tags of a file and of a flag; one that is named again is replaced");
+	ue_config_free(&config);
+	ok(run("--record-statuses=500-599,429|--record-exclude=count_tokens timeout|"
+		   "--tags=x-a=b|--journal=/tmp/x/y|--check",
+		   &config) == UE_CONFIG_EXIT_OK &&
+		   strstr(said, "\"record_statuses\": \"429,500-599\"") != NULL &&
+		   strstr(said, "\"record_exclude\": \"count_tokens, timeout\"") != NULL &&
+		   strstr(said, "\"x-a\": \"b\"") != NULL,
+	   "--check prints them as they can be written");
+	unlink(path);
+}
+
+static void
 check_bad_files(void)
 {
 	static const Refusal files[] = {
@@ -198,6 +258,8 @@ check_bad_files(void)
 		{"{\"workers\": \"x\"}", "key \"workers\"): \"x\" is not an integer"},
 		{"{\"upstream\": {\"openai\": 5}}", "the URL of \"openai\" must be a string"},
 		{"{\"upstream\": 5}", "\"5\" is not PLATFORM=URL"},
+		{"{\"upstream\": [5]}", "must be an object of PLATFORM=URL"},
+		{"{\"tags\": {\"x-user\": 5}}", "the tag of \"x-user\" must be a string"},
 	};
 	UeConfig config;
 
@@ -275,6 +337,7 @@ main(void)
 	unsetenv("STATE_DIRECTORY");
 	check_defaults();
 	check_sources();
+	check_recording();
 	check_refusals();
 	check_bad_files();
 	check_prints();

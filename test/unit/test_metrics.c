@@ -221,7 +221,10 @@ test_text(void)
 							  .platforms = platforms,
 							  .n_platforms = 2,
 							  .journal = {.appended_events = 12, .pending_bytes = 345},
-							  .shipper = {.shipped_events = 11, .lag_ms = 1050}};
+							  .shipper = {.shipped_events = 11, .lag_ms = 1050},
+							  .policy = {.generation = 42,
+										 .n_rules = 9,
+										 .is_listening = 1}};
 	const char *fault;
 
 	write_text(&source);
@@ -242,6 +245,9 @@ test_text(void)
 	ue_metrics_count_failure(&workers[1], 0, UE_CLASS_RATE_LIMIT);
 	workers[0].verdicts_postgres = 5;
 	workers[1].verdicts_local = 2;
+	workers[0].unmonitored = 3;
+	workers[1].unmonitored = 1;
+	workers[1].excluded = 6;
 	workers[0].open_clients = 3;
 	workers[1].open_clients = 4;
 	workers[1].database_connected = 1;
@@ -279,6 +285,13 @@ test_text(void)
 	ok(has_line("upstream_errors_verdicts_total{by=\"postgres\"} 5") &&
 		   has_line("upstream_errors_verdicts_total{by=\"local\"} 2"),
 	   "text: verdicts by who gave them");
+	ok(has_line("upstream_errors_unmonitored_total{by=\"rule\"} 4") &&
+		   has_line("upstream_errors_unmonitored_total{by=\"configuration\"} 6"),
+	   "text: failures that were not to become rows");
+	ok(has_line("upstream_errors_policy_generation 42") &&
+		   has_line("upstream_errors_policy_rules 9") &&
+		   has_line("upstream_errors_policy_listening 1"),
+	   "text: the policy in force");
 	ok(has_line("upstream_errors_open_clients 7") &&
 		   has_line("upstream_errors_journal_appended_events_total 12") &&
 		   has_line("upstream_errors_journal_pending_bytes 345") &&

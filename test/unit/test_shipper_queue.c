@@ -41,22 +41,29 @@ append_event(unsigned char id, int64_t appended_us, bool is_earlier_run)
 }
 
 static void
-append_completion(unsigned char id, int64_t appended_us)
+append_completion_of(const UeCompletion *completion, int64_t appended_us)
 {
 	UeJournalEntry entry = {.is_earlier_run = false};
+	UeBuf buf;
+
+	ue_buf_init(&buf, &arena, 4096);
+	entry.record = (UeRecord){UE_RECORD_COMPLETION, appended_us,
+							  finish(&buf, ue_completion_write(&buf, completion))};
+	ue_queue_append(&queue, &entry);
+}
+
+static void
+append_completion(unsigned char id, int64_t appended_us)
+{
 	UeCompletion completion = {.response_status = 429,
 							   .rule_id = 7,
 							   .rule_version = 2,
 							   .outcome = UE_SLICE_INIT("answered"),
 							   .sent_bytes = UE_EVENT_NULL,
 							   .total_ms = 5};
-	UeBuf buf;
 
 	memset(completion.event_id, id, 16);
-	ue_buf_init(&buf, &arena, 4096);
-	entry.record = (UeRecord){UE_RECORD_COMPLETION, appended_us,
-							  finish(&buf, ue_completion_write(&buf, &completion))};
-	ue_queue_append(&queue, &entry);
+	append_completion_of(&completion, appended_us);
 }
 
 static size_t
@@ -159,6 +166,54 @@ check_position(void)
 }
 
 static void
+check_rules(void)
+{
+	UeCompletion completion = {.response_status = 500, .sent_bytes = UE_EVENT_NULL};
+	UePending *taken[4];
+	UePending *unmonitored;
+	UeJournalPosition position = {0, 0, 0};
+
+	/* the local verdict knew a rule that Postgres did not know any more */
+	append_event(1, SECOND, false);
+	queue.first->event.rule_id = 7;
+	queue.first->event.rule_version = 2;
+	memset(completion.event_id, 1, 16);
+	append_completion_of(&completion, SECOND);
+	ok(queue.first->event.rule_id == UE_EVENT_NULL &&
+		   queue.first->event.rule_version == UE_EVENT_NULL,
+	   "the completion has the last word about the rule, also that there is none");
+	ue_queue_reset(&queue);
+
+	append_event(1, SECOND, false);
+	append_event(2, SECOND, false);
+	append_event(3, SECOND, false);
+	ok(count_ready(SECOND, false, false) == 0 &&
+		   ue_queue_take_unmonitored(&queue) == NULL,
+	   "without a completion nothing is unmonitored");
+	memset(completion.event_id, 2, 16);
+	completion.is_unmonitored = true;
+	append_completion_of(&completion, SECOND);
+	append_completion_of(&completion, SECOND);
+	append_completion(1, SECOND);
+	memset(completion.event_id, 1, 16);
+	append_completion_of(&completion, SECOND);
+	ok(queue.n_ready == 1 && queue.n_waiting == 1 &&
+		   ue_queue_take(&queue, taken, 4, 1 << 20) == 1 &&
+		   taken[0]->position.offset == 1,
+	   "an unmonitored event is in no batch; the first completion counts");
+	unmonitored = ue_queue_take_unmonitored(&queue);
+	ok(unmonitored != NULL && unmonitored->position.offset == 2 &&
+		   ue_queue_take_unmonitored(&queue) == NULL,
+	   "it is given out once");
+	unmonitored->state = UE_PENDING_DONE;
+	ok(ue_queue_pop(&queue, &position) && position.offset == 1,
+	   "and the position still waits for the one before it");
+	taken[0]->state = UE_PENDING_DONE;
+	ok(ue_queue_pop(&queue, &position) && position.offset == 3, "then passes both");
+	ue_queue_reset(&queue);
+}
+
+static void
 check_full(void)
 {
 	for (int i = 0; i < UE_QUEUE_MAX_EVENTS; i++)
@@ -177,6 +232,7 @@ main(void)
 	check_join();
 	check_waiting();
 	check_position();
+	check_rules();
 	check_full();
 	ue_arena_free(&arena);
 	return done_testing();
