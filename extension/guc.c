@@ -7,6 +7,9 @@
  * granted SET on it) may set it, in a session or with ALTER DATABASE or ALTER SYSTEM: the
  * function runs with its owner's rights, and a caller who could shorten the time could
  * delete what he may not.
+ *
+ * upstream_errors.rollup_retention: how long upstream_error_minutes and
+ * upstream_error_traffic are kept, which are small; likewise.
  */
 #include "postgres.h"
 
@@ -20,9 +23,15 @@
 
 #define RETENTION_DEFAULT (30 * 24 * 60) /* minutes: a month of nights on call */
 
+#define ROLLUP_RETENTION_DEFAULT (400 * 24 * 60) /* minutes: this month and a year ago */
+
 int ue_guc_retention = RETENTION_DEFAULT;
+int ue_guc_rollup_retention = ROLLUP_RETENTION_DEFAULT;
+
+static Datum build_minutes(FunctionCallInfo fcinfo, int minutes);
 
 PG_FUNCTION_INFO_V1(ue_sql_retention);
+PG_FUNCTION_INFO_V1(ue_sql_rollup_retention);
 
 void
 ue_guc_define(void)
@@ -31,18 +40,36 @@ ue_guc_define(void)
 							"0 keeps them for ever.", &ue_guc_retention,
 							RETENTION_DEFAULT, 0, INT_MAX, PGC_SUSET, GUC_UNIT_MIN, NULL,
 							NULL, NULL);
+	DefineCustomIntVariable("upstream_errors.rollup_retention",
+							"Time that counts of events and of traffic are kept.",
+							"0 keeps them for ever.", &ue_guc_rollup_retention,
+							ROLLUP_RETENTION_DEFAULT, 0, INT_MAX, PGC_SUSET, GUC_UNIT_MIN,
+							NULL, NULL, NULL);
 	MarkGUCPrefixReserved("upstream_errors");
 }
 
-/* The setting for SQL, which cannot read it before the module is loaded. */
+/* The settings for SQL, which cannot read them before the module is loaded. */
 Datum
 ue_sql_retention(PG_FUNCTION_ARGS)
 {
+	return build_minutes(fcinfo, ue_guc_retention);
+}
+
+Datum
+ue_sql_rollup_retention(PG_FUNCTION_ARGS)
+{
+	return build_minutes(fcinfo, ue_guc_rollup_retention);
+}
+
+/* Null for 0, which is for ever. */
+static Datum
+build_minutes(FunctionCallInfo fcinfo, int minutes)
+{
 	Interval *interval;
 
-	if (ue_guc_retention == 0)
+	if (minutes == 0)
 		PG_RETURN_NULL();
 	interval = palloc0(sizeof(Interval));
-	interval->time = (TimeOffset) ue_guc_retention * USECS_PER_MINUTE;
+	interval->time = (TimeOffset) minutes * USECS_PER_MINUTE;
 	PG_RETURN_INTERVAL_P(interval);
 }

@@ -10,6 +10,9 @@
 /* Minutes that events are kept; 0: for ever. */
 extern int ue_guc_retention;
 
+/* The same of counts of them and of traffic. */
+extern int ue_guc_rollup_retention;
+
 /* Once per backend, when the module is loaded. */
 extern void ue_guc_define(void);
 

@@ -2,7 +2,7 @@
 -- depend on the day it runs.
 SET TimeZone = 'Pacific/Auckland'; -- days are UTC days, wherever the session is
 SET client_min_messages = error;
-TRUNCATE upstream_error_events;
+TRUNCATE upstream_error_events, upstream_error_minutes, upstream_error_hours, upstream_error_counted_days, upstream_error_late_days;
 CREATE FUNCTION add_events(since timestamptz, n int) RETURNS void LANGUAGE sql AS $$
 	INSERT INTO upstream_error_events (at, event_id, request_id, platform, kind, class)
 	SELECT since + i * interval '1 ms', gen_random_uuid(), 'req', 'openai', 'http_error', 'overloaded'
@@ -25,8 +25,8 @@ CREATE VIEW days AS SELECT CASE WHEN isfinite(since)
 SELECT drop_partitions();
 
 -- yesterday, today and a week ahead; the second call finds it done
-SELECT * FROM upstream_error_maintain();
-SELECT * FROM upstream_error_maintain();
+SELECT partitions_created, partitions_dropped, partitions_skipped, rows_moved, rows_expired, rows_in_default, already_running FROM upstream_error_maintain();
+SELECT partitions_created, partitions_dropped, partitions_skipped, rows_moved, rows_expired, rows_in_default, already_running FROM upstream_error_maintain();
 SELECT day, length, is_ours FROM days ORDER BY day;
 SELECT bool_and(relname = 'upstream_error_events_' || to_char(current_date_utc + day, 'YYYYMMDD')) AS "named by day"
 FROM days JOIN pg_class AS c ON c.oid = partition, LATERAL (SELECT (now() AT TIME ZONE 'UTC')::date) AS u (current_date_utc);
@@ -44,7 +44,7 @@ LEFT JOIN pg_depend AS d ON d.objid = c.oid AND d.deptype = 'e';
 SELECT drop_partitions();
 SELECT add_events(now(), 3), add_events(now() - interval '5 days', 4);
 SELECT count(*) FROM upstream_error_events_default;
-SELECT * FROM upstream_error_maintain();
+SELECT partitions_created, partitions_dropped, partitions_skipped, rows_moved, rows_expired, rows_in_default, already_running FROM upstream_error_maintain();
 SELECT count(*) FROM upstream_error_events_default;
 SELECT count(*) FROM upstream_error_events;
 SELECT day FROM days ORDER BY day;
@@ -56,13 +56,13 @@ SELECT count(*) FROM upstream_error_events;
 -- an event from a clock far ahead, or older than any partition worth making, stays and is counted
 SET upstream_errors.retention = 0;
 SELECT add_events(now() + interval '30 days', 1), add_events(now() - interval '100 days', 1);
-SELECT * FROM upstream_error_maintain();
+SELECT partitions_created, partitions_dropped, partitions_skipped, rows_moved, rows_expired, rows_in_default, already_running FROM upstream_error_maintain();
 
 -- retention: expired rows of the default partition and expired partitions go
 SET upstream_errors.retention = '30d';
-SELECT * FROM upstream_error_maintain();
+SELECT partitions_created, partitions_dropped, partitions_skipped, rows_moved, rows_expired, rows_in_default, already_running FROM upstream_error_maintain();
 SET upstream_errors.retention = '3d';
-SELECT * FROM upstream_error_maintain();
+SELECT partitions_created, partitions_dropped, partitions_skipped, rows_moved, rows_expired, rows_in_default, already_running FROM upstream_error_maintain();
 SELECT day FROM days ORDER BY day LIMIT 1;
 SELECT count(*) FROM upstream_error_events;
 DELETE FROM upstream_error_events_default;
@@ -94,7 +94,7 @@ SELECT partition, is_ours FROM days WHERE NOT is_ours ORDER BY day NULLS FIRST;
 DROP TABLE archive, this_week;
 
 -- a table of that name in the way, and a partition that somebody's view reads
-SELECT * FROM upstream_error_maintain();
+SELECT partitions_created, partitions_dropped, partitions_skipped, rows_moved, rows_expired, rows_in_default, already_running FROM upstream_error_maintain();
 DO $$
 BEGIN
 	EXECUTE format('ALTER TABLE upstream_error_events DETACH PARTITION %s', (SELECT partition FROM days WHERE day = 3));
@@ -147,6 +147,6 @@ RESET client_min_messages;
 DO $$ BEGIN EXECUTE format('DROP TYPE %I', 'upstream_error_events_' || to_char(now() AT TIME ZONE 'UTC' + interval '2 days', 'YYYYMMDD')); END $$;
 
 SELECT drop_partitions();
-TRUNCATE upstream_error_events;
+TRUNCATE upstream_error_events, upstream_error_minutes, upstream_error_hours, upstream_error_counted_days, upstream_error_late_days;
 DROP VIEW days;
 DROP FUNCTION add_events, drop_partitions;

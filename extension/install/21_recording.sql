@@ -321,6 +321,17 @@ BEGIN
 		ON CONFLICT DO NOTHING;
 	END;
 	GET DIAGNOSTICS inserted = ROW_COUNT;
+
+	-- Events of a day that may have been counted (25_minutes.sql), which is ten minutes after
+	-- its end at the earliest: its counts no longer hold.
+	IF (SELECT min(t) FROM unnest(upstream_error_record.at) AS t)
+		< date_bin('24 hours', clock_timestamp() - interval '5 minutes', '2000-01-01 00:00:00+00')
+	THEN
+		INSERT INTO @extschema@.upstream_error_late_days (day)
+		SELECT DISTINCT date_bin('24 hours', t, '2000-01-01 00:00:00+00')
+		FROM unnest(upstream_error_record.at) AS t
+		WHERE t < date_bin('24 hours', clock_timestamp(), '2000-01-01 00:00:00+00');
+	END IF;
 	RETURN inserted;
 END
 $$;

@@ -35,7 +35,8 @@ CREATE FUNCTION upstream_error_maintain(
 	OUT rows_moved bigint,
 	OUT rows_expired bigint,
 	OUT rows_in_default bigint,
-	OUT already_running bool
+	OUT already_running bool,
+	OUT days_counted int
 )
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -61,7 +62,13 @@ DECLARE
 	moved bigint;
 	old_partition regclass;
 	is_blocked bool := false;
+	-- what one call spends on counting days; the next goes on
+	counting_until CONSTANT timestamptz := clock_timestamp() + interval '10 s';
+	counts_expired_before CONSTANT timestamptz := date_bin('24 hours',
+		now() - @extschema@.upstream_error_rollup_retention(), '2000-01-01 00:00:00+00');
+	uncounted record;
 BEGIN
+	days_counted := 0;
 	partitions_created := 0;
 	partitions_dropped := 0;
 	partitions_skipped := 0;
@@ -74,6 +81,33 @@ BEGIN
 	END IF;
 
 	PERFORM @extschema@.upstream_error_require_owner();
+
+	-- Counting comes first: the locks that partitions need are held to the end.
+	FOR uncounted IN
+		SELECT p.partition, d AS day
+		FROM @extschema@.upstream_error_partitions() AS p,
+			generate_series(p.since, least(p.until, today + interval '1 day') - interval '1 day', interval '1 day') AS d
+		WHERE p.since > '-infinity' AND d + interval '1 day 10 minutes' <= clock_timestamp()
+			AND (counts_expired_before IS NULL OR d >= counts_expired_before)
+			AND d NOT IN (SELECT b.day FROM @extschema@.upstream_error_believed_days('-infinity', 'infinity') AS b (day))
+		ORDER BY d
+	LOOP
+		EXIT WHEN clock_timestamp() > counting_until OR row_security_active(events);
+		BEGIN
+			PERFORM @extschema@.upstream_error_count_day(uncounted.day, uncounted.partition);
+			days_counted := days_counted + 1;
+		EXCEPTION WHEN lock_not_available THEN
+			NULL; -- the next call will
+		END;
+	END LOOP;
+	-- days that have no counts need no note
+	DELETE FROM @extschema@.upstream_error_late_days AS l
+	WHERE NOT EXISTS (SELECT FROM @extschema@.upstream_error_counted_days AS c
+		WHERE c.day = l.day AND c.partition IS NOT NULL);
+	DELETE FROM @extschema@.upstream_error_minutes AS m WHERE m.minute < counts_expired_before;
+	DELETE FROM @extschema@.upstream_error_hours AS h WHERE h.hour < counts_expired_before;
+	DELETE FROM @extschema@.upstream_error_counted_days AS c WHERE c.day < counts_expired_before;
+	DELETE FROM @extschema@.upstream_error_traffic AS t WHERE t.minute < counts_expired_before;
 
 	IF default_partition IS NULL THEN
 		RAISE EXCEPTION 'upstream_error_events has no default partition, which is the pattern of the others'
@@ -164,6 +198,18 @@ BEGIN
 			CONTINUE;
 		END IF;
 		BEGIN
+			-- its counts are all that remains of it
+			FOR day IN
+				SELECT d FROM @extschema@.upstream_error_partitions() AS p,
+					generate_series(p.since, p.until - interval '1 day', interval '1 day') AS d
+				WHERE p.partition = old_partition AND d >= coalesce(counts_expired_before, '-infinity')
+					AND NOT row_security_active(events)
+					AND d NOT IN (SELECT b.day FROM @extschema@.upstream_error_believed_days(p.since, p.until) AS b (day))
+			LOOP
+				PERFORM @extschema@.upstream_error_count_day(day, old_partition);
+				days_counted := days_counted + 1;
+			END LOOP;
+			UPDATE @extschema@.upstream_error_counted_days AS c SET partition = NULL WHERE c.partition = old_partition;
 			EXECUTE format('DROP TABLE %s', old_partition);
 			partitions_dropped := partitions_dropped + 1;
 		EXCEPTION
@@ -184,4 +230,4 @@ BEGIN
 	END;
 END
 $$;
-COMMENT ON FUNCTION upstream_error_maintain() IS 'Makes the partitions of the coming week, empties the default partition into them, and drops what is older than the setting upstream_errors.retention. Harmless to call at any time, by anyone, twice at once; the sidecar does hourly. partitions_skipped counts what another session held locked: the next call tries again. Only partitions with names as it gives them are dropped. Example: SELECT * FROM upstream_error_maintain();';
+COMMENT ON FUNCTION upstream_error_maintain() IS 'Makes the partitions of the coming week, empties the default partition into them, drops what is older than the setting upstream_errors.retention, and counts the days that are over into upstream_error_minutes, for as long as ten seconds a call. Harmless to call at any time, by anyone, twice at once; the sidecar does hourly. partitions_skipped counts what another session held locked: the next call tries again. Only partitions with names as it gives them are dropped. Example: SELECT * FROM upstream_error_maintain();';

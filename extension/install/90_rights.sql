@@ -28,6 +28,8 @@ BEGIN
 		END IF;
 	END LOOP;
 	GRANT SELECT ON @extschema@.upstream_error_events TO upstream_errors_reader;
+	GRANT SELECT ON @extschema@.upstream_error_minutes, @extschema@.upstream_error_hours, @extschema@.upstream_error_traffic,
+		@extschema@.upstream_error_counted_days, @extschema@.upstream_error_late_days TO upstream_errors_reader;
 	GRANT SELECT, INSERT, UPDATE, DELETE ON @extschema@.upstream_error_events TO upstream_errors_admin;
 	GRANT SELECT ON @extschema@.upstream_error_changes, @extschema@.upstream_error_rules,
 		@extschema@.upstream_error_rule_tests, @extschema@.upstream_error_mask_patterns,
@@ -44,7 +46,7 @@ BEGIN
 	FOR routine IN
 		SELECT p.oid::regprocedure AS signature,
 			CASE
-				WHEN p.proname IN ('upstream_error_record', 'upstream_error_decide_batch',
+				WHEN p.proname IN ('upstream_error_record', 'upstream_error_decide_batch', 'upstream_error_record_traffic',
 					'upstream_error_maintain', 'upstream_error_snapshot', 'upstream_error_generation',
 					'upstream_error_acknowledge') THEN 'upstream_errors_writer'
 				WHEN p.proname IN ('upstream_error_is_restored', 'upstream_error_next_generation',
@@ -53,7 +55,7 @@ BEGIN
 					'upstream_error_rule_defaults', 'upstream_error_rules_import',
 					'upstream_error_rules_list', 'upstream_error_policy_changed') THEN 'upstream_errors_admin'
 				WHEN p.proname = 'upstream_error_create_roles' OR p.proname LIKE 'upstream\_error\_scrub%'
-					OR p.proname IN ('upstream_error_fingerprint_again', 'upstream_error_fingerprint_history') THEN 'upstream_errors_admin'
+					OR p.proname IN ('upstream_error_fingerprint_again', 'upstream_error_fingerprint_history', 'upstream_error_count_day') THEN 'upstream_errors_admin'
 				ELSE 'upstream_errors_reader'
 			END AS grantee
 		FROM pg_depend AS d
@@ -92,6 +94,8 @@ REVOKE ALL ON TABLE upstream_error_events, upstream_error_events_default FROM PU
 REVOKE ALL ON TABLE upstream_error_changes, upstream_error_rules, upstream_error_rule_tests,
 	upstream_error_mask_patterns, upstream_error_mask_hosts, upstream_error_messages,
 	upstream_error_settings, upstream_error_sidecars, upstream_error_sidecar_status FROM PUBLIC;
+REVOKE ALL ON TABLE upstream_error_minutes, upstream_error_hours, upstream_error_counted_days,
+	upstream_error_late_days, upstream_error_traffic FROM PUBLIC;
 
 ALTER TABLE upstream_error_changes OWNER TO @extowner@;
 ALTER SEQUENCE upstream_error_generation_seq OWNER TO @extowner@;
@@ -114,7 +118,13 @@ ALTER FUNCTION upstream_error_changes_truncate() OWNER TO @extowner@;
 ALTER FUNCTION upstream_error_acknowledge(text, text, text, bigint) OWNER TO @extowner@;
 ALTER TABLE upstream_error_events OWNER TO @extowner@;
 ALTER TABLE upstream_error_events_default OWNER TO @extowner@;
+ALTER TABLE upstream_error_minutes OWNER TO @extowner@;
+ALTER TABLE upstream_error_hours OWNER TO @extowner@;
+ALTER TABLE upstream_error_counted_days OWNER TO @extowner@;
+ALTER TABLE upstream_error_late_days OWNER TO @extowner@;
+ALTER TABLE upstream_error_traffic OWNER TO @extowner@;
 ALTER FUNCTION upstream_error_record OWNER TO @extowner@;
+ALTER FUNCTION upstream_error_record_traffic OWNER TO @extowner@;
 ALTER FUNCTION upstream_error_maintain() OWNER TO @extowner@;
 ALTER FUNCTION upstream_error_scrub(timestamptz, timestamptz, bool) OWNER TO @extowner@;
 ALTER FUNCTION upstream_error_fingerprint_again(timestamptz, timestamptz, bool) OWNER TO @extowner@;
