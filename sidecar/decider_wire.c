@@ -29,6 +29,8 @@ enum
 	ROW_CODE,
 	ROW_RULE_ID,
 	ROW_RULE_VERSION,
+	ROW_COOLDOWN,
+	ROW_UNMONITORED,
 	ROW_COLUMNS,
 };
 
@@ -56,6 +58,11 @@ static UeStatus write_local_code(UeBuf *buf, const UeCase *kase);
 static UeStatus write_local_message(UeBuf *buf, const UeCase *kase);
 static UeStatus write_at(UeBuf *buf, const UeCase *kase);
 static UeStatus write_language(UeBuf *buf, const UeCase *kase);
+static UeStatus write_channel(UeBuf *buf, const UeCase *kase);
+static UeStatus write_route(UeBuf *buf, const UeCase *kase);
+static UeStatus write_attempt(UeBuf *buf, const UeCase *kase);
+static UeStatus write_output(UeBuf *buf, const UeCase *kase);
+static UeStatus write_tags(UeBuf *buf, const UeCase *kase);
 
 static const Parameter parameters_table[UE_DECIDER_PARAMETERS] = {
 	{UE_ELEMENT_TEXT, write_platform},		{UE_ELEMENT_TEXT, write_kind},
@@ -65,21 +72,25 @@ static const Parameter parameters_table[UE_DECIDER_PARAMETERS] = {
 	{UE_ELEMENT_BOOL, write_stream},		{UE_ELEMENT_TEXT, write_request_id},
 	{UE_ELEMENT_TEXT, write_model},			{UE_ELEMENT_TEXT, write_local_code},
 	{UE_ELEMENT_TEXT, write_local_message}, {UE_ELEMENT_TIMESTAMPTZ, write_at},
-	{UE_ELEMENT_TEXT, write_language},
+	{UE_ELEMENT_TEXT, write_language},		{UE_ELEMENT_TEXT, write_channel},
+	{UE_ELEMENT_TEXT, write_route},			{UE_ELEMENT_INT4, write_attempt},
+	{UE_ELEMENT_BOOL, write_output},		{UE_ELEMENT_TEXT, write_tags},
 };
 
 /* text[], bool[], int4[], bytea[] and timestamptz[] as in database_array.c's table. */
 static const uint32_t parameter_types[UE_DECIDER_PARAMETERS] = {
-	1009, 1009, 1009, 1007, 1009, 1001, 1009, 1009,
-	1000, 1009, 1009, 1009, 1009, 1185, 1009,
+	1009, 1009, 1009, 1007, 1009, 1001, 1009, 1009, 1000, 1009,
+	1009, 1009, 1009, 1185, 1009, 1009, 1009, 1007, 1000, 1009,
 };
 
 const UeStatement ue_decider_statement = {
 	.name = "upstream_error_decide_batch",
 	.sql = "SELECT ordinal, action, response_status, response_headers, response_body,"
-		   " response_frame, class, code, rule_id, rule_version"
+		   " response_frame, class, code, rule_id, rule_version, cooldown_s,"
+		   " skip_monitoring"
 		   " FROM %s.upstream_error_decide_batch"
-		   "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+		   "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,"
+		   " $17, $18, $19, $20)",
 	.n_parameters = UE_DECIDER_PARAMETERS,
 	.types = parameter_types,
 };
@@ -134,7 +145,8 @@ bool
 ue_decider_read_answer(const UeDatabaseResult *result, int row, UeArena *arena,
 					   UeVerdict *verdict)
 {
-	UeSlice action = ue_database_value(result, row, ROW_ACTION);
+	UeSlice is_unmonitored = ue_database_value(result, row, ROW_UNMONITORED);
+	UeAction action;
 	int64_t status = ue_database_integer(ue_database_value(result, row, ROW_STATUS));
 	UeSlice rule_id = ue_database_value(result, row, ROW_RULE_ID);
 	UeRendered answer = {.status = (int) status};
@@ -142,7 +154,7 @@ ue_decider_read_answer(const UeDatabaseResult *result, int row, UeArena *arena,
 	UeHeader *headers;
 	size_t n_headers;
 
-	if (!ue_slice_is_equal(action, ue_slice_of(ue_action_name(UE_ACTION_ANSWER))) ||
+	if (!ue_action_find(ue_database_value(result, row, ROW_ACTION), &action) ||
 		status < 400 || status > 599)
 		return false;
 	if (copy_value(arena, result, row, ROW_HEADERS, &block) != UE_OK ||
@@ -155,11 +167,14 @@ ue_decider_read_answer(const UeDatabaseResult *result, int row, UeArena *arena,
 		memcpy(answer.headers, headers, n_headers * sizeof(*headers));
 	answer.n_headers = n_headers;
 
-	verdict->action = UE_ACTION_ANSWER;
+	verdict->action = action;
 	verdict->answer = answer;
 	verdict->rule_id = rule_id.ptr == NULL ? 0 : ue_database_integer(rule_id);
 	verdict->rule_version =
 		(int32_t) ue_database_integer(ue_database_value(result, row, ROW_RULE_VERSION));
+	verdict->cooldown_s =
+		(int32_t) ue_database_integer(ue_database_value(result, row, ROW_COOLDOWN));
+	verdict->is_unmonitored = is_unmonitored.len == 1 && is_unmonitored.ptr[0] != 0;
 	return true;
 }
 
@@ -277,6 +292,43 @@ static UeStatus
 write_language(UeBuf *buf, const UeCase *kase)
 {
 	return write_text(buf, kase->accept_language);
+}
+
+static UeStatus
+write_channel(UeBuf *buf, const UeCase *kase)
+{
+	return write_text(buf, kase->channel);
+}
+
+static UeStatus
+write_route(UeBuf *buf, const UeCase *kase)
+{
+	return write_text(buf, kase->route);
+}
+
+static UeStatus
+write_attempt(UeBuf *buf, const UeCase *kase)
+{
+	ue_database_write_int4(buf, kase->attempt);
+	return UE_OK;
+}
+
+static UeStatus
+write_output(UeBuf *buf, const UeCase *kase)
+{
+	ue_database_write_bool(buf, kase->has_output);
+	return UE_OK;
+}
+
+/* Lines "name: value"; neither holds a line's end. */
+static UeStatus
+write_tags(UeBuf *buf, const UeCase *kase)
+{
+	UeSlice block;
+	UeStatus status;
+
+	status = ue_render_header_block(buf->arena, kase->tags, kase->n_tags, &block);
+	return status == UE_OK ? write_text(buf, block) : status;
 }
 
 /* Header values and models come from outside: PostgreSQL would refuse the whole batch for

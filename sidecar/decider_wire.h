@@ -8,7 +8,7 @@
 #include "database.h"
 #include "decider.h"
 
-#define UE_DECIDER_PARAMETERS 15
+#define UE_DECIDER_PARAMETERS 20
 
 extern const UeStatement ue_decider_statement;
 
@@ -23,7 +23,7 @@ extern UeStatus ue_decider_write_batch(UeArena *arena, UeDecision *const *decisi
 extern bool ue_decider_find_row(const UeDatabaseResult *result, int row, size_t n_rows,
 								size_t *out);
 
-/* Replaces the verdict's answer and rule, copied into the arena.  False: the row cannot be
+/* Replaces the verdict's action, answer and rule, copied into the arena.  False: the row cannot be
  * used (an action or status we do not know, no memory); the verdict is as before. */
 extern bool ue_decider_read_answer(const UeDatabaseResult *result, int row,
 								   UeArena *arena, UeVerdict *verdict);
