@@ -4,8 +4,8 @@
  *
  * Aho and Corasick's automaton ("Efficient string matching", CACM 18, 1975) in compact
  * form over the bytes of the case-folded keywords, built once and then read-only, so any
- * number of threads may scan with one.  Case folding is Unicode's simple folding plus the
- * full foldings that every reader expects (ß and ss, final sigma); fold.h.
+ * number of threads may scan with one.  Case folding is Unicode's full one, on both sides
+ * (fold.h): "ss" is a part of "ß", and so is "s"; the place is then the whole character.
  */
 #ifndef UE_CORE_MATCH_H
 #define UE_CORE_MATCH_H
@@ -19,7 +19,9 @@ typedef struct UeMatcher UeMatcher;
 
 /*
  * Keywords are valid UTF-8 and not empty; the same one may occur twice.  Everything lives
- * in the arena.  UE_NO_MEMORY, UE_TOO_LARGE (more than 4 Mi states).
+ * in the arena; scratch comes from its allocator and is given back, at most the arena's
+ * ceiling.  UE_NO_MEMORY, UE_TOO_LARGE (more than 4 Mi states, about as many bytes),
+ * UE_INVALID_ARGUMENT (a keyword is empty or not UTF-8).
  */
 extern UeStatus ue_matcher_build(UeArena *arena, const UeSlice *keywords,
 								 size_t n_keywords, const UeMatcher **out) UE_MUST_CHECK;
