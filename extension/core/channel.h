@@ -25,7 +25,8 @@ typedef struct UeStatusPair
 } UeStatusPair;
 
 /* Slices point into the JSON it was read from, or the arena. */
-typedef struct UeChannel
+typedef struct UeChannel UeChannel;
+struct UeChannel
 {
 	int64_t id;
 	UeSlice name;
@@ -45,7 +46,7 @@ typedef struct UeChannel
 	int64_t connect_timeout_ms; /* 0, here and below: the sidecar's own setting */
 	int64_t first_byte_timeout_ms;
 	int64_t idle_timeout_ms;
-} UeChannel;
+};
 
 /*
  * Checks everything but whether the base URL can be parsed, which is the sidecar's to say.

@@ -19,6 +19,7 @@ ue_policy_free(UePolicy *policy)
 	if (policy == NULL)
 		return;
 	ue_rules_free(policy->rules);
+	ue_breakers_free(policy->breakers);
 	for (size_t i = 0; i < policy->n_patterns; i++)
 		ue_pattern_free(policy->patterns[i]);
 	ue_arena_free(&policy->arena);
@@ -50,7 +51,39 @@ ue_policy_size(const UePolicy *policy)
 	if (policy == NULL)
 		return 0;
 	return sizeof(UePolicy) + policy->arena.total + policy->pattern_bytes +
-		   ue_rules_size(policy->rules);
+		   ue_rules_size(policy->rules) + ue_breakers_size(policy->breakers);
+}
+
+const UeChannel *
+ue_policy_channels(const UePolicy *policy, size_t *n)
+{
+	*n = policy == NULL ? 0 : policy->n_channels;
+	return *n == 0 ? NULL : policy->channels;
+}
+
+const UeRetryPolicy *
+ue_policy_retry_policies(const UePolicy *policy, size_t *n)
+{
+	*n = policy == NULL ? 0 : policy->n_retry_policies;
+	return *n == 0 ? NULL : policy->retry_policies;
+}
+
+const UeBreakers *
+ue_policy_breakers(const UePolicy *policy)
+{
+	return policy == NULL ? NULL : policy->breakers;
+}
+
+const UeChannel *
+ue_policy_find_channel(const UePolicy *policy, UeSlice name)
+{
+	size_t n;
+	const UeChannel *channels = ue_policy_channels(policy, &n);
+
+	for (size_t i = 0; i < n; i++)
+		if (ue_slice_is_equal(channels[i].name, name))
+			return &channels[i];
+	return NULL;
 }
 
 UeSlice

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
  * policy.h: all that operators have written in SQL, compiled: rules, what else to mask,
- * messages, settings.
+ * messages, settings, channels and how requests are routed to them.
  *
  * It is read from a snapshot, a text that upstream_error_snapshot() makes and that a
  * sidecar keeps on disk.  A backend compiles the same text, so both homes agree.  The
@@ -13,7 +13,10 @@
  *     {"mask_pattern":{"pattern":"…","case_sensitive":true}}
  *     {"mask_host":"api.example.com"}
  *     {"message":{"code":"rate_limit_exceeded","language":"de","message":"…"}}
- *     {"end":5}
+ *     {"channel":{ …a row of upstream_error_channels… }}
+ *     {"retry_policy":{ …a row of upstream_error_retry_policies… }}
+ *     {"health_rule":{ …see breaker.h… }}
+ *     {"end":8}
  *
  * The last line counts the lines between; without it the snapshot is torn and refused.
  * A member or line of an unknown name is refused too: a sidecar that does not know a
@@ -28,6 +31,10 @@
 
 /* Immutable once read; any number of threads may use one. */
 typedef struct UePolicy UePolicy;
+
+typedef struct UeChannel UeChannel;			/* channel.h */
+typedef struct UeRetryPolicy UeRetryPolicy; /* routing.h */
+typedef struct UeBreakers UeBreakers;		/* breaker.h */
 
 typedef struct UePolicyProblem
 {
@@ -50,6 +57,16 @@ extern int64_t ue_policy_generation(const UePolicy *policy);
 extern const UeRules *ue_policy_rules(const UePolicy *policy);		 /* may be NULL */
 extern const UeMaskSettings *ue_policy_mask(const UePolicy *policy); /* may be NULL */
 extern size_t ue_policy_size(const UePolicy *policy);				 /* bytes */
+
+/* In the snapshot's order; NULL when there are none. */
+extern const UeChannel *ue_policy_channels(const UePolicy *policy, size_t *n);
+extern const UeRetryPolicy *ue_policy_retry_policies(const UePolicy *policy, size_t *n);
+
+/* NULL when the operator has written none: ue_breakers_build_defaults. */
+extern const UeBreakers *ue_policy_breakers(const UePolicy *policy);
+
+/* NULL: there is no channel of that name. */
+extern const UeChannel *ue_policy_find_channel(const UePolicy *policy, UeSlice name);
 
 /* The setting default_language; "en" when it is not set. */
 extern UeSlice ue_policy_default_language(const UePolicy *policy);

@@ -5,7 +5,10 @@
 #ifndef UE_CORE_POLICY_PRIVATE_H
 #define UE_CORE_POLICY_PRIVATE_H
 
+#include "core/breaker.h"
+#include "core/channel.h"
 #include "core/policy.h"
+#include "core/routing.h"
 
 /* What an operator says about one code in one language. */
 typedef struct UePolicyMessage
@@ -28,6 +31,11 @@ struct UePolicy
 	UePolicyMessage *messages; /* by code, so that those of one stand together */
 	size_t n_messages;
 	UeSlice default_language; /* "en" when not set */
+	UeChannel *channels;
+	size_t n_channels;
+	UeRetryPolicy *retry_policies;
+	size_t n_retry_policies;
+	UeBreakers *breakers; /* owned; NULL when there is no health rule */
 };
 
 #endif

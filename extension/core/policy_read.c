@@ -41,6 +41,11 @@ typedef struct Reader
 	size_t n_messages, room_messages;
 	UePattern **patterns;
 	size_t room_patterns;
+	size_t room_channels;
+	size_t room_retry_policies;
+	UeRule *breaker_matches; /* as many as breakers */
+	UeBreaker *breakers;
+	size_t n_breakers, room_breaker_matches, room_breakers;
 } Reader;
 
 static UeStatus
@@ -246,6 +251,88 @@ read_setting(Reader *reader, const UeJson *value)
 	return ue_arena_copy(&reader->policy->arena, text, &reader->policy->default_language);
 }
 
+/* The value in memory that lives as long as the policy: what is read from it points there. */
+static UeStatus
+keep_value(Reader *reader, const UeJson *value, const UeJson **kept)
+{
+	UeArena *arena = &reader->policy->arena;
+	UeSlice text;
+	UeStatus status = ue_arena_copy(arena, value->raw, &text);
+
+	return status == UE_OK ? ue_json_parse(arena, text, kept) : status;
+}
+
+static UeStatus
+read_channel(Reader *reader, const UeJson *value)
+{
+	UePolicy *policy = reader->policy;
+	UeChannel channel;
+	const UeJson *kept;
+	UeRecord record;
+	UeStatus status = keep_value(reader, value, &kept);
+
+	if (status == UE_OK)
+		status = reserve(&policy->arena, policy->n_channels, sizeof(UeChannel),
+						 &reader->room_channels, &policy->channels);
+	if (status != UE_OK)
+		return status;
+	ue_record_init(&record, &policy->arena, kept);
+	ue_channel_read(&record, &channel);
+	if (record.status != UE_OK)
+		return complain_record(reader, &record);
+	policy->channels[policy->n_channels++] = channel;
+	return UE_OK;
+}
+
+static UeStatus
+read_retry_policy(Reader *reader, const UeJson *value)
+{
+	UePolicy *policy = reader->policy;
+	UeRetryPolicy retry;
+	const UeJson *kept;
+	UeRecord record;
+	UeStatus status = keep_value(reader, value, &kept);
+
+	if (status == UE_OK)
+		status = reserve(&policy->arena, policy->n_retry_policies, sizeof(UeRetryPolicy),
+						 &reader->room_retry_policies, &policy->retry_policies);
+	if (status != UE_OK)
+		return status;
+	ue_record_init(&record, &policy->arena, kept);
+	ue_retry_policy_read(&record, &retry);
+	if (record.status != UE_OK)
+		return complain_record(reader, &record);
+	policy->retry_policies[policy->n_retry_policies++] = retry;
+	return UE_OK;
+}
+
+static UeStatus
+read_health_rule(Reader *reader, const UeJson *value)
+{
+	UeBreaker breaker;
+	UeRule match;
+	const UeRule *const matches[] = {&match};
+	UeRule *copy;
+	UeRuleProblem problem;
+	UeStatus status = ue_breaker_read(&reader->line, value, &match, &breaker, &problem);
+
+	if (status == UE_INVALID_ARGUMENT)
+		return complain(reader, problem.rule_id, problem.field, problem.text);
+	if (status == UE_OK)
+		status = reserve(reader->arena, reader->n_breakers, sizeof(UeRule),
+						 &reader->room_breaker_matches, &reader->breaker_matches);
+	if (status == UE_OK)
+		status = reserve(reader->arena, reader->n_breakers, sizeof(UeBreaker),
+						 &reader->room_breakers, &reader->breakers);
+	if (status == UE_OK)
+		status = ue_rules_copy(reader->arena, matches, 1, &copy);
+	if (status != UE_OK)
+		return status;
+	reader->breaker_matches[reader->n_breakers] = *copy;
+	reader->breakers[reader->n_breakers++] = breaker;
+	return UE_OK;
+}
+
 static UeStatus
 read_end(Reader *reader, const UeJson *value)
 {
@@ -271,6 +358,9 @@ static const Line lines[] = {
 	{UE_SLICE_INIT("mask_host"), read_mask_host},
 	{UE_SLICE_INIT("message"), read_message},
 	{UE_SLICE_INIT("setting"), read_setting},
+	{UE_SLICE_INIT("channel"), read_channel},
+	{UE_SLICE_INIT("retry_policy"), read_retry_policy},
+	{UE_SLICE_INIT("health_rule"), read_health_rule},
 	{UE_SLICE_INIT("end"), read_end},
 };
 
@@ -404,6 +494,10 @@ build_rules(Reader *reader)
 		return UE_TOO_LARGE;
 	status = ue_rules_build(&policy->allocator, ceiling - used, reader->arena,
 							reader->rules, reader->n_rules, &policy->rules, &problem);
+	if (status == UE_OK && reader->n_breakers > 0)
+		status = ue_breakers_build(&policy->allocator, ceiling - used, reader->arena,
+								   reader->breaker_matches, reader->breakers,
+								   reader->n_breakers, &policy->breakers, &problem);
 	if (status == UE_INVALID_ARGUMENT)
 	{
 		reader->number = 0;

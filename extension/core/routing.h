@@ -11,7 +11,8 @@
 #include "core/fault.h"
 #include "core/record.h"
 
-typedef struct UeRetryPolicy
+typedef struct UeRetryPolicy UeRetryPolicy;
+struct UeRetryPolicy
 {
 	int64_t id; /* 0: the default one */
 	UeSlice name;
@@ -52,7 +53,7 @@ typedef struct UeRetryPolicy
 	int32_t hold_events;
 	int32_t hold_bytes;
 	int64_t hold_ms;
-} UeRetryPolicy;
+};
 
 /* new-api's checks and statuses; routing.c has the source of each. */
 extern const UeRetryPolicy ue_retry_default;
