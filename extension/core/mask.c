@@ -217,7 +217,9 @@ apply_trigger(UeMaskScan *scan, Trigger trigger, size_t at)
 		case TRIGGER_NONE:
 			return false;
 		case TRIGGER_DASH:
-			return ue_mask_apply_key(scan, at);
+			/* of a row of dashes the fifth from its end may be that of a private key */
+			return (right != '-' || ue_mask_read(scan, at + 5) == 'B') &&
+				   ue_mask_apply_key(scan, at);
 		case TRIGGER_DOT:
 			return ue_mask_is_class(left, UE_MASK_WORD) &&
 				   ue_mask_is_class(right, UE_MASK_WORD) && apply_dot(scan, left, at);
@@ -264,11 +266,12 @@ is_name_end(const UeMaskScan *scan, size_t at)
 
 	if (at - scan->floor < 3)
 		return false;
+	if (!ue_mask_is_class(text[-1], classes))
+		return text[-1] == ' ' || memchr("\"'`", text[-1], 3) != NULL;
 	/* a digit may be that of a quote: %22, %27, \u0027 */
-	if (!ue_mask_is_class(text[-1], UE_MASK_LOWER | UE_MASK_UPPER | UE_MASK_DASH))
-		return ue_mask_is_class(text[-1], UE_MASK_DIGIT) || text[-1] == ' ' ||
-			   memchr("\"'`", text[-1], 3) != NULL;
-	return ue_mask_is_class(text[-2], classes) && ue_mask_is_class(text[-3], classes);
+	return ue_mask_is_class(text[-2], classes) &&
+		   (ue_mask_is_class(text[-3], classes) ||
+			(text[-3] == '%' && ue_mask_is_class(text[-1], UE_MASK_DIGIT)));
 }
 
 /* What follows the colon tells which of the rules are worth asking. */
@@ -293,10 +296,12 @@ static bool
 apply_percent(UeMaskScan *scan, size_t at)
 {
 	if (ue_mask_has_fold(scan, at, UE_SLICE("%3a")))
-		return ue_mask_apply_url(scan, at) || ue_mask_apply_encoded_arn(scan, at) ||
-			   ue_mask_apply_name(scan, at, 3) || ue_mask_apply_encoded_ipv6(scan, at);
+		return (ue_mask_read(scan, at + 3) == '%' && ue_mask_apply_url(scan, at)) ||
+			   ue_mask_apply_encoded_arn(scan, at) ||
+			   (is_name_end(scan, at) && ue_mask_apply_name(scan, at, 3)) ||
+			   (at >= scan->colon_end && ue_mask_apply_encoded_ipv6(scan, at));
 	if (ue_mask_has_fold(scan, at, UE_SLICE("%3d")))
-		return ue_mask_apply_name(scan, at, 3);
+		return is_name_end(scan, at) && ue_mask_apply_name(scan, at, 3);
 	if (ue_mask_has_fold(scan, at, UE_SLICE("%2f")))
 		return ue_mask_apply_refresh_token(scan, at, UE_SLICE("%2f%2f0")) ||
 			   ue_mask_apply_project(scan, at, 3);

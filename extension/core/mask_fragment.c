@@ -188,6 +188,21 @@ static const unsigned second_letters[N_LETTERS] = {
 	['t' - 'a'] = LETTER('o'),
 };
 
+bool
+ue_mask_is_name_likely(UeSlice name)
+{
+	for (size_t i = 0; i + 1 < name.len; i++)
+	{
+		char letter = name.ptr[i] | ('a' - 'A');
+		char next = name.ptr[i + 1] | ('a' - 'A');
+
+		if (letter >= 'a' && letter <= 'z' && next >= 'a' && next <= 'z' &&
+			(second_letters[letter - 'a'] & LETTER(next)) != 0)
+			return true;
+	}
+	return false;
+}
+
 static const UeMaskFragment *
 find_fragment_at(UeSlice name, size_t at)
 {

@@ -35,6 +35,9 @@ typedef struct UeMaskFragment
 /* No name has fewer letters. */
 #define UE_MASK_SHORTEST_NAME 3
 
+/* False for most names of which nothing says so, in less time; true for "provided" too. */
+extern bool ue_mask_is_name_likely(UeSlice name);
+
 /* NULL when nothing in the name says so. */
 extern const UeMaskFragment *ue_mask_find_fragment(UeSlice name);
 

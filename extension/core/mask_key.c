@@ -175,6 +175,9 @@ static const KeyPrefix key_prefixes[128][2][MAX_PREFIXES] = {
 /* A key in the middle of a word must be this long. */
 #define MIN_GLUED_LEN 20
 
+/* What is cut over several lines shows within so many bytes that it is a key. */
+#define LONGEST_LOOK 256
+
 static bool has_key_body(UeMaskScan *scan, const KeyPrefix *row, size_t start);
 static bool apply_pem(UeMaskScan *scan, size_t at);
 
@@ -257,7 +260,7 @@ has_key_body(UeMaskScan *scan, const KeyPrefix *row, size_t start)
 		return false;
 	/* cut before it could show what it is */
 	if (ue_mask_skip_fold(scan, first_end) > first_end)
-		first = word;
+		first = ue_slice_sub(word, 0, LONGEST_LOOK);
 	if (row->body == BODY_RANDOM ? first.len < row->min_len || !ue_mask_is_random(first)
 								 : word.len < row->min_len)
 		return false;

@@ -180,6 +180,8 @@ find_name(const UeMaskScan *scan, size_t at, NamedValue *value)
 	if (start + UE_MASK_SHORTEST_NAME > end)
 		return false;
 	name = ue_slice_sub(scan->text, start, end - start);
+	if (!ue_mask_is_name_likely(name))
+		return false;
 	value->fragment = ue_mask_find_fragment(name);
 	if (value->fragment == NULL)
 		value->fragment = find_bare_key(scan, start, name, value);

@@ -172,7 +172,8 @@ find_follower(UeMaskScan *scan, const Leader *leader, size_t at, size_t *end)
 		case FOLLOWER_KEY:
 			word.len = ue_mask_find_end(scan, at, UE_MASK_ALNUM) - at;
 			if (ue_mask_skip_fold(scan, at + word.len) > at + word.len)
-				word = ue_slice_sub(scan->text, at, *end - at);
+				word = ue_slice_sub(ue_slice_sub(scan->text, at, *end - at), 0,
+									LONGEST_LOOK);
 			return (word.len >= leader->min_len && ue_mask_is_random(word)) ||
 				   is_uuid(ue_slice_sub(scan->text, at, word_end - at));
 	}

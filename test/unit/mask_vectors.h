@@ -373,6 +373,18 @@ static const char *const fragments[] = {
 };
 
 static const char *const hostile[] = {
+	"hf_",
+	"hf_a_",
+	".hf_a_AAAAAAAAAAAAAAAAA1",
+	"sess-bearer",
+	"xbearer+",
+	"xbearer%20",
+	"org-",
+	"1//0.a1b2c3d4e5f6g7h8",
+	"key%20a",
+	"\ndata: hf_aaaaaaaa",
+	"x-a:1::",
+	"api_key: \\u0027",
 	"sk-",
 	"sk-sk-sk-",
 	"a.a.a.a.",
