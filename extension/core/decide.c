@@ -9,6 +9,7 @@
  * *our* credential, the client is told that the service failed, for it cannot mend that.
  */
 #include "core/decide.h"
+#include "core/channel.h"
 #include "core/classify.h"
 #include "core/decide_format.h"
 #include "core/decide_rule.h"
@@ -231,6 +232,21 @@ choose_message(UeArena *arena, const UePolicy *policy, const UeCase *kase,
 									 &answer->message);
 }
 
+/* The channel's own mapping stands in for what the upstream said, where it said it. */
+static int
+map_status(const UePolicy *policy, const UeCase *kase, const UeFault *fault, int status)
+{
+	const UeChannel *channel = NULL;
+	int mapped;
+
+	if (!ue_slice_is_empty(kase->channel) && fault->source == UE_SOURCE_UPSTREAM_HTTP)
+		channel = ue_policy_find_channel(policy, kase->channel);
+	if (channel == NULL)
+		return status;
+	mapped = ue_channel_map_status(channel, fault->effective_status);
+	return mapped == fault->effective_status ? status : mapped;
+}
+
 static UeStatus
 build_answer(UeArena *arena, const UePolicy *policy, const UeCase *kase,
 			 const UeVerdict *verdict, const UeJson *root, const UeDecideTexts *texts,
@@ -238,7 +254,7 @@ build_answer(UeArena *arena, const UePolicy *policy, const UeCase *kase,
 {
 	const UeFault *fault = &verdict->fault;
 	bool is_shown = is_message_shown(fault, kase);
-	int default_status = ue_decide_status(kase, fault);
+	int default_status = map_status(policy, kase, fault, ue_decide_status(kase, fault));
 	UeStatus status;
 
 	answer->status =

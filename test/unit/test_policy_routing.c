@@ -4,6 +4,7 @@
  */
 #include "core/breaker.h"
 #include "core/channel.h"
+#include "core/decide.h"
 #include "core/limits.h"
 #include "core/policy.h"
 #include "core/routing.h"
@@ -64,6 +65,46 @@ test_all(void)
 			   UE_OK &&
 		   n == 1 && found[0]->id == 4 && found[0]->effect.duration_s == 5,
 	   "and the health rule");
+	ue_policy_free(policy);
+}
+
+/* The mapping of a channel is about what the client gets, after the rules. */
+static void
+test_status(void)
+{
+	UePolicyProblem problem;
+	UePolicy *policy = NULL;
+	UeCase kase = {.response = {.platform = UE_SLICE("openai"),
+								.status = 429,
+								.body = UE_SLICE("{\"error\":{\"message\":\"slow "
+												 "down\",\"type\":\"requests\"}}")},
+				   .request_id = UE_SLICE("req_1"),
+				   .channel = UE_SLICE("main")};
+	UeVerdict verdict;
+
+	ok(read_snapshot(HEAD CHANNEL
+					 "{\"rule\":{\"id\":1,\"name\":\"a\",\"keywords\":[\"special\"],"
+					 "\"passthrough_code\":false,\"response_code\":418}}\n{\"end\":2}\n",
+					 &policy, &problem) == UE_OK,
+	   "a channel and a rule");
+	ok(ue_decide_case(&arena, policy, &kase, &verdict) == UE_OK &&
+		   verdict.answer.status == 503 && verdict.fault.effective_status == 429 &&
+		   verdict.fault.class == UE_CLASS_RATE_LIMIT,
+	   "429 of this channel is told as 503, and stays a rate limit");
+	kase.channel = UE_SLICE("another");
+	ok(ue_decide_case(&arena, policy, &kase, &verdict) == UE_OK &&
+		   verdict.answer.status == 429,
+	   "another channel's is not");
+	kase.channel = UE_SLICE("main");
+	kase.response.status = 400;
+	ok(ue_decide_case(&arena, policy, &kase, &verdict) == UE_OK &&
+		   verdict.answer.status == 400,
+	   "nor is another status");
+	kase.response.status = 429;
+	kase.response.body = UE_SLICE("{\"error\":{\"message\":\"special\"}}");
+	ok(ue_decide_case(&arena, policy, &kase, &verdict) == UE_OK &&
+		   verdict.answer.status == 418,
+	   "a rule's status stands");
 	ue_policy_free(policy);
 }
 
@@ -152,6 +193,7 @@ main(void)
 {
 	ue_arena_init(&arena, &libc_allocator, SIZE_MAX);
 	test_all();
+	test_status();
 	test_none();
 	test_refusals();
 	test_memory();
