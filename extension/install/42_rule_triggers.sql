@@ -77,8 +77,8 @@ END
 $$;
 COMMENT ON FUNCTION upstream_error_next_generation() IS 'The next number of a change. The caller holds the lock.';
 
--- A row comes from a dump when it is word for word what the last entry about it says.  What
--- the entry does not name are columns younger than the dump.
+-- A row comes from a dump when the last entry about it is there already and says just that.
+-- What the entry does not name are columns younger than the dump.
 CREATE FUNCTION upstream_error_is_restored(object text, key text, content jsonb) RETURNS bool
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
@@ -97,7 +97,7 @@ BEGIN
 		(SELECT jsonb_object_agg(m.key, m.value) FROM jsonb_each(content) AS m WHERE entry.new ? m.key), false);
 END
 $$;
-COMMENT ON FUNCTION upstream_error_is_restored(text, text, jsonb) IS 'Whether a row that is being inserted comes from a dump: it is as its last entry in upstream_error_changes says, generation included.';
+COMMENT ON FUNCTION upstream_error_is_restored(text, text, jsonb) IS 'Whether a row that is being written comes from a restored log: it is as its last entry in upstream_error_changes says, generation included.';
 
 -- Arguments: what it is, its key's columns.
 CREATE FUNCTION upstream_error_changes_number() RETURNS trigger
@@ -112,7 +112,9 @@ DECLARE
 BEGIN
 	PERFORM pg_advisory_xact_lock('pg_class'::regclass::oid::int4,
 		'@extschema@.upstream_error_changes'::regclass::oid::int4);
-	IF TG_OP = 'UPDATE' THEN
+	IF @extschema@.upstream_error_is_restored(TG_ARGV[0], new_key, to_jsonb(NEW)) THEN
+		RETURN NEW;
+	ELSIF TG_OP = 'UPDATE' THEN
 		old_key := @extschema@.upstream_error_key(to_jsonb(OLD), TG_ARGV[1:]);
 		IF new_key IS DISTINCT FROM old_key AND TG_ARGV[1] = 'id' THEN
 			RAISE EXCEPTION 'id: cannot be changed from % to %; accepted is the id it has', old_key, coalesce(new_key, 'null')
@@ -129,8 +131,6 @@ BEGIN
 		IF to_jsonb(NEW) = to_jsonb(OLD) THEN
 			RETURN NEW; -- nothing changes: no version, no entry
 		END IF;
-	ELSIF @extschema@.upstream_error_is_restored(TG_ARGV[0], new_key, to_jsonb(NEW)) THEN
-		RETURN NEW;
 	END IF;
 
 	NEW.generation := @extschema@.upstream_error_next_generation();
@@ -193,7 +193,12 @@ BEGIN
 	IF old_row IS NOT NULL AND old_row = new_row THEN
 		RETURN NULL;
 	END IF;
-	IF old_key IS DISTINCT FROM new_key AND old_row IS NOT NULL THEN
+	-- before the entry, which may have the policy compiled at once
+	PERFORM @extschema@.upstream_error_policy_changed();
+	IF old_key IS DISTINCT FROM new_key AND old_row IS NOT NULL
+		AND OLD.generation = (SELECT max(c.generation) FROM @extschema@.upstream_error_changes AS c
+			WHERE c.object = TG_ARGV[0] AND c.key = old_key)
+	THEN
 		last_generation := @extschema@.upstream_error_next_generation();
 		INSERT INTO @extschema@.upstream_error_changes
 		VALUES (last_generation, changed_at, session_user, TG_ARGV[0], old_key, OLD.version + 1, 'delete', old_row, NULL);
@@ -206,12 +211,11 @@ BEGIN
 		VALUES (NEW.generation, changed_at, session_user, TG_ARGV[0], new_key, NEW.version,
 			CASE WHEN old_row IS NULL THEN 'insert' ELSE 'update' END, old_row, new_row);
 	END IF;
-	PERFORM @extschema@.upstream_error_policy_changed();
-	PERFORM pg_notify('upstream_errors', last_generation::text);
+	PERFORM pg_notify('upstream_errors', coalesce(last_generation, OLD.generation)::text);
 	RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION upstream_error_changes_log() IS 'Trigger after a row of rules and the like: logs the change, has backends compile anew and tells the sidecars; a row that is restored from a dump has its entry already.';
+COMMENT ON FUNCTION upstream_error_changes_log() IS 'Trigger after a row of rules and the like: logs the change, has backends compile anew and tells the sidecars; what a restored log does has its entry already.';
 
 -- Nobody hands out the rows of a TRUNCATE; the log knows which there were.
 CREATE FUNCTION upstream_error_changes_truncate() RETURNS trigger
@@ -224,6 +228,7 @@ BEGIN
 	PERFORM pg_advisory_xact_lock('pg_class'::regclass::oid::int4,
 		'@extschema@.upstream_error_changes'::regclass::oid::int4);
 	PERFORM @extschema@.upstream_error_require_own('@extschema@.upstream_error_changes');
+	PERFORM @extschema@.upstream_error_policy_changed();
 	INSERT INTO @extschema@.upstream_error_changes
 	SELECT @extschema@.upstream_error_next_generation(), clock_timestamp(), session_user,
 		TG_ARGV[0], l.key, l.version + 1, 'delete', l.new, NULL
@@ -233,12 +238,58 @@ BEGIN
 		ORDER BY c.key, c.generation DESC) AS l
 	WHERE l.new IS NOT NULL;
 	SELECT max(c.generation) INTO last_generation FROM @extschema@.upstream_error_changes AS c;
-	PERFORM @extschema@.upstream_error_policy_changed();
 	PERFORM pg_notify('upstream_errors', last_generation::text);
 	RETURN NULL;
 END
 $$;
 COMMENT ON FUNCTION upstream_error_changes_truncate() IS 'Trigger after TRUNCATE of rules and the like: logs every row as deleted and tells the sidecars.';
+
+-- Entries that no trigger has written come from a dump.  With pg_dump --inserts they come one
+-- by one, so a row may be there already.
+CREATE FUNCTION upstream_error_changes_replay() RETURNS trigger
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
+AS $$
+DECLARE
+	entry record;
+	relation regclass;
+	key_columns text;
+	columns text;
+	place text;
+BEGIN
+	FOR entry IN
+		SELECT l.* FROM (
+			SELECT DISTINCT ON (a.object, a.key) a.* FROM added AS a ORDER BY a.object, a.key, a.generation DESC
+		) AS l ORDER BY l.generation
+	LOOP
+		relation := CASE entry.object
+			WHEN 'rule' THEN '@extschema@.upstream_error_rules'
+			WHEN 'rule_test' THEN '@extschema@.upstream_error_rule_tests'
+			WHEN 'mask_pattern' THEN '@extschema@.upstream_error_mask_patterns'
+			WHEN 'mask_host' THEN '@extschema@.upstream_error_mask_hosts'
+			WHEN 'message' THEN '@extschema@.upstream_error_messages'
+			WHEN 'setting' THEN '@extschema@.upstream_error_settings' END;
+		CONTINUE WHEN relation IS NULL;
+		SELECT string_agg(format('%I', a.attname), ', '),
+			string_agg(format('%I', a.attname), ', ') FILTER (WHERE a.attnum = ANY (i.indkey))
+		INTO columns, key_columns
+		FROM pg_attribute AS a JOIN pg_index AS i ON i.indrelid = a.attrelid AND i.indisprimary
+		WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped
+			AND coalesce(entry.new, entry.old) ? a.attname::text;
+		place := format('(%1$s) = (SELECT %1$s FROM jsonb_populate_record(NULL::%2$s, $1))', key_columns, relation);
+		IF entry.new IS NULL THEN
+			EXECUTE format('DELETE FROM %s WHERE %s', relation, place) USING entry.old;
+			CONTINUE;
+		END IF;
+		EXECUTE format('UPDATE %1$s SET (%2$s) = (SELECT %2$s FROM jsonb_populate_record(NULL::%1$s, $1)) WHERE %3$s', relation, columns, place)
+			USING entry.new;
+		EXECUTE format('INSERT INTO %1$s (%2$s) SELECT %2$s FROM jsonb_populate_record(NULL::%1$s, $1)
+			WHERE NOT EXISTS (SELECT FROM %1$s WHERE %3$s)', relation, columns, place) USING entry.new;
+	END LOOP;
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION upstream_error_changes_replay() IS 'Trigger after entries of upstream_error_changes that come from a dump: writes rules and the like as the last entry about each says.';
 
 CREATE FUNCTION upstream_error_changes_keep() RETURNS trigger
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE

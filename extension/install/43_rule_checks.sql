@@ -64,12 +64,12 @@ COMMENT ON FUNCTION upstream_error_rule_defaults() IS 'The defaults of upstream_
 
 CREATE FUNCTION upstream_error_rules_check() RETURNS trigger
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
 AS $$
 DECLARE
 	missing jsonb;
 BEGIN
-	IF TG_OP = 'INSERT' AND @extschema@.upstream_error_is_restored('rule', NEW.id::text, to_jsonb(NEW)) THEN
+	IF @extschema@.upstream_error_is_restored('rule', NEW.id::text, to_jsonb(NEW)) THEN
 		RETURN NEW; -- it was checked when it was written
 	END IF;
 	SELECT jsonb_object_agg(d.key, d.value) INTO missing
@@ -83,6 +83,12 @@ BEGIN
 		FROM unnest(NEW.keywords) WITH ORDINALITY AS k (word, place) ORDER BY k.place);
 	NEW.platforms := ARRAY(SELECT lower(@extschema@.upstream_error_trim(p.name) COLLATE "C")
 		FROM unnest(NEW.platforms) WITH ORDINALITY AS p (name, place) ORDER BY p.place);
+	BEGIN
+		PERFORM @extschema@.upstream_error_rule_check(to_jsonb(NEW));
+	EXCEPTION WHEN invalid_parameter_value THEN
+		PERFORM @extschema@.upstream_error_refuse(split_part(SQLERRM, ': ', 1),
+			substr(SQLERRM, strpos(SQLERRM, ': ') + 2), format('Rule "%s".', NEW.name));
+	END;
 	RETURN NEW;
 END
 $$;
@@ -90,12 +96,12 @@ COMMENT ON FUNCTION upstream_error_rules_check() IS 'Trigger before a row of ups
 
 CREATE FUNCTION upstream_error_rule_tests_check() RETURNS trigger
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
 AS $$
 DECLARE
 	described text;
 BEGIN
-	IF TG_OP = 'INSERT' AND @extschema@.upstream_error_is_restored('rule_test', NEW.id::text, to_jsonb(NEW)) THEN
+	IF @extschema@.upstream_error_is_restored('rule_test', NEW.id::text, to_jsonb(NEW)) THEN
 		RETURN NEW;
 	END IF;
 	NEW.name := @extschema@.upstream_error_trim(NEW.name);
@@ -134,12 +140,12 @@ COMMENT ON FUNCTION upstream_error_rule_tests_check() IS 'Trigger before a row o
 
 CREATE FUNCTION upstream_error_mask_patterns_check() RETURNS trigger
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
 AS $$
 DECLARE
 	described text;
 BEGIN
-	IF TG_OP = 'INSERT' AND @extschema@.upstream_error_is_restored('mask_pattern', NEW.id::text, to_jsonb(NEW)) THEN
+	IF @extschema@.upstream_error_is_restored('mask_pattern', NEW.id::text, to_jsonb(NEW)) THEN
 		RETURN NEW;
 	END IF;
 	NEW.name := @extschema@.upstream_error_trim(NEW.name);
@@ -150,6 +156,12 @@ BEGIN
 	END IF;
 	NEW.case_sensitive := coalesce(NEW.case_sensitive, true);
 	NEW.enabled := coalesce(NEW.enabled, true);
+	BEGIN
+		PERFORM @extschema@.upstream_error_mask_pattern_check(NEW.pattern, NEW.case_sensitive);
+	EXCEPTION WHEN invalid_parameter_value THEN
+		PERFORM @extschema@.upstream_error_refuse(split_part(SQLERRM, ': ', 1),
+			substr(SQLERRM, strpos(SQLERRM, ': ') + 2), described);
+	END;
 	RETURN NEW;
 END
 $$;
@@ -157,12 +169,12 @@ COMMENT ON FUNCTION upstream_error_mask_patterns_check() IS 'Trigger before a ro
 
 CREATE FUNCTION upstream_error_mask_hosts_check() RETURNS trigger
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
 AS $$
 DECLARE
 	label CONSTANT text := '[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?';
 BEGIN
-	IF TG_OP = 'INSERT' AND @extschema@.upstream_error_is_restored('mask_host', NEW.host, to_jsonb(NEW)) THEN
+	IF @extschema@.upstream_error_is_restored('mask_host', NEW.host, to_jsonb(NEW)) THEN
 		RETURN NEW;
 	END IF;
 	NEW.host := lower(@extschema@.upstream_error_trim(NEW.host) COLLATE "C");
@@ -178,13 +190,13 @@ COMMENT ON FUNCTION upstream_error_mask_hosts_check() IS 'Trigger before a row o
 
 CREATE FUNCTION upstream_error_messages_check() RETURNS trigger
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
 AS $$
 DECLARE
 	described CONSTANT text := format('Message of "%s" in "%s".', NEW.code, NEW.language);
 	tag text;
 BEGIN
-	IF TG_OP = 'INSERT' AND @extschema@.upstream_error_is_restored('message', NEW.code || ' ' || NEW.language, to_jsonb(NEW)) THEN
+	IF @extschema@.upstream_error_is_restored('message', NEW.code || ' ' || NEW.language, to_jsonb(NEW)) THEN
 		RETURN NEW;
 	END IF;
 	NEW.code := @extschema@.upstream_error_trim(NEW.code);
@@ -209,12 +221,12 @@ COMMENT ON FUNCTION upstream_error_messages_check() IS 'Trigger before a row of 
 
 CREATE FUNCTION upstream_error_settings_check() RETURNS trigger
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
 AS $$
 DECLARE
 	tag text;
 BEGIN
-	IF TG_OP = 'INSERT' AND @extschema@.upstream_error_is_restored('setting', NEW.name, to_jsonb(NEW)) THEN
+	IF @extschema@.upstream_error_is_restored('setting', NEW.name, to_jsonb(NEW)) THEN
 		RETURN NEW;
 	END IF;
 	IF NEW.name IS DISTINCT FROM 'default_language' THEN
@@ -277,5 +289,16 @@ CREATE TRIGGER keep_row BEFORE UPDATE OR DELETE ON upstream_error_changes
 	FOR EACH ROW EXECUTE FUNCTION upstream_error_changes_keep();
 CREATE TRIGGER keep_all BEFORE TRUNCATE ON upstream_error_changes
 	FOR EACH STATEMENT EXECUTE FUNCTION upstream_error_changes_keep();
+CREATE TRIGGER replay AFTER INSERT ON upstream_error_changes REFERENCING NEW TABLE AS added
+	FOR EACH STATEMENT WHEN (pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.=) 0)
+	EXECUTE FUNCTION upstream_error_changes_replay();
+COMMENT ON TRIGGER replay ON upstream_error_changes IS 'A restored log writes the tables.';
 COMMENT ON TRIGGER keep_row ON upstream_error_changes IS 'What is written stays.';
 COMMENT ON TRIGGER keep_all ON upstream_error_changes IS 'What is written stays.';
+
+-- Only entries that triggers have written: what a dump brings was in force where it comes from.
+CREATE CONSTRAINT TRIGGER check_policy AFTER INSERT ON upstream_error_changes
+	DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+	WHEN (pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.>) 0)
+	EXECUTE FUNCTION upstream_error_policy_check();
+COMMENT ON TRIGGER check_policy ON upstream_error_changes IS 'Before the commit, or at SET CONSTRAINTS ALL IMMEDIATE: all that is in force must compile, and pass upstream_error_rule_tests.';
