@@ -58,8 +58,10 @@ SELECT * FROM changes_since(:upsert);
 \set VERBOSITY terse
 UPDATE upstream_error_rules SET id = 7 WHERE id = 1001;
 \set VERBOSITY default
-INSERT INTO upstream_error_rules (name, error_codes) VALUES ('next', '{500}') RETURNING id;
+INSERT INTO upstream_error_rules (name, error_codes) VALUES ('next', '{500}') RETURNING id > 1003 AS fresh;
 DELETE FROM upstream_error_rules WHERE name = 'next';
+INSERT INTO upstream_error_rules (id, name, error_codes) VALUES (1004, 'first', '{500}') RETURNING version;
+DELETE FROM upstream_error_rules WHERE id = 1004;
 INSERT INTO upstream_error_rules (id, name, error_codes) VALUES (1004, 'again', '{500}') RETURNING version;
 -- a rule that was deleted comes back as a new version, though it carries its old generation
 DELETE FROM upstream_error_rules WHERE id = 1004;
