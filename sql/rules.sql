@@ -60,13 +60,13 @@ UPDATE upstream_error_rules SET id = 7 WHERE id = 1001;
 \set VERBOSITY default
 INSERT INTO upstream_error_rules (name, error_codes) VALUES ('next', '{500}') RETURNING id > 1003 AS fresh;
 DELETE FROM upstream_error_rules WHERE name = 'next';
-INSERT INTO upstream_error_rules (id, name, error_codes) VALUES (1004, 'first', '{500}') RETURNING version;
-DELETE FROM upstream_error_rules WHERE id = 1004;
-INSERT INTO upstream_error_rules (id, name, error_codes) VALUES (1004, 'again', '{500}') RETURNING version;
+INSERT INTO upstream_error_rules (id, name, error_codes) VALUES (1900, 'first', '{500}') RETURNING version;
+DELETE FROM upstream_error_rules WHERE id = 1900;
+INSERT INTO upstream_error_rules (id, name, error_codes) VALUES (1900, 'again', '{500}') RETURNING version;
 -- a rule that was deleted comes back as a new version, though it carries its old generation
-DELETE FROM upstream_error_rules WHERE id = 1004;
-INSERT INTO upstream_error_rules SELECT * FROM upstream_error_rule_version(1004, 3) RETURNING name, version;
-SELECT key, version, operation FROM upstream_error_changes WHERE object = 'rule' AND key = '1004' ORDER BY generation;
+DELETE FROM upstream_error_rules WHERE id = 1900;
+INSERT INTO upstream_error_rules SELECT * FROM upstream_error_rule_version(1900, 3) RETURNING name, version;
+SELECT key, version, operation FROM upstream_error_changes WHERE object = 'rule' AND key = '1900' ORDER BY generation;
 
 -- TRUNCATE
 SELECT upstream_error_generation() AS truncated \gset
