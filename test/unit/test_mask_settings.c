@@ -108,6 +108,7 @@ static const PatternVector pattern_vectors[] = {
 	{{"key=\\S+ for (\\w+)"}, "api_key=abcdef for bob", "api_key=*** for ***"},
 	{{"of"}, "a3of9", "***"},
 	{{"bob"}, "\\u0062ob", "***"},
+	{{"sd", "zz"}, "908sdr zz1", "*** ***"},
 	/* hidden already: stars, and all that the built-in rules wrote */
 	{{"sk-\\S+"}, "sk-abcdef x", "sk-*** x"},
 	{{"\\S+"}, "https://example.com/a?b=c", "https://***.com/***?b=***"},
@@ -217,6 +218,7 @@ static const Text host_vectors[] = {
 	{"https://notcorp.example/x", "https://***.example/***"},
 	{"see db.eu.corp.example", "see db.eu.corp.example"},
 	{"https://sk-abcdefgh.corp.example/x", "https://***.example/***"},
+	{"https://a.Q7fZk2Lw9XyTb4RmVn8c.corp.example/", "https://***.example/"},
 	{"https://a..corp.example/", "https://***.example/"},
 	{"https://a%41.corp.example/", "https://***.example/"},
 	/* addresses, as a whole */
