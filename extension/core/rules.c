@@ -10,7 +10,7 @@
 #include "core/rules_private.h"
 
 /* Every piece of a copy begins where a pointer may. */
-#define PIECE_ALIGNMENT _Alignof(max_align_t)
+#define PIECE_ALIGNMENT _Alignof(UeRule)
 
 static const char *const action_names[UE_ACTION_COUNT] = {
 	[UE_ACTION_ANSWER] = "answer",	   [UE_ACTION_STOP] = "stop",

@@ -11,6 +11,9 @@
 #include "core/fold.h"
 #include "core/limits.h"
 
+/* What alignment adds to the pieces of a matcher, of which there are fewer than sixteen. */
+#define MATCHER_SLACK (16 * sizeof(max_align_t))
+
 /* A value that a rule names. */
 typedef struct Mention
 {
@@ -138,9 +141,10 @@ copy_in_order(Builder *builder, const UeRule *rules, size_t n_rules)
 	for (size_t i = 0; i < n_rules; i++)
 		order[i] = &rules[i];
 	qsort(order, n_rules, sizeof(*order), compare_rules);
-	status = ue_rules_copy(&builder->rules->arena, order, n_rules, &copies);
+	status = ue_rules_copy(&builder->rules->rule_arena, order, n_rules, &copies);
 	if (status != UE_OK)
 		return status;
+	builder->rules->arena.ceiling -= builder->rules->rule_arena.total;
 	builder->rules->rules = copies;
 	builder->rules->n = n_rules;
 	builder->rules->n_words = (n_rules + 63) / 64;
@@ -192,6 +196,35 @@ build_patterns(Builder *builder)
 	return status;
 }
 
+/* Built once to learn how large it is, and then in a block of that size. */
+static UeStatus
+build_matcher(Builder *builder, const UeSlice *keywords, size_t n_keywords)
+{
+	UeRules *rules = builder->rules;
+	UeArena trial;
+	const UeMatcher *matcher;
+	size_t size = 0;
+	UeStatus status;
+
+	ue_arena_init(&trial, &rules->allocator, rules->arena.ceiling);
+	status = ue_matcher_build(&trial, keywords, n_keywords, &matcher);
+	if (status == UE_OK)
+		size = ue_matcher_size(matcher) + MATCHER_SLACK;
+	ue_arena_free(&trial);
+	if (status != UE_OK)
+		return status;
+	ue_arena_init(&rules->matcher_arena, &rules->allocator, rules->arena.ceiling);
+	if (ue_arena_allocate_zero(&rules->matcher_arena, size) == NULL)
+		return size > rules->arena.ceiling ? UE_TOO_LARGE : UE_NO_MEMORY;
+	ue_arena_reset(&rules->matcher_arena);
+	status =
+		ue_matcher_build(&rules->matcher_arena, keywords, n_keywords, &rules->matcher);
+	if (status != UE_OK)
+		return status;
+	rules->arena.ceiling -= rules->matcher_arena.total;
+	return rules->arena.total > rules->arena.ceiling ? UE_TOO_LARGE : UE_OK;
+}
+
 static UeStatus
 build_keywords(Builder *builder)
 {
@@ -224,9 +257,7 @@ build_keywords(Builder *builder)
 	rules->first_keyword = first;
 	rules->keyword_rules = owners;
 	rules->n_keywords = n_keywords;
-	return n_keywords == 0
-			   ? UE_OK
-			   : ue_matcher_build(&rules->arena, keywords, n_keywords, &rules->matcher);
+	return n_keywords == 0 ? UE_OK : build_matcher(builder, keywords, n_keywords);
 }
 
 /* --- indexes: value to rules --- */
@@ -415,8 +446,6 @@ build_all(Builder *builder, const UeRule *rules, size_t n_rules)
 	if (status == UE_OK)
 		status = build_text_index(builder, UE_RULE_CONDITION_COUNT,
 								  &builder->rules->platforms);
-	if (status == UE_OK && ue_rules_size(builder->rules) > builder->rules->arena.ceiling)
-		return UE_TOO_LARGE;
 	return status;
 }
 
@@ -435,9 +464,12 @@ ue_rules_build(const UeAllocator *allocator, size_t ceiling, UeArena *arena,
 		return UE_NO_MEMORY;
 	memset(built, 0, sizeof(UeRules));
 	built->allocator = *allocator;
+	ue_arena_init(&built->rule_arena, &built->allocator, ceiling);
 	ue_arena_init(&built->arena, &built->allocator, ceiling);
 	builder.rules = built;
 	status = build_all(&builder, rules, n_rules);
+	if (status == UE_OK && ue_rules_size(built) > ceiling)
+		status = UE_TOO_LARGE;
 	if (status == UE_OK)
 		*out = built;
 	else
@@ -455,6 +487,8 @@ ue_rules_free(UeRules *rules)
 	for (size_t i = 0; i < rules->n_patterns; i++)
 		ue_pattern_free(rules->patterns[i]);
 	ue_arena_free(&rules->arena);
+	ue_arena_free(&rules->matcher_arena);
+	ue_arena_free(&rules->rule_arena);
 	allocator = rules->allocator;
 	allocator.release(allocator.context, rules);
 }
@@ -468,6 +502,8 @@ ue_rules_count(const UeRules *rules)
 size_t
 ue_rules_size(const UeRules *rules)
 {
-	return rules == NULL ? 0
-						 : sizeof(UeRules) + rules->arena.total + rules->pattern_bytes;
+	if (rules == NULL)
+		return 0;
+	return sizeof(UeRules) + rules->arena.total + rules->matcher_arena.total +
+		   rules->rule_arena.total + rules->pattern_bytes;
 }

@@ -44,7 +44,11 @@ typedef struct UeRuleIndex
 struct UeRules
 {
 	UeAllocator allocator;
-	UeArena arena; /* holds everything below but the patterns */
+	/* Three arenas, for a block after a large one would be larger still, and mostly empty:
+	 * of the first two each has one block of the right size. */
+	UeArena rule_arena;
+	UeArena matcher_arena;
+	UeArena arena; /* everything else but the patterns */
 	const UeRule *rules;
 	size_t n;
 	size_t n_words;		  /* of a set of rules in bits */

@@ -41,6 +41,11 @@
 #define GOAL_MB_S	 200.0
 #define GOAL_HOSTILE 2.0
 #define GOAL_CORE_US 25.0
+#define GOAL_MATCH_US 6.0
+
+/* Operators' rules: none fits, so that all must be asked. */
+#define N_RULES	   1000
+#define N_KEYWORDS 3
 
 typedef struct Subject
 {
@@ -157,6 +162,8 @@ typedef struct Work
 	UeSlice text;
 	UeArena *arena;
 	const Naive *naive;
+	const UePolicy *policy;
+	char **keywords; /* those of the policy */
 	UeFormat format;
 	double ns[N_ROUNDS];
 } Work;
@@ -282,7 +289,7 @@ decide_once(Work *self)
 	kase.format = self->format;
 	kase.request_id = UE_SLICE("req_bench");
 	ue_arena_reset(self->arena);
-	if (ue_decide_case(self->arena, NULL, &kase, &verdict) != UE_OK)
+	if (ue_decide_case(self->arena, self->policy, &kase, &verdict) != UE_OK)
 		fail("no verdict");
 	return verdict.answer.body.len;
 }
@@ -444,6 +451,109 @@ bench_fingerprint(UeArena *arena)
 	}
 }
 
+static size_t
+match_once(Work *self)
+{
+	UeRuleFacts facts = {.platform = UE_SLICE("openai"),
+						 .status = 429,
+						 .class = UE_CLASS_RATE_LIMIT,
+						 .code = UE_SLICE("rate_limit_exceeded"),
+						 .body = self->text,
+						 .attempt = 1};
+	const UeRule *rule;
+
+	ue_arena_reset(self->arena);
+	if (ue_rules_match(ue_policy_rules(self->policy), self->arena, &facts, &rule) !=
+			UE_OK ||
+		rule != NULL)
+		fail("a rule fits");
+	return self->text.len;
+}
+
+static size_t
+match_naively_once(Work *self)
+{
+	size_t n_found = 0;
+
+	for (size_t i = 0; i < N_RULES * N_KEYWORDS; i++)
+		n_found += strcasestr(self->text.ptr, self->keywords[i]) != NULL;
+	if (n_found > 0)
+		fail("a keyword is found");
+	return n_found;
+}
+
+/* A snapshot of N_RULES rules, and their keywords by themselves. */
+static UePolicy *
+make_policy(UeArena *arena, char **keywords)
+{
+	static const char *const forms[N_KEYWORDS] = {
+		"the model gpt-%d is overloaded", "quota of tenant %d exceeded", "错误码 %d"};
+	UePolicy *policy;
+	UePolicyProblem problem;
+	UeSlice text;
+	UeBuf buf;
+
+	ue_buf_init(&buf, arena, CEILING);
+	ue_buf_append(&buf, UE_SLICE("{\"snapshot\":1,\"generation\":1}\n"));
+	for (int i = 0; i < N_RULES; i++)
+	{
+		char line[512];
+
+		for (int k = 0; k < N_KEYWORDS; k++)
+		{
+			keywords[i * N_KEYWORDS + k] = malloc(64);
+			if (keywords[i * N_KEYWORDS + k] == NULL)
+				fail("out of memory");
+			(void) snprintf(keywords[i * N_KEYWORDS + k], 64, forms[k], i);
+		}
+		(void) snprintf(line, sizeof(line),
+						"{\"rule\":{\"id\":%d,\"name\":\"rule %d\",\"error_codes\":"
+						"[%d],\"keywords\":[\"%s\",\"%s\",\"%s\"],\"passthrough_body\":"
+						"false,\"custom_message\":\"Please try again later.\"}}\n",
+						i + 1, i, 500 + i % 100, keywords[i * N_KEYWORDS],
+						keywords[i * N_KEYWORDS + 1], keywords[i * N_KEYWORDS + 2]);
+		ue_buf_append(&buf, ue_slice_of(line));
+	}
+	ue_buf_append(&buf, UE_SLICE("{\"end\":1000}\n"));
+	if (ue_buf_finish(&buf, &text) != UE_OK ||
+		ue_policy_read(&libc_allocator, CEILING, arena, text, &policy, &problem) != UE_OK)
+		fail("the policy is refused");
+	return policy;
+}
+
+static void
+bench_rules(UeArena *arena)
+{
+	static char *keywords[N_RULES * N_KEYWORDS];
+	double start = read_clock_ns();
+	UePolicy *policy = make_policy(arena, keywords);
+	double read_ns = read_clock_ns() - start;
+	UeSlice text = make_body(2048);
+	char *copy = strndup(text.ptr, text.len);
+	Work works[] = {
+		{.work = match_once, .text = text, .arena = arena, .policy = policy},
+		{.work = decide_once, .text = text, .arena = arena, .policy = policy},
+		{.work = match_naively_once, .text = {copy, text.len}, .keywords = keywords},
+	};
+
+	measure(works, N_ROWS(works));
+	printf("\n%d rules of %d keywords, %.1f KB body       us\n", N_RULES, N_KEYWORDS,
+		   (double) text.len / 1024);
+	printf("match alone                            %10.2f  must: %.0f\n",
+		   find_median(&works[0]) / 1e3, GOAL_MATCH_US);
+	printf("parse, classify, match, mask, render   %10.2f  must: %.0f\n",
+		   find_median(&works[1]) / 1e3, GOAL_CORE_US);
+	printf("strcasestr per keyword                 %10.2f\n",
+		   find_median(&works[2]) / 1e3);
+	printf("memory %.0f KB, must: 1024; read and compiled in %.1f ms\n",
+		   (double) ue_policy_size(policy) / 1024, read_ns / 1e6);
+	ue_policy_free(policy);
+	for (size_t i = 0; i < N_RULES * N_KEYWORDS; i++)
+		free(keywords[i]);
+	free((char *) text.ptr);
+	free(copy);
+}
+
 static void
 compile_naive(Naive *naive)
 {
@@ -468,6 +578,7 @@ main(void)
 	ue_arena_init(&arena, &libc_allocator, CEILING);
 	compile_naive(&naive);
 	bench_core_path(&arena, &naive);
+	bench_rules(&arena);
 	bench_fingerprint(&arena);
 	bench_mask(&arena, &naive, 65536);
 	bench_mask(&arena, &naive, 1048576);
