@@ -2,8 +2,8 @@
 /*
  * peek.h: what the top level of a JSON object says, without parsing it.
  *
- * Pure and allocation-free: one walk over the bytes there are, values stepped over.  The
- * whole truth about a body that is an error comes from the core later; this only tells
+ * Pure and allocation-free: one walk over the bytes there are (core/walk.h).  The whole
+ * truth about a body that is an error comes from the core later; this only tells
  * whether to look.
  */
 #ifndef UE_PEEK_H
@@ -19,18 +19,19 @@ typedef enum UePeek
 } UePeek;
 
 /*
- * The beginning of a JSON answer.  An error is an object (or any object of an array that
- * begins with one) with a member "error" that is not null, false, or empty, or with "type":"error".
- * MORE only while the first member is incomplete and is_whole is false: later members
- * count when they are there, and are not waited for.
+ * The beginning of a JSON answer: an object, any object of an array that begins with one,
+ * or frames of an event stream of Amazon's.  What an error looks like is told by
+ * core/telltale.h.  MORE only while is_whole is false and the first member is incomplete or
+ * those that are there may be half of an error; later members count when they are there,
+ * and are not waited for otherwise.
  */
 extern UePeek ue_peek_answer(UeSlice beginning, bool is_whole);
 
-/*
- * The data of one server-sent event: the same, and "type":"response.failed".  The whole
- * object is looked at.
- */
+/* The data of one server-sent event, the whole object. */
 extern bool ue_peek_is_error_event(UeSlice data);
+
+/* Nearly all data is done with after this: false when it cannot be an error event. */
+extern bool ue_peek_may_be_error(UeSlice text);
 
 /* Of a text that begins with '{' or '[': the bracket that closes it is there. */
 extern bool ue_peek_is_closed(UeSlice text);

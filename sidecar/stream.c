@@ -61,7 +61,6 @@ static void scan_blank_line(UeStream *stream, UeSlice text, size_t next);
 static void scan_field(UeStream *stream, UeSlice line, size_t next);
 static void scan_data(UeStream *stream, UeSlice value, size_t next);
 static UeSlice split_field(UeSlice line, UeSlice *name);
-static bool is_suspicious(UeSlice text);
 static bool is_error_over_lines(UeSlice lines);
 static void pass_text(UeStream *stream, UeSlice text);
 static void keep_rest(UeStream *stream, UeSlice text);
@@ -316,7 +315,7 @@ scan_blank_line(UeStream *stream, UeSlice text, size_t next)
 	{
 		UeSlice lines = ue_slice_sub(text, stream->data_start, next - stream->data_start);
 
-		if (is_suspicious(lines) && is_error_over_lines(lines))
+		if (ue_peek_may_be_error(lines) && is_error_over_lines(lines))
 			stream->state = UE_STREAM_SUSPECT;
 	}
 	stream->is_data_open = false;
@@ -356,7 +355,7 @@ scan_data(UeStream *stream, UeSlice value, size_t next)
 		stream->is_data_open = true;
 		stream->data_start = stream->line_start;
 	}
-	else if (is_suspicious(value) && ue_peek_is_error_event(value))
+	else if (ue_peek_may_be_error(value) && ue_peek_is_error_event(value))
 		stream->state = UE_STREAM_ERROR;
 	else
 	{
@@ -373,15 +372,6 @@ split_field(UeSlice line, UeSlice *name)
 
 	*name = ue_slice_sub(line, 0, at);
 	return ue_slice_trim(ue_slice_sub(line, at + 1, line.len));
-}
-
-/* Nearly all data goes no further than this. */
-static bool
-is_suspicious(UeSlice text)
-{
-	return text.ptr != NULL &&
-		   (memmem(text.ptr, text.len, "error", 5) != NULL ||
-			memmem(text.ptr, text.len, "response.failed", 15) != NULL);
 }
 
 /* The data lines joined, as a client would see them. */

@@ -181,6 +181,7 @@ static const UeWord words[] = {
 	WORD("ModelStreamErrorException", STREAM, 424),
 	WORD("InternalServerException", SERVER_ERROR, 500),
 	WORD("ServiceUnavailableException", OVERLOADED, 503),
+	WORD("ServiceUnavailable", OVERLOADED, 503), /* of a frame; Azure */
 	GENERIC("ValidationException", INVALID_REQUEST, 400),
 
 	/* Mistral, Groq, vLLM, LiteLLM */

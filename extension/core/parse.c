@@ -8,6 +8,7 @@
  * headers say.  Ceilings: UE_LIMIT_BODY bytes are looked at, and UE_LIMIT_JSON_NODES
  * values; of a larger document the beginning is read as if it had been cut there.
  */
+#include "core/eventframe.h"
 #include "core/limits.h"
 #include "core/parse_fields.h"
 
@@ -87,6 +88,14 @@ read_json(UeArena *arena, UeSlice text, const UeJson **root, bool *is_whole)
 	*is_whole = true;
 	if (ue_slice_is_empty(text))
 		return UE_OK;
+	if (ue_parse_is_python(text))
+	{
+		status = ue_parse_python(arena, text, &text);
+		if (status == UE_TOO_LARGE)
+			return UE_OK;
+		if (status != UE_OK)
+			return status;
+	}
 	status = ue_json_parse(arena, text, root);
 	if (status == UE_TOO_DEEP)
 	{
@@ -106,20 +115,10 @@ read_json(UeArena *arena, UeSlice text, const UeJson **root, bool *is_whole)
 	return UE_OK;
 }
 
-/* The object inside a one-element (or any) array, else the document itself. */
-static const UeJson *
-unwrap_array(const UeJson *root)
-{
-	if (root->type == UE_JSON_ARRAY && root->child != NULL &&
-		root->child->type == UE_JSON_OBJECT)
-		return root->child;
-	return root;
-}
-
 static UeStatus
 read_tree(UeArena *arena, const UeJson *root, UeFault *out)
 {
-	const UeJson *object = unwrap_array(root);
+	const UeJson *object = ue_parse_unwrap(root);
 	UeFault general = {.dialect = UE_DIALECT_NONE};
 	UeStatus status;
 	bool is_claimed = false;
@@ -166,8 +165,10 @@ find_wrapped(UeSlice message, UeSlice *json, bool *is_all)
 		*json = message;
 		return message.len >= WRAPPED_MIN;
 	}
-	/* LiteLLM: "litellm.RateLimitError: AnthropicException - b'{...}'" */
-	if (!ue_slice_find(message, UE_SLICE("{\""), &at))
+	/* LiteLLM: "litellm.RateLimitError: AnthropicException - b'{...}'"; str() of an error
+	 * of OpenAI's SDK: "Error code: 400 - {'error': {...}}" */
+	if (!ue_slice_find(message, UE_SLICE("{\""), &at) &&
+		!ue_slice_find(message, UE_SLICE("{'"), &at))
 		return false;
 	if (at > 0 && message.ptr[at - 1] == '\'' && message.ptr[end - 1] == '\'')
 		end--;
@@ -235,7 +236,7 @@ static UeSlice
 find_aside(const UeJson *root)
 {
 	return ue_slice_trim(ue_json_text(
-		ue_json_find_path(unwrap_array(root), UE_SLICE("error.metadata.raw"))));
+		ue_json_find_path(ue_parse_unwrap(root), UE_SLICE("error.metadata.raw"))));
 }
 
 static UeStatus
@@ -257,6 +258,34 @@ read_text(UeArena *arena, const UeResponse *response, UeSlice text, UeFault *out
 	return UE_OK;
 }
 
+/* Bedrock's exceptions: the name is in the frame's headers, the rest in its payload. */
+static UeStatus
+read_frames(UeArena *arena, UeSlice body, UeFault *out, const UeJson **root,
+			bool *is_whole)
+{
+	UeEventFrame frame;
+	UeStatus status;
+
+	*root = NULL;
+	*is_whole = false;
+	if (!ue_eventframe_find_error(body, &frame))
+		return UE_OK;
+	status = read_json(arena, ue_slice_trim(frame.payload), root, is_whole);
+	*is_whole = false;
+	if (status == UE_OK && *root != NULL)
+		status = read_tree(arena, *root, out);
+	if (status != UE_OK)
+		return status;
+	if (ue_slice_is_empty(out->message))
+		out->message = ue_slice_trim(frame.message);
+	if (ue_slice_is_empty(out->message) && *root == NULL)
+		out->message = ue_slice_trim(frame.payload);
+	out->type = ue_slice_trim(frame.exception);
+	out->dialect = UE_DIALECT_OTHER_JSON;
+	out->is_cut = frame.is_cut;
+	return UE_OK;
+}
+
 static UeStatus
 read_body(UeArena *arena, const UeResponse *response, UeFault *out, const UeJson **root,
 		  bool *is_whole)
@@ -265,9 +294,11 @@ read_body(UeArena *arena, const UeResponse *response, UeFault *out, const UeJson
 	UeSlice text = ue_slice_trim(body);
 	UeStatus status;
 	bool is_event;
-	bool is_part = false;
+	bool is_part;
 	bool is_cut;
 
+	if (ue_eventframe_is_frame(body))
+		return read_frames(arena, body, out, root, is_whole);
 	/* UTF-8's byte order mark, which IIS sends */
 	if (ue_slice_has_prefix(text, UE_SLICE("\xef\xbb\xbf")))
 		text = ue_slice_trim(ue_slice_sub(text, 3, text.len));
@@ -280,6 +311,7 @@ read_body(UeArena *arena, const UeResponse *response, UeFault *out, const UeJson
 		text = ue_slice_trim(text);
 	}
 
+	is_part = ue_parse_is_python(text);
 	status = read_json(arena, text, root, is_whole);
 	if (status == UE_OK && *root == NULL)
 	{
@@ -314,7 +346,7 @@ find_request_id(const UeResponse *response, const UeJson *root)
 		id = ue_parse_find_header(response, request_id_headers[i]);
 	if (root == NULL)
 		return id;
-	root = unwrap_array(root);
+	root = ue_parse_unwrap(root);
 	for (size_t i = 0; i < N_ELEMENTS(request_id_paths) && ue_slice_is_empty(id); i++)
 		id = ue_slice_trim(ue_json_text(ue_json_find_path(root, request_id_paths[i])));
 
@@ -339,7 +371,7 @@ ue_parse_response_tree(UeArena *arena, const UeResponse *response, UeFault *out,
 	if (status != UE_OK)
 		return status;
 
-	ue_parse_aws_type(response, tree != NULL ? unwrap_array(tree) : NULL, &fault);
+	ue_parse_aws_type(response, tree != NULL ? ue_parse_unwrap(tree) : NULL, &fault);
 	id = find_request_id(response, tree);
 	if (!ue_slice_is_empty(id))
 		fault.upstream_request_id = id;

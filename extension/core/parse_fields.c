@@ -4,6 +4,8 @@
  */
 #include "core/parse_fields.h"
 
+#include "core/telltale.h"
+
 UeSlice
 ue_parse_field(const UeJson *object, UeSlice name)
 {
@@ -37,4 +39,16 @@ ue_parse_find_path(const UeJson *node, UeSlice dotted_path)
 		dotted_path = ue_slice_sub(dotted_path, name.len + 1, dotted_path.len);
 	}
 	return node;
+}
+
+const UeJson *
+ue_parse_unwrap(const UeJson *root)
+{
+	if (root->type != UE_JSON_ARRAY || root->child == NULL ||
+		root->child->type != UE_JSON_OBJECT)
+		return root;
+	for (const UeJson *each = root->child; each != NULL; each = each->next)
+		if (ue_telltale_is_error_object(each))
+			return each;
+	return root->child;
 }

@@ -54,6 +54,18 @@ extern bool ue_parse_is_event(UeSlice text);
 extern UeStatus ue_parse_event_data(UeArena *arena, UeSlice text,
 									UeSlice *data) UE_MUST_CHECK;
 
+/* Of an array of objects the first that is an error, or else the first: Google streams one
+ * array, answers first and the error last.  Else the document itself. */
+extern const UeJson *ue_parse_unwrap(const UeJson *root);
+
+/* "{'error': {'code': None}}", Python's spelling, and the JSON it was. */
+extern bool ue_parse_is_python(UeSlice text);
+extern UeStatus ue_parse_python(UeArena *arena, UeSlice text,
+								UeSlice *json) UE_MUST_CHECK;
+
+/* The wait that a sentence asks for; false when it names none that has one meaning. */
+extern bool ue_parse_prose_wait(UeSlice message, int64_t now_ms, int64_t *out);
+
 /* Times, parse_date.c.  "2026-11-21T00:00:00Z" in Unix ms. */
 extern bool ue_parse_rfc3339(UeSlice text, int64_t *out);
 

@@ -6,7 +6,7 @@
  *
  *	1. headers that answer this very question (retry-after and its kin);
  *	2. fields of the body that do (RetryInfo, resets_in_seconds, …);
- *	3. the message: "Please try again in 1m30s";
+ *	3. the message: "Please try again in 1m30s" (parse_prose.c);
  *	4. rate limit reset headers.  OpenAI and Anthropic send these with every answer, so
  *	   they count only where the status is a refusal for load, and only for limits that
  *	   are used up, or of which nothing says how much remains.
@@ -26,8 +26,8 @@
 /* Details and limits looked at; Google sends four. */
 #define MAX_DETAILS 16
 
-/* How far into a message a wait is looked for. */
-#define MESSAGE_HEAD 2048
+/* How much of a page is looked at. */
+#define PAGE_HEAD 2048
 
 typedef enum WaitForm
 {
@@ -63,17 +63,6 @@ static const UeSlice body_places[] = {
 	UE_SLICE_INIT("error"),
 	UE_SLICE_INIT("response.error"),
 	UE_SLICE_INIT("error.metadata"),
-};
-
-/* What comes before a wait in a sentence, lower case, each with its blank. */
-static const UeSlice message_phrases[] = {
-	UE_SLICE_INIT("try again in "), /* OpenAI, Groq */
-	UE_SLICE_INIT("retry in "),		/* Gemini */
-	UE_SLICE_INIT("retry after "),	/* Azure */
-	UE_SLICE_INIT("try again after "),
-	UE_SLICE_INIT("will reset after "), /* Gemini Code Assist */
-	UE_SLICE_INIT("retrying in "),
-	UE_SLICE_INIT("expected available in "), /* Replicate, Django REST framework */
 };
 
 typedef struct ResetHeader
@@ -199,37 +188,14 @@ find_in_details(const UeJson *details, int64_t now_ms, int64_t *out)
 static bool
 find_in_body(const UeJson *root, int64_t now_ms, int64_t *out)
 {
-	if (root != NULL && root->type == UE_JSON_ARRAY)
-		root = root->child;
+	if (root != NULL)
+		root = ue_parse_unwrap(root);
 	if (find_in_details(ue_json_find_path(root, UE_SLICE("error.details")), now_ms, out))
 		return true;
 	for (size_t i = 0; i < N_ELEMENTS(body_places); i++)
 		if (find_in_object(ue_json_find_path(root, body_places[i]), now_ms, out))
 			return true;
 	return find_in_object(root, now_ms, out);
-}
-
-static bool
-find_in_message(UeSlice message, int64_t *out)
-{
-	UeSlice head = ue_slice_sub(message, 0, MESSAGE_HEAD);
-
-	for (size_t i = 0; i < N_ELEMENTS(message_phrases); i++)
-	{
-		UeSlice phrase = message_phrases[i];
-		int64_t wait;
-		size_t at;
-
-		if (ue_slice_find_fold(head, phrase, &at) &&
-			ue_parse_duration(ue_slice_sub(head, at + phrase.len, head.len), 1000, NULL,
-							  &wait) &&
-			is_believable(wait))
-		{
-			*out = wait;
-			return true;
-		}
-	}
-	return false;
 }
 
 /* Of the limits that are used up the longest wait; else, of those that do not say, the
@@ -269,11 +235,12 @@ int64_t
 ue_parse_retry_after(const UeResponse *response, const UeJson *root, UeSlice message)
 {
 	/* of a page the title is the message, but the wait is in a paragraph */
-	UeSlice text = root != NULL ? message : ue_slice_sub(response->body, 0, MESSAGE_HEAD);
+	UeSlice text = root != NULL ? message : ue_slice_sub(response->body, 0, PAGE_HEAD);
 	int64_t wait;
 
 	if (find_in_headers(response, &wait) || find_in_body(root, response->now_ms, &wait) ||
-		find_in_message(text, &wait) || find_in_resets(response, &wait))
+		ue_parse_prose_wait(text, response->now_ms, &wait) ||
+		find_in_resets(response, &wait))
 		return wait;
 	return UE_RETRY_AFTER_NONE;
 }

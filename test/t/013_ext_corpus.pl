@@ -35,6 +35,14 @@ for my $path (sort glob("$corpus/*/case"))
 }
 cmp_ok(scalar @cases, '>', 100, scalar(@cases) . ' cases');
 
+# the table of what the vendors document: each error has a case, and the case a class
+my %is_case = map { $_->{name} => 1 } @cases;
+my @documented = map { /^\| ([^|]+) \| ([^|]+) \| ([^|]+) \|$/ ? [ $1, $2, split(/, /, $3) ] : () } split(/\n/, slurp("$corpus/README.md"));
+@documented = grep { @$_ > 2 && $_->[2] =~ /^[a-z0-9-]+$/ && $_->[0] ne '---' && $_->[0] ne 'vendor' } @documented;
+cmp_ok(scalar @documented, '>', 110, scalar(@documented) . ' documented errors');
+is(join("\n", map { my ($vendor, $what, @names) = @$_; map { "$vendor, $what: $_" } grep { !$is_case{$_} } @names } @documented), '', 'each has its cases');
+is(join(' ', grep { slurp("$corpus/$_/fault") !~ /^class: [a-z_]+$/m } map { @$_[ 2 .. $#$_ ] } @documented), '', 'and each case a class');
+
 my $node = PostgreSQL::Test::Cluster->new('main');
 $node->init(extra => [ '--encoding=UTF8', '--no-locale' ]);
 $node->start;
