@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * channel_table.c: references followed, URLs parsed, tables swapped.
+ *
+ * Base URLs and proxies are kept once for each text and never freed, for the transfers of
+ * other threads know them by their address: there are as many as were ever configured.
+ */
+#include "channel_table.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/limits.h"
+#include "heap.h"
+#include "log.h"
+#include "policy_store.h"
+
+/* A key, a token, a proxy's URL; long JWTs have 2 KB. */
+#define SECRET_MAX 8192
+
+typedef struct Kept
+{
+	struct Kept *next;
+	UeBaseUrl *base; /* NULL: a proxy's */
+	char text[];
+} Kept;
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static UeChannelTable
+	*tables;	   /* the first is in force, the others have users; under lock */
+static Kept *kept; /* under lock */
+static atomic_bool has_channels;
+
+static UeChannelTable *build_table(const UePolicy *policy);
+static void resolve_channel(UeTableChannel *entry);
+static void resolve_proxy(UeTableChannel *entry);
+static const Kept *keep(UeSlice text, bool is_base, char *error, size_t error_size);
+static char *follow(UeSlice reference, const char **problem);
+static char *read_file(const char *path, const char **problem);
+static char *finish_secret(char *text, const char **problem);
+static void free_table(UeChannelTable *table);
+static UeChannelTable *remove_unused(void);
+static char *copy_slice(UeSlice text);
+
+const UeChannelTable *
+ue_channel_table_acquire(void)
+{
+	UeChannelTable *table;
+
+	if (!atomic_load_explicit(&has_channels, memory_order_acquire))
+		return NULL;
+	pthread_mutex_lock(&lock);
+	table = tables;
+	if (table != NULL && table->n > 0)
+		table->n_users++;
+	else
+		table = NULL;
+	pthread_mutex_unlock(&lock);
+	return table;
+}
+
+void
+ue_channel_table_release(const UeChannelTable *table)
+{
+	UeChannelTable *unused;
+
+	if (table == NULL)
+		return;
+	pthread_mutex_lock(&lock);
+	((UeChannelTable *) table)->n_users--;
+	unused = remove_unused();
+	pthread_mutex_unlock(&lock);
+	free_table(unused);
+}
+
+bool
+ue_channel_table_update(void)
+{
+	const UePolicy *policy = ue_policy_store_acquire();
+	UeChannelTable *table = build_table(policy);
+	UeChannelTable *unused;
+
+	if (table == NULL)
+	{
+		ue_policy_store_release(policy);
+		return false;
+	}
+	pthread_mutex_lock(&lock);
+	table->next = tables;
+	tables = table;
+	atomic_store_explicit(&has_channels, table->n > 0, memory_order_release);
+	unused = remove_unused();
+	pthread_mutex_unlock(&lock);
+	free_table(unused);
+	return true;
+}
+
+const UeRetryPolicy *
+ue_channel_table_find_policy(const UeChannelTable *table, UeSlice platform, UeSlice model,
+							 UeSlice route)
+{
+	size_t n;
+	const UeRetryPolicy *policies = ue_policy_retry_policies(table->policy, &n);
+	const UeRetryPolicy *found = NULL;
+
+	/* the snapshot has them by (priority, id) */
+	for (size_t i = 0; i < n && found == NULL; i++)
+		if (ue_retry_policy_fits(&policies[i], platform, model, route))
+			found = &policies[i];
+	return found == NULL ? &ue_retry_default : found;
+}
+
+/* The policy's user count goes over to it. */
+static UeChannelTable *
+build_table(const UePolicy *policy)
+{
+	UeChannelTable *table = calloc(1, sizeof(*table));
+	const UeChannel *channels;
+	UeArena arena;
+
+	if (table == NULL)
+		return NULL;
+	channels = ue_policy_channels(policy, &table->n);
+	table->channels = calloc(table->n + 1, sizeof(*table->channels));
+	table->breakers = ue_policy_breakers(policy);
+	if (table->channels != NULL && table->breakers == NULL && table->n > 0)
+	{
+		ue_arena_init(&arena, &ue_heap_allocator, UE_LIMIT_POLICY_MEMORY);
+		if (ue_breakers_build_defaults(&ue_heap_allocator, &arena,
+									   &table->own_breakers) == UE_OK)
+			table->breakers = table->own_breakers;
+		ue_arena_free(&arena);
+	}
+	if (table->channels == NULL || (table->breakers == NULL && table->n > 0))
+	{
+		table->n = 0;
+		free_table(table);
+		return NULL;
+	}
+	table->policy = policy;
+	for (size_t i = 0; i < table->n; i++)
+	{
+		table->channels[i].channel = &channels[i];
+		resolve_channel(&table->channels[i]);
+	}
+	return table;
+}
+
+/* What is wrong is said with every new policy: an operator has just changed something. */
+static void
+resolve_channel(UeTableChannel *entry)
+{
+	const UeChannel *channel = entry->channel;
+	char error[256] = "";
+	char name[UE_LIMIT_TOKEN + 1];
+	const Kept *base;
+
+	base = keep(channel->base_url, true, error, sizeof(error));
+	if (base == NULL)
+		entry->problem = "its base URL cannot be used";
+	else
+		entry->base = base->base;
+	if (entry->problem == NULL && channel->credential.len > 0)
+		entry->credential = follow(channel->credential, &entry->problem);
+	if (entry->problem == NULL && channel->proxy.len > 0)
+		resolve_proxy(entry);
+	if (entry->problem == NULL || !channel->is_enabled)
+		return;
+	snprintf(name, sizeof(name), "%.*s", (int) channel->name.len, channel->name.ptr);
+	ue_log_write(UE_LOG_ERROR, "channel_unusable", "a channel cannot be used", "channel",
+				 name, "reason", entry->problem, "detail",
+				 error[0] == '\0' ? NULL : error, NULL);
+}
+
+static void
+resolve_proxy(UeTableChannel *entry)
+{
+	UeSlice text = entry->channel->proxy;
+	char *followed = NULL;
+	const Kept *proxy;
+
+	if (ue_channel_is_reference(text))
+	{
+		followed = follow(text, &entry->problem);
+		if (followed == NULL)
+			return;
+		text = ue_slice_of(followed);
+	}
+	proxy = keep(text, false, NULL, 0);
+	free(followed);
+	if (proxy == NULL)
+		entry->problem = "not enough memory";
+	else
+		entry->proxy = proxy->text;
+}
+
+/* The entry of that text, made when there is none; NULL, and for a base URL why. */
+static const Kept *
+keep(UeSlice text, bool is_base, char *error, size_t error_size)
+{
+	Kept *entry;
+
+	pthread_mutex_lock(&lock);
+	entry = kept;
+	while (entry != NULL && ((entry->base != NULL) != is_base ||
+							 !ue_slice_is_equal(ue_slice_of(entry->text), text)))
+		entry = entry->next;
+	if (entry == NULL && (entry = malloc(sizeof(*entry) + text.len + 1)) != NULL)
+	{
+		memcpy(entry->text, text.ptr, text.len);
+		entry->text[text.len] = '\0';
+		entry->base = is_base ? ue_base_url_parse(entry->text, error, error_size) : NULL;
+		if (is_base && entry->base == NULL)
+		{
+			free(entry);
+			entry = NULL;
+		}
+		else
+		{
+			entry->next = kept;
+			kept = entry;
+		}
+	}
+	pthread_mutex_unlock(&lock);
+	return entry;
+}
+
+/* What "env:NAME" or "file:/path" stands for, owned; NULL, and why. */
+static char *
+follow(UeSlice reference, const char **problem)
+{
+	char *text = copy_slice(reference);
+	char *secret = NULL;
+
+	*problem = "not enough memory";
+	if (text == NULL)
+		return NULL;
+	if (ue_slice_has_prefix(reference, UE_SLICE("env:")))
+	{
+		const char *value = getenv(text + sizeof("env:") - 1);
+
+		if (value == NULL)
+			*problem = "the environment variable that it refers to is not set";
+		else
+			secret = copy_slice(ue_slice_of(value));
+	}
+	else
+		secret = read_file(text + sizeof("file:") - 1, problem);
+	free(text);
+	return secret == NULL ? NULL : finish_secret(secret, problem);
+}
+
+static char *
+read_file(const char *path, const char **problem)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	char *text = malloc(SECRET_MAX + 2);
+	size_t len = 0;
+	ssize_t n_read = -1;
+
+	*problem = "the file that it refers to cannot be read";
+	while (fd >= 0 && text != NULL && len <= SECRET_MAX)
+	{
+		n_read = read(fd, text + len, SECRET_MAX + 1 - len);
+		if (n_read < 0 && errno == EINTR)
+			continue;
+		if (n_read <= 0)
+			break;
+		len += (size_t) n_read;
+	}
+	if (fd >= 0)
+		close(fd);
+	if (n_read != 0 || text == NULL)
+	{
+		free(text);
+		return NULL;
+	}
+	text[len] = '\0';
+	return text;
+}
+
+/* Without the line end that editors put; a key with one inside would be two headers. */
+static char *
+finish_secret(char *text, const char **problem)
+{
+	UeSlice trimmed = ue_slice_trim(ue_slice_of(text));
+
+	*problem = NULL;
+	if (trimmed.len == 0)
+		*problem = "what it refers to is empty";
+	else if (trimmed.len > SECRET_MAX)
+		*problem = "what it refers to is too long for a credential";
+	for (size_t i = 0; i < trimmed.len && *problem == NULL; i++)
+		if ((unsigned char) trimmed.ptr[i] < ' ' || trimmed.ptr[i] == 0x7f)
+			*problem = "what it refers to holds a control character";
+	if (*problem != NULL)
+	{
+		free(text);
+		return NULL;
+	}
+	memmove(text, trimmed.ptr, trimmed.len);
+	text[trimmed.len] = '\0';
+	return text;
+}
+
+/* Tables that nobody uses any more, but the one in force; freed without the lock. */
+static UeChannelTable *
+remove_unused(void)
+{
+	UeChannelTable *unused = NULL;
+	UeChannelTable **link = tables == NULL ? &tables : &tables->next;
+
+	while (*link != NULL)
+	{
+		UeChannelTable *table = *link;
+
+		if (table->n_users > 0)
+		{
+			link = &table->next;
+			continue;
+		}
+		*link = table->next;
+		table->next = unused;
+		unused = table;
+	}
+	return unused;
+}
+
+static void
+free_table(UeChannelTable *table)
+{
+	while (table != NULL)
+	{
+		UeChannelTable *next = table->next;
+
+		for (size_t i = 0; i < table->n; i++)
+			if (table->channels[i].credential != NULL)
+			{
+				explicit_bzero(table->channels[i].credential,
+							   strlen(table->channels[i].credential));
+				free(table->channels[i].credential);
+			}
+		free(table->channels);
+		ue_breakers_free(table->own_breakers);
+		ue_policy_store_release(table->policy);
+		free(table);
+		table = next;
+	}
+}
+
+static char *
+copy_slice(UeSlice text)
+{
+	char *copy = malloc(text.len + 1);
+
+	if (copy == NULL)
+		return NULL;
+	if (text.len > 0)
+		memcpy(copy, text.ptr, text.len);
+	copy[text.len] = '\0';
+	return copy;
+}

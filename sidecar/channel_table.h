@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * channel_table.h: the channels of the policy in force, ready to be used.
+ *
+ * Made with each policy: base URLs parsed, references to credentials and proxies followed.
+ * Whoever routes a request acquires the table and keeps it until the request has ended.
+ * Any thread.
+ */
+#ifndef UE_CHANNEL_TABLE_H
+#define UE_CHANNEL_TABLE_H
+
+#include "core/breaker.h"
+#include "core/channel.h"
+#include "core/policy.h"
+#include "core/routing.h"
+#include "upstream.h"
+
+typedef struct UeTableChannel
+{
+	const UeChannel *channel;
+	const UeBaseUrl *base; /* lives as long as the process */
+	const char *proxy;	   /* the same; NULL: none */
+	char *credential;	   /* NULL: the client's own */
+	const char *problem;   /* why it cannot be used; NULL: it can */
+} UeTableChannel;
+
+typedef struct UeChannelTable
+{
+	const UePolicy *policy;
+	UeTableChannel *channels; /* all of the policy, in its order */
+	size_t n;
+	const UeBreakers *breakers; /* never NULL */
+	UeBreakers *own_breakers;	/* the defaults, when the policy has none */
+	size_t n_users;				/* private, and so is the next */
+	struct UeChannelTable *next;
+} UeChannelTable;
+
+/* NULL: the policy in force has no channels; costs one load from memory then. */
+extern const UeChannelTable *ue_channel_table_acquire(void);
+extern void ue_channel_table_release(const UeChannelTable *table); /* NULL is fine */
+
+/*
+ * Makes the table of the policy in force anew: after another one was put in force, and when
+ * the files and variables behind the credentials may have changed.  False: no memory, and
+ * the table before it stays.
+ */
+extern bool ue_channel_table_update(void);
+
+/* The policy for a request; never NULL, lives as long as the table. */
+extern const UeRetryPolicy *ue_channel_table_find_policy(const UeChannelTable *table,
+														 UeSlice platform, UeSlice model,
+														 UeSlice route);
+
+#endif
