@@ -104,6 +104,29 @@ SELECT differences();
 DO $$ BEGIN EXECUTE format('ALTER TABLE upstream_error_events DETACH PARTITION %s', (SELECT partition FROM upstream_error_partitions() WHERE since < now() - interval '3 days' ORDER BY since DESC LIMIT 1)); END $$;
 SELECT differences();
 
+-- tables elsewhere have no statistics here, and Citus' none that tell: they are not counted
+BEGIN;
+DO $$
+DECLARE
+	day CONSTANT timestamptz := date_trunc('day', now()) - interval '20 days';
+BEGIN
+	CREATE FOREIGN DATA WRAPPER nowhere;
+	CREATE SERVER elsewhere FOREIGN DATA WRAPPER nowhere;
+	EXECUTE format('CREATE FOREIGN TABLE far_away PARTITION OF upstream_error_events FOR VALUES FROM (%L) TO (%L) SERVER elsewhere', day, day + interval '1 day');
+	EXECUTE format('CREATE TABLE parted PARTITION OF upstream_error_events FOR VALUES FROM (%L) TO (%L) PARTITION BY LIST (platform)', day + interval '1 day', day + interval '2 days');
+END
+$$;
+SELECT FROM upstream_error_maintain();
+SELECT count(*) FROM upstream_error_counted_days WHERE partition IN ('far_away'::regclass, 'parted'::regclass);
+ROLLBACK;
+BEGIN;
+SET LOCAL allow_system_table_mods = on;
+CREATE TABLE pg_catalog.pg_dist_partition (logicalrelid regclass NOT NULL);
+INSERT INTO pg_catalog.pg_dist_partition VALUES ('upstream_error_events');
+SELECT days_counted FROM upstream_error_maintain();
+SELECT believed();
+ROLLBACK;
+
 -- retention: the counts of a dropped day stay, also when late events of it come and go
 SELECT drop_partitions();
 TRUNCATE upstream_error_events, upstream_error_minutes, upstream_error_hours, upstream_error_counted_days, upstream_error_late_days;

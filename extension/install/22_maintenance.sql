@@ -66,6 +66,7 @@ DECLARE
 	counting_until CONSTANT timestamptz := clock_timestamp() + interval '10 s';
 	counts_expired_before CONSTANT timestamptz := date_bin('24 hours',
 		now() - @extschema@.upstream_error_rollup_retention(), '2000-01-01 00:00:00+00');
+	is_distributed bool := false;
 	uncounted record;
 BEGIN
 	days_counted := 0;
@@ -82,12 +83,23 @@ BEGIN
 
 	PERFORM @extschema@.upstream_error_require_owner();
 
+	-- A day is counted only where its partition's statistics tell of changes: those of Citus'
+	-- shards and of tables elsewhere do not.
+	IF to_regclass('pg_catalog.pg_dist_partition') IS NOT NULL THEN
+		EXECUTE 'SELECT EXISTS (SELECT FROM pg_catalog.pg_dist_partition AS d WHERE d.logicalrelid = $1)'
+			INTO is_distributed USING events;
+	END IF;
+	IF is_distributed THEN
+		DELETE FROM @extschema@.upstream_error_counted_days AS c WHERE c.partition IS NOT NULL;
+	END IF;
+
 	-- Counting comes first: the locks that partitions need are held to the end.
 	FOR uncounted IN
 		SELECT p.partition, d AS day
 		FROM @extschema@.upstream_error_partitions() AS p,
 			generate_series(p.since, least(p.until, today + interval '1 day') - interval '1 day', interval '1 day') AS d
-		WHERE p.since > '-infinity' AND d + interval '1 day 10 minutes' <= clock_timestamp()
+		WHERE NOT is_distributed AND (SELECT c.relkind = 'r' FROM pg_class AS c WHERE c.oid = p.partition)
+			AND p.since > '-infinity' AND d + interval '1 day 10 minutes' <= clock_timestamp()
 			AND (counts_expired_before IS NULL OR d >= counts_expired_before)
 			AND d NOT IN (SELECT b.day FROM @extschema@.upstream_error_believed_days('-infinity', 'infinity') AS b (day))
 		ORDER BY d
@@ -202,7 +214,8 @@ BEGIN
 			FOR day IN
 				SELECT d FROM @extschema@.upstream_error_partitions() AS p,
 					generate_series(p.since, p.until - interval '1 day', interval '1 day') AS d
-				WHERE p.partition = old_partition AND d >= coalesce(counts_expired_before, '-infinity')
+				WHERE p.partition = old_partition AND NOT is_distributed
+					AND (SELECT c.relkind = 'r' FROM pg_class AS c WHERE c.oid = p.partition) AND d >= coalesce(counts_expired_before, '-infinity')
 					AND NOT row_security_active(events)
 					AND d NOT IN (SELECT b.day FROM @extschema@.upstream_error_believed_days(p.since, p.until) AS b (day))
 			LOOP

@@ -17,6 +17,9 @@ my $fill = q{
 	SELECT now() - n * interval '1 hour', gen_random_uuid(), 'req_' || n, 'openai', 'http_error',
 		'overloaded', '{"team": "a"}' FROM generate_series(0, 71) AS n;
 	SELECT * FROM upstream_error_maintain();
+	SELECT * FROM upstream_error_maintain(); -- counts the days that the first has moved
+	SELECT upstream_error_record_traffic(ARRAY[now()], ARRAY[gen_random_uuid()], '{openai}', '{NULL}', '{NULL}', '{NULL}', '{NULL}',
+		'{sidecar}', '{10}', '{9}', '{1}', '{NULL}', '{NULL}');
 	INSERT INTO upstream_error_events (at, event_id, request_id, platform, kind, class)
 	VALUES (now() + interval '60 days', gen_random_uuid(), 'future', 'openai', 'http_error', 'overloaded');
 };
@@ -26,9 +29,17 @@ my $shape = q{SELECT string_agg(c.relname || ' ' || pg_get_expr(c.relpartbound, 
 		E'\n' ORDER BY c.relname)
 	FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid WHERE i.inhparent = 'upstream_error_events'::regclass};
 
+my $counts = q{SELECT md5(string_agg(t, ' ' ORDER BY t)) || ' ' || count(*) FROM (SELECT m::text FROM upstream_error_minutes AS m
+	UNION ALL SELECT h::text FROM upstream_error_hours AS h UNION ALL SELECT d.day::text FROM upstream_error_counted_days AS d
+	UNION ALL SELECT t::text FROM upstream_error_traffic AS t) AS u (t)};
+my $differences = q{SELECT count(*) FROM (SELECT * FROM upstream_error_trend('4d')
+	EXCEPT SELECT * FROM upstream_error_trend('4d', use_counts => false)) AS d};
+
 sub check_copy
 {
 	my ($from, $to, $name) = @_;
+	is($node->safe_psql($to, $counts), $node->safe_psql($from, $counts), "$name: counts and traffic are there");
+	is($node->safe_psql($to, $differences), '0', "$name: counts and events agree");
 	is($node->safe_psql($to, $all), $node->safe_psql($from, $all), "$name: every event is there");
 	is($node->safe_psql($to, $shape), $node->safe_psql($from, $shape), "$name: partitions and indexes are the same");
 	is($node->safe_psql($to, q{INSERT INTO upstream_error_events SELECT * FROM upstream_error_events ON CONFLICT DO NOTHING;
