@@ -68,6 +68,10 @@ const UeColumn ue_event_columns[UE_EVENT_COLUMNS] = {
 	COLUMN(client_address, INET),
 	COLUMN(region, TEXT),
 	COLUMN(instance, TEXT),
+	COLUMN(step, TEXT),
+	COLUMN(step_reason, TEXT),
+	COLUMN(wait_ms, INT4),
+	COLUMN(passed_over, JSONB),
 };
 
 void

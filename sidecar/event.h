@@ -67,6 +67,10 @@ typedef struct UeEvent
 	UeSlice client_address; /* inet text; off by default */
 	UeSlice region;
 	UeSlice instance;
+	UeSlice step;		 /* answer, retry, failover */
+	UeSlice step_reason; /* this and the next two with the step */
+	int64_t wait_ms;	 /* before the next attempt */
+	UeSlice passed_over; /* jsonb text: channels that could not be asked instead */
 } UeEvent;
 
 /* What became of the attempt, known a little later; completes the event in the journal. */
@@ -102,7 +106,7 @@ typedef struct UeColumn
 	size_t offset; /* in UeEvent */
 } UeColumn;
 
-#define UE_EVENT_COLUMNS 50
+#define UE_EVENT_COLUMNS 54
 extern const UeColumn ue_event_columns[UE_EVENT_COLUMNS];
 
 /* All numbers NULL, all texts empty. */

@@ -52,7 +52,8 @@ SELECT record_rows(ARRAY[make_event(6, $${
 	"sent_bytes": 5000000000, "response_status": 503, "outcome": "error_frame", "decided_by": "local",
 	"rule_id": 7, "rule_version": 8, "fingerprint": -9, "fingerprint_version": 1, "mask_version": 1,
 	"trace_id": "0af7651916cd43dd8448eb211c80319c", "tags": {"user": "u"}, "client_address": "2001:db8::1",
-	"region": "eu", "instance": "i1"}$$)]);
+	"region": "eu", "instance": "i1", "step": "failover", "step_reason": "retry_status", "wait_ms": 250,
+	"passed_over": [{"channel": "b", "why": "cooling", "until": "2026-01-02T03:05:00Z"}]}$$)]);
 SELECT key, value FROM upstream_error_events AS e, jsonb_each_text(to_jsonb(e) - 'at')
 WHERE request_id = 'req_6' ORDER BY key COLLATE "C";
 
@@ -83,6 +84,8 @@ $$;
 SELECT record_wrong('detail', $$'{a,b,c}'$$);
 SELECT record_wrong('detail', $$'{a}'$$);
 SELECT record_wrong('tags', 'NULL');
+SELECT record_wrong('passed_over', 'NULL');
+SELECT record_wrong('wait_ms', $$'{1}'$$);
 SELECT record_wrong('at', 'NULL');
 SELECT record_wrong('at', $$'{}'$$);
 \set VERBOSITY sqlstate

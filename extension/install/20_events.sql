@@ -52,7 +52,11 @@ CREATE TABLE upstream_error_events (
 	tags jsonb,
 	client_address inet,
 	region text,
-	instance text
+	instance text,
+	step text,
+	step_reason text,
+	wait_ms int4,
+	passed_over jsonb
 ) PARTITION BY RANGE (at);
 
 -- Key and indexes are made on each partition, after this one's pattern, and not on the
@@ -109,8 +113,8 @@ COMMENT ON COLUMN upstream_error_events.retry_after_ms IS 'wait that the upstrea
 COMMENT ON COLUMN upstream_error_events.first_byte_ms IS 'from the request to the first byte of the answer';
 COMMENT ON COLUMN upstream_error_events.total_ms IS 'length of the attempt';
 COMMENT ON COLUMN upstream_error_events.sent_bytes IS 'sent to the client before the failure';
-COMMENT ON COLUMN upstream_error_events.response_status IS 'HTTP status that the client got';
-COMMENT ON COLUMN upstream_error_events.outcome IS 'what became of it: answered, error_frame, aborted, client_gone';
+COMMENT ON COLUMN upstream_error_events.response_status IS 'HTTP status that the client got; null when another attempt followed that failed too';
+COMMENT ON COLUMN upstream_error_events.outcome IS 'what became of it: answered, error_frame, aborted, client_gone; retried: another attempt followed; recovered: the next one succeeded';
 COMMENT ON COLUMN upstream_error_events.decided_by IS 'who gave the verdict: postgres, local';
 COMMENT ON COLUMN upstream_error_events.rule_id IS 'rule that decided; null for the default verdict';
 COMMENT ON COLUMN upstream_error_events.rule_version IS 'version of that rule';
@@ -122,6 +126,10 @@ COMMENT ON COLUMN upstream_error_events.tags IS 'configured request headers: use
 COMMENT ON COLUMN upstream_error_events.client_address IS 'only when switched on';
 COMMENT ON COLUMN upstream_error_events.region IS 'where the sidecar runs';
 COMMENT ON COLUMN upstream_error_events.instance IS 'which sidecar';
+COMMENT ON COLUMN upstream_error_events.step IS 'what was done next: answer, retry, failover; null where requests are not routed to channels';
+COMMENT ON COLUMN upstream_error_events.step_reason IS 'why that, in a word or two';
+COMMENT ON COLUMN upstream_error_events.wait_ms IS 'wait before the next attempt';
+COMMENT ON COLUMN upstream_error_events.passed_over IS 'channels that could not be asked instead: [{"channel": "b", "why": "cooling", "until": "2026-11-01T12:00:00Z"}]';
 
 SELECT pg_catalog.pg_extension_config_dump('upstream_error_events', '');
 SELECT pg_catalog.pg_extension_config_dump('upstream_error_events_default', '');
@@ -178,6 +186,10 @@ CREATE TYPE upstream_error AS (
 	tags jsonb,
 	client_address inet,
 	region text,
-	instance text
+	instance text,
+	step text,
+	step_reason text,
+	wait_ms int4,
+	passed_over jsonb
 );
 COMMENT ON TYPE upstream_error IS 'A failed attempt as upstream_errors() returns it: the public columns of upstream_error_events.';

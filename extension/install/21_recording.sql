@@ -97,7 +97,11 @@ CREATE FUNCTION upstream_error_record(
 	tags jsonb[],
 	client_address inet[],
 	region text[],
-	instance text[]
+	instance text[],
+	step text[],
+	step_reason text[],
+	wait_ms int4[],
+	passed_over jsonb[]
 ) RETURNS bigint
 LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -118,7 +122,7 @@ BEGIN
 			request_headers, response_headers, retry_after_ms, first_byte_ms, total_ms,
 			sent_bytes, response_status, outcome, decided_by, rule_id, rule_version,
 			fingerprint, fingerprint_version, mask_version, trace_id, tags, client_address,
-			region, instance) > 0
+			region, instance, step, step_reason, wait_ms, passed_over) > 0
 		OR least(
 			cardinality(at), cardinality(event_id), cardinality(request_id),
 			cardinality(attempt), cardinality(platform), cardinality(channel),
@@ -136,7 +140,9 @@ BEGIN
 			cardinality(decided_by), cardinality(rule_id), cardinality(rule_version),
 			cardinality(fingerprint), cardinality(fingerprint_version),
 			cardinality(mask_version), cardinality(trace_id), cardinality(tags),
-			cardinality(client_address), cardinality(region), cardinality(instance)) <> expected
+			cardinality(client_address), cardinality(region), cardinality(instance),
+			cardinality(step), cardinality(step_reason), cardinality(wait_ms),
+			cardinality(passed_over)) <> expected
 		OR greatest(
 			cardinality(at), cardinality(event_id), cardinality(request_id),
 			cardinality(attempt), cardinality(platform), cardinality(channel),
@@ -154,7 +160,9 @@ BEGIN
 			cardinality(decided_by), cardinality(rule_id), cardinality(rule_version),
 			cardinality(fingerprint), cardinality(fingerprint_version),
 			cardinality(mask_version), cardinality(trace_id), cardinality(tags),
-			cardinality(client_address), cardinality(region), cardinality(instance)) <> expected
+			cardinality(client_address), cardinality(region), cardinality(instance),
+			cardinality(step), cardinality(step_reason), cardinality(wait_ms),
+			cardinality(passed_over)) <> expected
 	THEN
 		IF expected IS NULL THEN
 			RAISE EXCEPTION 'array "at" is null' USING ERRCODE = 'invalid_parameter_value', HINT = advice;
@@ -210,7 +218,11 @@ BEGIN
 			cardinality(upstream_error_record.tags)), ('client_address',
 			cardinality(upstream_error_record.client_address)), ('region',
 			cardinality(upstream_error_record.region)), ('instance',
-			cardinality(upstream_error_record.instance))
+			cardinality(upstream_error_record.instance)), ('step',
+			cardinality(upstream_error_record.step)), ('step_reason',
+			cardinality(upstream_error_record.step_reason)), ('wait_ms',
+			cardinality(upstream_error_record.wait_ms)), ('passed_over',
+			cardinality(upstream_error_record.passed_over))
 		) AS c (name, n)
 		WHERE c.n IS DISTINCT FROM expected
 		LIMIT 1;
@@ -238,7 +250,7 @@ BEGIN
 			request_headers, response_headers, retry_after_ms, first_byte_ms, total_ms,
 			sent_bytes, response_status, outcome, decided_by, rule_id, rule_version,
 			fingerprint, fingerprint_version, mask_version, trace_id, tags, client_address,
-			region, instance)
+			region, instance, step, step_reason, wait_ms, passed_over)
 		SELECT
 			unnest(upstream_error_record.at), unnest(upstream_error_record.event_id),
 			unnest(upstream_error_record.request_id), unnest(upstream_error_record.attempt),
@@ -270,7 +282,9 @@ BEGIN
 			unnest(upstream_error_record.fingerprint_version),
 			unnest(upstream_error_record.mask_version), unnest(upstream_error_record.trace_id),
 			unnest(upstream_error_record.tags), unnest(upstream_error_record.client_address),
-			unnest(upstream_error_record.region), unnest(upstream_error_record.instance);
+			unnest(upstream_error_record.region), unnest(upstream_error_record.instance),
+			unnest(upstream_error_record.step), unnest(upstream_error_record.step_reason),
+			unnest(upstream_error_record.wait_ms), unnest(upstream_error_record.passed_over);
 	EXCEPTION WHEN unique_violation OR check_violation THEN
 		-- check_violation: we waited for the default partition while maintenance made the one
 		-- that these events belong to.  With these locks it can make none until we are done.
@@ -285,7 +299,7 @@ BEGIN
 			request_headers, response_headers, retry_after_ms, first_byte_ms, total_ms,
 			sent_bytes, response_status, outcome, decided_by, rule_id, rule_version,
 			fingerprint, fingerprint_version, mask_version, trace_id, tags, client_address,
-			region, instance)
+			region, instance, step, step_reason, wait_ms, passed_over)
 		SELECT
 			unnest(upstream_error_record.at), unnest(upstream_error_record.event_id),
 			unnest(upstream_error_record.request_id), unnest(upstream_error_record.attempt),
@@ -317,7 +331,9 @@ BEGIN
 			unnest(upstream_error_record.fingerprint_version),
 			unnest(upstream_error_record.mask_version), unnest(upstream_error_record.trace_id),
 			unnest(upstream_error_record.tags), unnest(upstream_error_record.client_address),
-			unnest(upstream_error_record.region), unnest(upstream_error_record.instance)
+			unnest(upstream_error_record.region), unnest(upstream_error_record.instance),
+			unnest(upstream_error_record.step), unnest(upstream_error_record.step_reason),
+			unnest(upstream_error_record.wait_ms), unnest(upstream_error_record.passed_over)
 		ON CONFLICT DO NOTHING;
 	END;
 	GET DIAGNOSTICS inserted = ROW_COUNT;

@@ -62,6 +62,10 @@ append_event(uint32_t number)
 		number % 2 == 0 ? UE_SLICE("192.0.2.7") : UE_SLICE("2001:db8::7");
 	event.tags =
 		number % 1000 == 999 ? UE_SLICE("{no json") : UE_SLICE("{\"team\": \"a\"}");
+	event.step = UE_SLICE("failover");
+	event.step_reason = UE_SLICE("retry_status");
+	event.wait_ms = 250;
+	event.passed_over = UE_SLICE("[{\"channel\": \"b\", \"why\": \"cooling\"}]");
 	return ue_journal_append_event(journal, &event);
 }
 

@@ -93,7 +93,9 @@ is( $node->safe_psql('postgres', q{SELECT count(*) FROM upstream_error_events
 	WHERE (platform, kind, class, status_code, tags->>'team', attempt)
 		IS DISTINCT FROM ('openai', 'http_error', 'rate_limit', 429, 'a', 1)
 	OR host(client_address) <> ALL ('{192.0.2.7,2001:db8::7}')
-	OR route <> U&'/v1/\FFFD\2400chat' OR network_error IS NOT NULL OR rule_id IS NOT NULL}),
+	OR route <> U&'/v1/\FFFD\2400chat' OR network_error IS NOT NULL OR rule_id IS NOT NULL
+	OR (step, step_reason, wait_ms, passed_over->0->>'why')
+		IS DISTINCT FROM ('failover', 'retry_status', 250, 'cooling')}),
 	0, 'columns hold what was appended, and NULL where nothing was');
 is( $node->safe_psql('postgres', q{SELECT count(*) FILTER (WHERE substr(request_id, 5)::int % 3 = 0 AND response_status IS NULL),
 		count(*) FILTER (WHERE substr(request_id, 5)::int % 3 <> 0
