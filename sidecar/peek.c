@@ -23,7 +23,7 @@ ue_peek_answer(UeSlice beginning, bool is_whole)
 	UeTelltale telltale;
 	bool is_short;
 	bool has_member = false;
-	UeStep step;
+	UeWalkFound step;
 
 	/* no text begins with a NUL, and every frame shorter than 16 MB does */
 	if (beginning.len > 0 && beginning.ptr[0] == '\0')
@@ -33,23 +33,23 @@ ue_peek_answer(UeSlice beginning, bool is_whole)
 	do
 	{
 		telltale = (UeTelltale){0};
-		while ((step = ue_walk_next(&walk)) == UE_STEP_MEMBER)
+		while ((step = ue_walk_next(&walk)) == UE_WALK_MEMBER)
 		{
 			ue_telltale_note(&telltale, walk.key, walk.value);
 			has_member = true;
 		}
-		if (ue_telltale_judge(&telltale, is_whole || step == UE_STEP_END) ==
+		if (ue_telltale_judge(&telltale, is_whole || step == UE_WALK_END) ==
 			UE_TELLTALE_ERROR)
 			return UE_PEEK_ERROR;
-	} while (step == UE_STEP_END && ue_walk_next_object(&walk));
+	} while (step == UE_WALK_END && ue_walk_next_object(&walk));
 
-	if (step == UE_STEP_INCOMPLETE && !has_member)
+	if (step == UE_WALK_INCOMPLETE && !has_member)
 	{
 		UePeek first = judge_first(&walk);
 
 		return first == UE_PEEK_MORE && is_whole ? UE_PEEK_GOOD : first;
 	}
-	return !is_whole && step == UE_STEP_INCOMPLETE &&
+	return !is_whole && step == UE_WALK_INCOMPLETE &&
 				   ue_telltale_judge(&telltale, false) == UE_TELLTALE_OPEN
 			   ? UE_PEEK_MORE
 			   : UE_PEEK_GOOD;
@@ -64,7 +64,7 @@ ue_peek_is_error_event(UeSlice data)
 
 	if (!ue_walk_begin(&walk, data, &is_short))
 		return false;
-	while (ue_walk_next(&walk) == UE_STEP_MEMBER)
+	while (ue_walk_next(&walk) == UE_WALK_MEMBER)
 		ue_telltale_note(&telltale, walk.key, walk.value);
 	return ue_telltale_judge(&telltale, true) == UE_TELLTALE_ERROR;
 }
@@ -98,7 +98,7 @@ ue_peek_request(UeSlice body, UeSlice *model, bool *is_stream)
 
 	if (!ue_walk_begin(&walk, body, &is_short))
 		return;
-	while (ue_walk_next(&walk) == UE_STEP_MEMBER)
+	while (ue_walk_next(&walk) == UE_WALK_MEMBER)
 	{
 		if (ue_slice_is_equal(walk.key, UE_SLICE("model")) && walk.value.len > 2 &&
 			walk.value.ptr[0] == '"')

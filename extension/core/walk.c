@@ -38,7 +38,7 @@ ue_walk_next_object(UeWalk *walk)
 	return skip_byte(walk, '}') && skip_byte(walk, ',') && skip_byte(walk, '{');
 }
 
-UeStep
+UeWalkFound
 ue_walk_next(UeWalk *walk)
 {
 	size_t start;
@@ -52,28 +52,28 @@ ue_walk_next(UeWalk *walk)
 		skip_blanks(walk);
 	}
 	if (walk->at >= walk->text.len)
-		return UE_STEP_INCOMPLETE;
+		return UE_WALK_INCOMPLETE;
 	if (walk->text.ptr[walk->at] != '"')
-		return UE_STEP_END;
+		return UE_WALK_END;
 	start = walk->at + 1;
 	if (!skip_string(walk))
-		return UE_STEP_INCOMPLETE;
+		return UE_WALK_INCOMPLETE;
 	walk->key = ue_slice_sub(walk->text, start, walk->at - 1 - start);
 	skip_blanks(walk);
 	if (walk->at >= walk->text.len)
-		return UE_STEP_INCOMPLETE;
+		return UE_WALK_INCOMPLETE;
 	if (walk->text.ptr[walk->at] != ':')
-		return UE_STEP_END;
+		return UE_WALK_END;
 	walk->at++;
 	skip_blanks(walk);
 	start = walk->at;
 	if (!skip_value(walk))
 	{
 		walk->value = ue_slice_sub(walk->text, start, walk->text.len);
-		return UE_STEP_INCOMPLETE;
+		return UE_WALK_INCOMPLETE;
 	}
 	walk->value = ue_slice_sub(walk->text, start, walk->at - start);
-	return walk->value.len == 0 ? UE_STEP_END : UE_STEP_MEMBER;
+	return walk->value.len == 0 ? UE_WALK_END : UE_WALK_MEMBER;
 }
 
 bool
@@ -91,7 +91,7 @@ ue_walk_find(UeSlice object, UeSlice name)
 	bool is_short;
 
 	if (object.len > 0 && object.ptr[0] == '{' && ue_walk_begin(&walk, object, &is_short))
-		while (ue_walk_next(&walk) == UE_STEP_MEMBER)
+		while (ue_walk_next(&walk) == UE_WALK_MEMBER)
 			if (ue_slice_is_equal(walk.key, name))
 				return walk.value;
 	return (UeSlice){NULL, 0};

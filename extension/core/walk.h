@@ -19,17 +19,17 @@ typedef struct UeWalk
 	UeSlice value; /* as written; a string with its quotes */
 } UeWalk;
 
-typedef enum UeStep
+typedef enum UeWalkFound
 {
-	UE_STEP_MEMBER = 0,
-	UE_STEP_END,		/* the object is closed, or this is not JSON */
-	UE_STEP_INCOMPLETE, /* the text ends inside a member; key and value hold what is there */
-} UeStep;
+	UE_WALK_MEMBER = 0,
+	UE_WALK_END,		/* the object is closed, or this is not JSON */
+	UE_WALK_INCOMPLETE, /* the text ends inside a member; key and value hold what is there */
+} UeWalkFound;
 
 /* Steps into "{" or "[{".  False and *is_short: there may be one in what follows. */
 extern bool ue_walk_begin(UeWalk *walk, UeSlice text, bool *is_short);
 
-extern UeStep ue_walk_next(UeWalk *walk);
+extern UeWalkFound ue_walk_next(UeWalk *walk);
 
 /* From the end of one object into the next of the same array, which Google answers with. */
 extern bool ue_walk_next_object(UeWalk *walk);
