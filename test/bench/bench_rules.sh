@@ -74,10 +74,13 @@ read -r like ilike < <(sql -c "SELECT round(1000 * median_ms('SELECT count(*) FR
 	round(1000 * median_ms('SELECT count(*) FROM (SELECT body FROM bodies LIMIT 20) AS b WHERE b.body ILIKE ANY (ARRAY(SELECT pattern FROM keywords))', 1) / 20, 0)")
 sql -c "INSERT INTO upstream_error_events (at, event_id, request_id, platform, kind, class, status_code, detail)
 	SELECT '2020-01-01 UTC'::timestamptz + n * interval '1 s', gen_random_uuid(), 'body ' || n, 'openai', 'http_error', 'server_error', 500, body FROM bodies"
-match_query="SELECT count(p.rule_id) FROM upstream_error_preview(%s, '2020-01-01 UTC', '2020-01-02 UTC') AS p"
-read -r match none < <(sql -c "SET max_parallel_workers_per_gather = 0" -c "SELECT round(1000 * median_ms(format(\$\$$match_query\$\$, 'NULL'), $runs) / 500, 2), round(1000 * median_ms(format(\$\$$match_query\$\$, '''[]'''), $runs) / 500, 2)" | tail -1)
-sql -c "DELETE FROM upstream_error_events"
+match() {
+	sql -c 'SET max_parallel_workers_per_gather = 0' -c "SELECT round(1000 * median_ms('SELECT count(p.rule_id) FROM upstream_error_preview(NULL, ''2020-01-01 UTC'', ''2020-01-02 UTC'') AS p', $runs) / 500, 2)" | tail -1
+}
+match=$(match)
 sql -c 'DELETE FROM upstream_error_rules'
+none=$(match)
+sql -c 'DELETE FROM upstream_error_events'
 read -r without < <(sql -c "SELECT round(1000 * median_ms('SELECT count(upstream_error_decide(''openai'', 500, body)) FROM bodies', $runs) / 500, 2)")
 ours=$(awk -v a="$match" -v b="$none" 'BEGIN { printf "%.2f", a - b }')
 printf '%-58s %10s us\n' 'decision about a body of 2 KB, with all rules' "$with" 'the same without rules' "$without"
@@ -106,10 +109,11 @@ FROM generate_series(1, 100) AS n;
 CHECKPOINT;
 SQL
 preview() { # WORKERS
-	sql -c "SET max_parallel_workers_per_gather = $1" -c "SELECT format('SELECT median_ms(%L, %s)', format('SELECT count(*), count(*) FILTER (WHERE is_changed) FROM upstream_error_preview(%L, ''31d'')', rules), $runs) FROM draft \gexec" | tail -1
+	sql <<< "SET max_parallel_workers_per_gather = $1;
+		SELECT format('SELECT median_ms(%L, $runs)', format('SELECT count(*), count(*) FILTER (WHERE is_changed) FROM upstream_error_preview(%L, ''31d'')', rules)) FROM draft \\gexec" | tail -1
 }
 scan=$(sql -c 'SET max_parallel_workers_per_gather = 0' -c "SELECT median_ms('SELECT count(*), count(*) FILTER (WHERE length(message) + length(detail) = 0) FROM upstream_errors(''31d'')', $runs)" | tail -1)
 echo
 echo "preview of 100 rules (25 with a pattern) over $events events"
 printf '%-58s %10s ms\n' 'reading their texts' "$scan" 'in one process' "$(preview 0)" 'with two workers' "$(preview 2)"
-sql -c "SELECT format('SELECT count(*) || '' events, '' || count(*) FILTER (WHERE is_changed) || '' would change'' FROM upstream_error_preview(%L, ''31d'')', rules) FROM draft \gexec"
+sql <<< "SELECT format('SELECT count(*) || '' events, '' || count(*) FILTER (WHERE is_changed) || '' would change'' FROM upstream_error_preview(%L, ''31d'')', rules) FROM draft \\gexec"
