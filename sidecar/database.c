@@ -21,7 +21,7 @@
 
 static void step_read(UeDatabase *database, int64_t now_ms);
 static bool take_result(UeDatabase *database, PGresult *result, int64_t now_ms);
-static void give_result(UeDatabase *database, const PGresult *result);
+static void give_result(UeDatabase *database);
 static bool give_notifications(UeDatabase *database);
 static void report_down(UeDatabase *database, const char *reason);
 
@@ -54,6 +54,7 @@ ue_database_free(UeDatabase *database)
 	if (database == NULL)
 		return;
 	ue_resolve_release(database->resolve);
+	PQclear(database->result);
 	PQfinish(database->connection);
 	free(database->conninfo);
 	free(database);
@@ -202,7 +203,8 @@ ue_database_lose(UeDatabase *database, int64_t now_ms, const char *reason)
 	report_down(database, reason);
 	database->state = UE_DATABASE_DOWN;
 	database->n_queries = 0;
-	database->is_head_answered = false;
+	PQclear(database->result);
+	database->result = NULL;
 	database->events = 0;
 	database->due_ms = now_ms + database->wait_ms;
 	database->wait_ms *= 2;
@@ -270,7 +272,13 @@ step_read(UeDatabase *database, int64_t now_ms)
 		ue_database_lose(database, now_ms, PQerrorMessage(database->connection));
 }
 
-/* Owns result.  False when the connection has been given up. */
+/*
+ * Owns result.  False when the connection has been given up.
+ *
+ * A result is only given out with the sync behind it: that is when the server has committed.
+ * A server that is shut down at once flushes what it was going to say, the result too, and
+ * does not commit.
+ */
 static bool
 take_result(UeDatabase *database, PGresult *result, int64_t now_ms)
 {
@@ -279,27 +287,32 @@ take_result(UeDatabase *database, PGresult *result, int64_t now_ms)
 	if (database->state == UE_DATABASE_SETUP)
 		goes_on = ue_database_take_setup(database, result, now_ms);
 	else if (PQresultStatus(result) != PGRES_PIPELINE_SYNC)
-		give_result(database, result);
-	else if (database->n_queries > 0)
 	{
-		database->n_queries--;
-		memmove(database->queries, database->queries + 1,
-				(size_t) database->n_queries * sizeof(database->queries[0]));
-		database->is_head_answered = false;
+		if (database->n_queries > 0 && database->result == NULL)
+		{
+			database->result = result;
+			return true;
+		}
 	}
+	else if (database->n_queries > 0)
+		give_result(database);
 	PQclear(result);
 	return goes_on && database->connection != NULL;
 }
 
+/* The oldest query is over. */
 static void
-give_result(UeDatabase *database, const PGresult *result)
+give_result(UeDatabase *database)
 {
+	PGresult *result = database->result;
+	void *query = database->queries[0];
 	UeDatabaseResult out = {.sqlstate = "", .message = "", .rows = result};
 	const char *sqlstate;
 
-	if (database->n_queries == 0 || database->is_head_answered)
-		return;
-	database->is_head_answered = true;
+	database->result = NULL;
+	database->n_queries--;
+	memmove(database->queries, database->queries + 1,
+			(size_t) database->n_queries * sizeof(database->queries[0]));
 	switch (PQresultStatus(result))
 	{
 		case PGRES_TUPLES_OK:
@@ -314,7 +327,8 @@ give_result(UeDatabase *database, const PGresult *result)
 			out.message = ue_database_find_refusal(result);
 			break;
 	}
-	database->handler->on_result(database->context, database->queries[0], &out);
+	database->handler->on_result(database->context, query, &out);
+	PQclear(result);
 }
 
 /* False when the handler has given the connection up. */

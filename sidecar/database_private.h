@@ -41,7 +41,7 @@ struct UeDatabase
 	/* READY: what has been sent and not answered, oldest first */
 	void *queries[UE_DATABASE_MAX_QUERIES];
 	int n_queries;
-	bool is_head_answered; /* the oldest one's result came, its sync did not yet */
+	PGresult *result; /* of the oldest one, owned, while its sync is to come */
 };
 
 /* database_connect.c: one step each; what fails ends in ue_database_lose. */
