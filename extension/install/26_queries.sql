@@ -53,8 +53,8 @@ CREATE FUNCTION upstream_error_sparkline(counts int8[]) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT coalesce(string_agg(CASE WHEN coalesce(c.n, 0) <= 0 THEN '·'
-		ELSE substr('▁▂▃▄▅▆▇█', ceil(8.0 * c.n / m.most)::int, 1) END, '' ORDER BY c.i), '')
+	SELECT coalesce(string_agg(CASE WHEN coalesce(c.n, 0) <= 0 THEN E'\u00B7'
+		ELSE substr(E'\u2581\u2582\u2583\u2584\u2585\u2586\u2587\u2588', ceil(8.0 * c.n / m.most)::int, 1) END, '' ORDER BY c.i), '')
 	FROM unnest(counts) WITH ORDINALITY AS c (n, i),
 		(SELECT max(d.n) FROM unnest(counts) AS d (n)) AS m (most)
 $$;
