@@ -19,8 +19,7 @@
 
 #include <stdint.h>
 
-#include "core/buf.h"
-#include "event.h"
+#include "columns.h"
 
 typedef struct UeDatabase UeDatabase;
 
@@ -135,8 +134,8 @@ extern void ue_database_write_jsonb(UeBuf *buf, UeSlice text);
 extern void ue_database_write_inet(UeBuf *buf,
 								   UeSlice text); /* null when it is no address */
 
-/* One column of some events as an array. */
+/* One column of some records, all of the structure that it is a column of, as an array. */
 extern void ue_database_write_column(UeBuf *buf, const UeColumn *column,
-									 const UeEvent *const *events, size_t n_events);
+									 const void *const *records, size_t n_records);
 
 #endif

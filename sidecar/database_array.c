@@ -148,12 +148,12 @@ ue_database_write_inet(UeBuf *buf, UeSlice text)
 }
 
 void
-ue_database_write_column(UeBuf *buf, const UeColumn *column, const UeEvent *const *events,
-						 size_t n_events)
+ue_database_write_column(UeBuf *buf, const UeColumn *column, const void *const *records,
+						 size_t n_records)
 {
-	ue_database_write_array(buf, find_element(column->type), n_events);
-	for (size_t i = 0; i < n_events; i++)
-		write_field(buf, column, (const char *) events[i] + column->offset);
+	ue_database_write_array(buf, find_element(column->type), n_records);
+	for (size_t i = 0; i < n_records; i++)
+		write_field(buf, column, (const char *) records[i] + column->offset);
 }
 
 static void
@@ -177,7 +177,10 @@ write_field(UeBuf *buf, const UeColumn *column, const char *field)
 				ue_database_write_int8(buf, *number);
 			break;
 		case UE_COLUMN_UUID:
-			ue_database_write_bytes(buf, (UeSlice){field, 16});
+			if (ue_columns_has_uuid(field))
+				ue_database_write_bytes(buf, (UeSlice){field, 16});
+			else
+				ue_database_write_null(buf);
 			break;
 		case UE_COLUMN_TEXT:
 		case UE_COLUMN_JSONB:

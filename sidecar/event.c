@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
  * event.c: the columns of a row, and what of them a verdict knows.
- *
- * The journal names a column by its place in ue_event_columns, so the table only ever
- * grows at its end: a column that moved would make old journals say something else.
  */
 #include "event.h"
 
@@ -74,29 +71,69 @@ const UeColumn ue_event_columns[UE_EVENT_COLUMNS] = {
 	COLUMN(passed_over, JSONB),
 };
 
+static const UeColumn completion_columns[] = {
+	{"event_id", UE_COLUMN_UUID, offsetof(UeCompletion, event_id)},
+	{"response_status", UE_COLUMN_INT4, offsetof(UeCompletion, response_status)},
+	{"outcome", UE_COLUMN_TEXT, offsetof(UeCompletion, outcome)},
+	{"decided_by", UE_COLUMN_TEXT, offsetof(UeCompletion, decided_by)},
+	{"rule_id", UE_COLUMN_INT8, offsetof(UeCompletion, rule_id)},
+	{"rule_version", UE_COLUMN_INT4, offsetof(UeCompletion, rule_version)},
+	{"sent_bytes", UE_COLUMN_INT8, offsetof(UeCompletion, sent_bytes)},
+	{"total_ms", UE_COLUMN_INT4, offsetof(UeCompletion, total_ms)},
+	{"is_unmonitored", UE_COLUMN_BOOL, offsetof(UeCompletion, is_unmonitored)},
+	{"step", UE_COLUMN_TEXT, offsetof(UeCompletion, step)},
+	{"step_reason", UE_COLUMN_TEXT, offsetof(UeCompletion, step_reason)},
+	{"wait_ms", UE_COLUMN_INT4, offsetof(UeCompletion, wait_ms)},
+	{"passed_over", UE_COLUMN_JSONB, offsetof(UeCompletion, passed_over)},
+};
+
+#define COMPLETION_COLUMNS                                                               \
+	((int) (sizeof(completion_columns) / sizeof(completion_columns[0])))
+
 void
 ue_event_init(UeEvent *event)
 {
 	memset(event, 0, sizeof(*event));
-	for (int i = 0; i < UE_EVENT_COLUMNS; i++)
-	{
-		const UeColumn *column = &ue_event_columns[i];
+	ue_columns_init(ue_event_columns, UE_EVENT_COLUMNS, event);
+}
 
-		switch (column->type)
-		{
-			case UE_COLUMN_TIMESTAMPTZ:
-			case UE_COLUMN_INT4:
-			case UE_COLUMN_INT8:
-				*(int64_t *) ((char *) event + column->offset) = UE_EVENT_NULL;
-				break;
-			case UE_COLUMN_UUID:
-			case UE_COLUMN_TEXT:
-			case UE_COLUMN_BOOL:
-			case UE_COLUMN_JSONB:
-			case UE_COLUMN_INET:
-				break;
-		}
-	}
+UeStatus
+ue_event_write(UeBuf *buf, const UeEvent *event)
+{
+	return ue_columns_write(buf, ue_event_columns, UE_EVENT_COLUMNS, event);
+}
+
+UeStatus
+ue_event_read(UeSlice bytes, UeEvent *out)
+{
+	UeEvent event;
+	UeStatus status;
+
+	ue_event_init(&event);
+	status = ue_columns_read(bytes, ue_event_columns, UE_EVENT_COLUMNS, &event);
+	if (status == UE_OK)
+		*out = event;
+	return status;
+}
+
+UeStatus
+ue_completion_write(UeBuf *buf, const UeCompletion *completion)
+{
+	return ue_columns_write(buf, completion_columns, COMPLETION_COLUMNS, completion);
+}
+
+UeStatus
+ue_completion_read(UeSlice bytes, UeCompletion *out)
+{
+	UeCompletion completion;
+	UeStatus status;
+
+	memset(&completion, 0, sizeof(completion));
+	ue_columns_init(completion_columns, COMPLETION_COLUMNS, &completion);
+	status = ue_columns_read(bytes, completion_columns, COMPLETION_COLUMNS, &completion);
+	if (status == UE_OK)
+		*out = completion;
+	return status;
 }
 
 void
@@ -138,9 +175,10 @@ ue_event_apply_verdict(UeEvent *event, const UeCase *kase, const UeVerdict *verd
 	event->truncated = verdict->is_truncated;
 	event->original_bytes = verdict->original_bytes;
 	event->mask_version = verdict->mask_version;
-	event->fingerprint = ue_fingerprint_build(
-		event->platform, event->class,
-		event->error_code.len > 0 ? event->error_code : event->code, event->message);
+	event->fingerprint =
+		ue_fingerprint_build(event->platform, event->class,
+							 event->error_code.len > 0 ? event->error_code : event->code,
+							 event->message);
 	event->fingerprint_version = UE_FINGERPRINT_VERSION;
 	if (verdict->rule_id != 0)
 	{

@@ -9,11 +9,8 @@
 #ifndef UE_EVENT_H
 #define UE_EVENT_H
 
-#include "core/buf.h"
+#include "columns.h"
 #include "core/decide.h"
-
-/* NULL in a numeric column.  An empty slice is NULL in a text column. */
-#define UE_EVENT_NULL INT64_MIN
 
 typedef struct UeEvent
 {
@@ -85,26 +82,11 @@ typedef struct UeCompletion
 	int64_t sent_bytes;
 	int64_t total_ms;
 	bool is_unmonitored; /* there is to be no row */
+	UeSlice step;		 /* answer, retry, failover; empty: as the event says, with all below */
+	UeSlice step_reason;
+	int64_t wait_ms;
+	UeSlice passed_over; /* jsonb text */
 } UeCompletion;
-
-typedef enum UeColumnType
-{
-	UE_COLUMN_TIMESTAMPTZ = 0,
-	UE_COLUMN_UUID,
-	UE_COLUMN_TEXT,
-	UE_COLUMN_INT4,
-	UE_COLUMN_INT8,
-	UE_COLUMN_BOOL,
-	UE_COLUMN_JSONB,
-	UE_COLUMN_INET,
-} UeColumnType;
-
-typedef struct UeColumn
-{
-	const char *name;
-	UeColumnType type;
-	size_t offset; /* in UeEvent */
-} UeColumn;
 
 #define UE_EVENT_COLUMNS 54
 extern const UeColumn ue_event_columns[UE_EVENT_COLUMNS];

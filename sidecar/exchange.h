@@ -9,6 +9,7 @@
 #define UE_EXCHANGE_H
 
 #include "config.h"
+#include "health_store.h"
 #include "journal.h"
 #include "loop.h"
 #include "metrics.h"
@@ -17,9 +18,11 @@ typedef struct UeExchanges UeExchanges;
 
 extern const UeHandler ue_exchange_handler;
 
-/* Nothing is owned; all must outlive it.  NULL on exhaustion. */
+/* Nothing is owned; all must outlive it.  health may be NULL: channels are always asked.
+ * NULL on exhaustion. */
 extern UeExchanges *ue_exchanges_new(UeLoop *loop, const UeConfig *config,
-									 UeJournal *journal, UeMetrics *metrics);
+									 UeJournal *journal, UeHealthStore *health,
+									 UeMetrics *metrics);
 
 /* Once per turn: open transfers and the database's state into the metrics. */
 extern void ue_exchanges_update_metrics(UeExchanges *exchanges);

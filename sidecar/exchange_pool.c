@@ -11,7 +11,7 @@
 
 UeExchanges *
 ue_exchanges_new(UeLoop *loop, const UeConfig *config, UeJournal *journal,
-				 UeMetrics *metrics)
+				 UeHealthStore *health, UeMetrics *metrics)
 {
 	UeExchanges *exchanges = calloc(1, sizeof(*exchanges));
 	UeDeciderOptions options = {
@@ -25,6 +25,7 @@ ue_exchanges_new(UeLoop *loop, const UeConfig *config, UeJournal *journal,
 	exchanges->loop = loop;
 	exchanges->config = config;
 	exchanges->journal = journal;
+	exchanges->health = health;
 	exchanges->metrics = metrics;
 	exchanges->upstream =
 		ue_upstream_new(loop, &config->upstream, &ue_exchange_transfer_handler);

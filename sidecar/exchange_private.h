@@ -97,6 +97,7 @@ struct UeExchanges
 	UeLoop *loop;
 	const UeConfig *config;
 	UeJournal *journal;
+	UeHealthStore *health; /* may be NULL */
 	UeMetrics *metrics;
 	UeUpstream *upstream;
 	UeDecider *decider;

@@ -36,13 +36,13 @@
 static bool open_directory(UeJournal *journal, const char *directory, char *error,
 						   size_t error_size);
 static bool create_directories(const char *directory);
-static bool append(UeJournal *journal, UeRecordKind kind, const UeEvent *event,
-				   const UeCompletion *completion);
+static bool append(UeJournal *journal, UeRecordKind kind, const void *what);
+static UeStatus write_payload(UeBuf *buf, UeRecordKind kind, const void *what);
 static bool append_record(UeJournal *journal, UeRecordKind kind, const char *record,
 						  size_t len);
 static bool write_record(UeSegment *segment, const char *record, size_t len);
 static void report_trouble(UeJournal *journal, bool is_written, int error);
-static void wake_reader(UeJournal *journal);
+static void wake_reader(UeJournal *journal, UeRecordKind kind);
 static int64_t read_clock_us(void);
 
 UeJournal *
@@ -126,7 +126,7 @@ ue_journal_close(UeJournal *journal)
 bool
 ue_journal_append_event(UeJournal *journal, const UeEvent *event)
 {
-	bool is_written = append(journal, UE_RECORD_EVENT, event, NULL);
+	bool is_written = append(journal, UE_RECORD_EVENT, event);
 
 	if (is_written)
 		atomic_fetch_add_explicit(&journal->appended_events, 1, memory_order_relaxed);
@@ -138,7 +138,19 @@ ue_journal_append_event(UeJournal *journal, const UeEvent *event)
 bool
 ue_journal_append_completion(UeJournal *journal, const UeCompletion *completion)
 {
-	return append(journal, UE_RECORD_COMPLETION, NULL, completion);
+	return append(journal, UE_RECORD_COMPLETION, completion);
+}
+
+bool
+ue_journal_append_transition(UeJournal *journal, const UeTransition *transition)
+{
+	return append(journal, UE_RECORD_TRANSITION, transition);
+}
+
+bool
+ue_journal_append_recovery(UeJournal *journal, const UeRecovery *recovery)
+{
+	return append(journal, UE_RECORD_RECOVERY, recovery);
 }
 
 void
@@ -222,9 +234,9 @@ ue_journal_create_segment(UeJournal *journal, uint64_t seq)
 }
 
 int
-ue_journal_arm(UeJournal *journal)
+ue_journal_arm(UeJournal *journal, UeAwait awaited)
 {
-	atomic_store(&journal->is_reader_waiting, true);
+	atomic_store(&journal->awaited, (int) awaited);
 	return journal->wake_fd;
 }
 
@@ -233,7 +245,7 @@ ue_journal_disarm(UeJournal *journal)
 {
 	uint64_t count;
 
-	atomic_store(&journal->is_reader_waiting, false);
+	atomic_store(&journal->awaited, UE_AWAIT_NOTHING);
 	while (read(journal->wake_fd, &count, sizeof(count)) < 0 && errno == EINTR)
 		;
 }
@@ -301,24 +313,18 @@ create_directories(const char *directory)
 }
 
 static bool
-append(UeJournal *journal, UeRecordKind kind, const UeEvent *event,
-	   const UeCompletion *completion)
+append(UeJournal *journal, UeRecordKind kind, const void *what)
 {
 	static const char no_header[UE_RECORD_HEADER];
 	UeArena arena;
 	UeBuf buf;
 	UeSlice record;
-	UeStatus status;
 	bool is_written = false;
 
 	ue_arena_init(&arena, &ue_heap_allocator, 8 * UE_RECORD_MAX_PAYLOAD);
 	ue_buf_init(&buf, &arena, UE_RECORD_HEADER + UE_RECORD_MAX_PAYLOAD);
 	ue_buf_append(&buf, (UeSlice){no_header, sizeof(no_header)});
-	if (event != NULL)
-		status = ue_event_write(&buf, event);
-	else
-		status = ue_completion_write(&buf, completion);
-	if (status == UE_OK && ue_buf_finish(&buf, &record) == UE_OK)
+	if (write_payload(&buf, kind, what) == UE_OK && ue_buf_finish(&buf, &record) == UE_OK)
 	{
 		ue_record_write_header(buf.ptr, kind, read_clock_us(),
 							   record.len - UE_RECORD_HEADER);
@@ -326,6 +332,24 @@ append(UeJournal *journal, UeRecordKind kind, const UeEvent *event,
 	}
 	ue_arena_free(&arena);
 	return is_written;
+}
+
+/* what is of the type that goes with kind. */
+static UeStatus
+write_payload(UeBuf *buf, UeRecordKind kind, const void *what)
+{
+	switch (kind)
+	{
+		case UE_RECORD_EVENT:
+			return ue_event_write(buf, what);
+		case UE_RECORD_COMPLETION:
+			return ue_completion_write(buf, what);
+		case UE_RECORD_TRANSITION:
+			return ue_transition_write(buf, what);
+		case UE_RECORD_RECOVERY:
+			return ue_recovery_write(buf, what);
+	}
+	return UE_INVALID_ARGUMENT;
 }
 
 static bool
@@ -375,7 +399,7 @@ append_record(UeJournal *journal, UeRecordKind kind, const char *record, size_t 
 	if (is_written)
 	{
 		atomic_fetch_add_explicit(&journal->appended_bytes, len, memory_order_relaxed);
-		wake_reader(journal);
+		wake_reader(journal, kind);
 	}
 	return is_written;
 }
@@ -429,14 +453,17 @@ report_trouble(UeJournal *journal, bool is_written, int error)
 				 "reason", strerror(error), NULL);
 }
 
+/* The plain load first: an exchange for each append would move the cache line. */
 static void
-wake_reader(UeJournal *journal)
+wake_reader(UeJournal *journal, UeRecordKind kind)
 {
 	static const uint64_t one = 1;
+	int awaited = atomic_load(&journal->awaited);
 
-	/* The plain load first: an exchange for each append would move the cache line. */
-	if (atomic_load(&journal->is_reader_waiting) &&
-		atomic_exchange(&journal->is_reader_waiting, false) &&
+	if (awaited == UE_AWAIT_NOTHING ||
+		(awaited == UE_AWAIT_URGENT && kind != UE_RECORD_TRANSITION))
+		return;
+	if (atomic_exchange(&journal->awaited, UE_AWAIT_NOTHING) != UE_AWAIT_NOTHING &&
 		write(journal->wake_fd, &one, sizeof(one)) < 0)
 		ue_log_write(UE_LOG_WARNING, "journal_wake_failed",
 					 "could not wake the shipper; it looks by itself every second", NULL);

@@ -11,6 +11,7 @@
 #define UE_JOURNAL_H
 
 #include "event.h"
+#include "transition.h"
 
 typedef struct UeJournal UeJournal;
 
@@ -46,6 +47,12 @@ extern void ue_journal_close(UeJournal *journal); /* fsyncs */
 /* Any thread.  False: not written, counted; the caller goes on. */
 extern bool ue_journal_append_event(UeJournal *journal, const UeEvent *event);
 extern bool ue_journal_append_completion(UeJournal *journal, const UeCompletion *completion);
+
+/* The shipper brings it to the database at once. */
+extern bool ue_journal_append_transition(UeJournal *journal, const UeTransition *transition);
+
+/* Of an event that has been appended before. */
+extern bool ue_journal_append_recovery(UeJournal *journal, const UeRecovery *recovery);
 
 extern void ue_journal_read_stats(const UeJournal *journal, UeJournalStats *out);
 

@@ -220,7 +220,7 @@ scan_records(UeSlice bytes, UeSegment *segment)
 	while (at < bytes.len)
 	{
 		UeSlice rest = ue_slice_sub(bytes, at, bytes.len);
-		UeRecord record;
+		UeJournalRecord record;
 		size_t size;
 
 		switch (ue_record_parse(rest, &record, &size))

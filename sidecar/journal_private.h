@@ -56,7 +56,7 @@ struct UeJournal
 	pthread_t keeper;
 	bool has_keeper;
 
-	atomic_bool is_reader_waiting;
+	atomic_int awaited; /* UeAwait, by the reader */
 	atomic_bool
 		is_failing; /* that appends fail has been said, that they do not, not yet */
 	atomic_llong reported_us; /* when; 0: never */

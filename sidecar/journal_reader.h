@@ -22,7 +22,7 @@ typedef struct UeJournalPosition
 
 typedef struct UeJournalEntry
 {
-	UeRecord record; /* its payload is valid until the next call */
+	UeJournalRecord record; /* its payload is valid until the next call */
 	UeJournalPosition position;
 	bool is_earlier_run; /* written before this process opened the journal */
 } UeJournalEntry;
@@ -45,11 +45,20 @@ extern bool ue_journal_reader_is_past_earlier_runs(const UeJournalReader *reader
 /* Places where bytes had to be passed over. */
 extern uint64_t ue_journal_reader_count_corrupt(const UeJournalReader *reader);
 
+/* What the reader is to be woken by. */
+typedef enum UeAwait
+{
+	UE_AWAIT_NOTHING = 0,
+	UE_AWAIT_URGENT, /* transitions */
+	UE_AWAIT_ANY,
+} UeAwait;
+
 /*
- * A descriptor that becomes readable with the next append after this call; read it empty
- * with ue_journal_disarm.  Between arming and waiting, look once more for records.
+ * A descriptor that becomes readable with the next append of what is awaited after this
+ * call; read it empty with ue_journal_disarm.  Between arming and waiting, look once more
+ * for records.
  */
-extern int ue_journal_arm(UeJournal *journal);
+extern int ue_journal_arm(UeJournal *journal, UeAwait awaited);
 extern void ue_journal_disarm(UeJournal *journal);
 
 /* Keeps the position, durably, and removes the segments before it.  False: the file could

@@ -21,7 +21,7 @@ static void write_u32(char *ptr, uint32_t value);
 static uint32_t sum_record(const char *record, size_t payload_len);
 
 UeRecordResult
-ue_record_parse(UeSlice bytes, UeRecord *out, size_t *size)
+ue_record_parse(UeSlice bytes, UeJournalRecord *out, size_t *size)
 {
 	size_t n_compared = bytes.len < sizeof(marker) ? bytes.len : sizeof(marker);
 	uint32_t payload_len;

@@ -15,7 +15,7 @@
  *     u32      CRC32C of all of the record but the marker and this field
  *     u8       kind, 3 bytes zero
  *     i64      when it was appended, Unix microseconds
- *     payload  event.h
+ *     payload  event.h, transition.h
  *
  * Integers are little-endian.  Pure functions; any thread.
  */
@@ -35,14 +35,16 @@ typedef enum UeRecordKind
 {
 	UE_RECORD_EVENT = 1,
 	UE_RECORD_COMPLETION = 2,
+	UE_RECORD_TRANSITION = 3,
+	UE_RECORD_RECOVERY = 4,
 } UeRecordKind;
 
-typedef struct UeRecord
+typedef struct UeJournalRecord
 {
 	int kind; /* of a newer version perhaps: pass over what you do not know */
 	int64_t appended_us;
 	UeSlice payload; /* points into the bytes that were parsed */
-} UeRecord;
+} UeJournalRecord;
 
 typedef enum UeRecordResult
 {
@@ -56,7 +58,7 @@ typedef enum UeRecordResult
  * UE_RECORD_CUT the bytes needed before trying again; for UE_RECORD_CORRUPT the bytes to
  * pass over (at least one) to get to the next place where a record may begin.
  */
-extern UeRecordResult ue_record_parse(UeSlice bytes, UeRecord *out, size_t *size);
+extern UeRecordResult ue_record_parse(UeSlice bytes, UeJournalRecord *out, size_t *size);
 
 /* The bytes to pass over, at least one, when a cut record turns out never to be whole. */
 extern size_t ue_record_find_next(UeSlice bytes);

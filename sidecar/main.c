@@ -42,6 +42,7 @@ typedef struct Sidecar
 {
 	UeConfig config;
 	UeJournal *journal;
+	UeHealthStore *health;
 	UePolicyKeeper *policy;
 	UeMetrics *metrics; /* config.workers of them */
 	UeWorker **workers;
@@ -131,8 +132,16 @@ start_all(Sidecar *sidecar)
 		return false;
 	}
 	sidecar->journal = ue_journal_open(&journal, sidecar->error, ERROR_SIZE);
-	return sidecar->journal != NULL && start_policy(sidecar) && start_workers(sidecar) &&
-		   start_shipper(sidecar) && start_admin(sidecar);
+	if (sidecar->journal == NULL)
+		return false;
+	sidecar->health = ue_health_store_new();
+	if (sidecar->health == NULL)
+	{
+		snprintf(sidecar->error, ERROR_SIZE, "out of memory");
+		return false;
+	}
+	return start_policy(sidecar) && start_workers(sidecar) && start_shipper(sidecar) &&
+		   start_admin(sidecar);
 }
 
 /* Before the listeners: the first failure obeys the rules already. */
@@ -174,8 +183,8 @@ start_workers(Sidecar *sidecar)
 		int index = sidecar->n_workers;
 
 		sidecar->workers[index] =
-			ue_worker_start(config, sidecar->journal, index, &sidecar->metrics[index],
-							sidecar->error, ERROR_SIZE);
+			ue_worker_start(config, sidecar->journal, sidecar->health, index,
+							&sidecar->metrics[index], sidecar->error, ERROR_SIZE);
 		if (sidecar->workers[index] == NULL)
 			return false;
 		sidecar->n_workers++;
@@ -259,6 +268,7 @@ stop_all(Sidecar *sidecar)
 	ue_admin_stop(sidecar->admin);
 	ue_shipper_stop(sidecar->shipper, left_ms > 1000 ? left_ms : 1000);
 	ue_policy_keeper_stop(sidecar->policy);
+	ue_health_store_free(sidecar->health);
 	ue_journal_close(sidecar->journal);
 	free(sidecar->workers);
 	free(sidecar->metrics);

@@ -392,7 +392,7 @@ wait_for_work(UeShipper *shipper, int64_t now_ms)
 	/* Woken by the first event only: those after it are looked for when it is due. */
 	if (shipper->queue.first == NULL && shipper->is_caught_up)
 	{
-		polled[2].fd = ue_journal_arm(shipper->journal);
+		polled[2].fd = ue_journal_arm(shipper->journal, UE_AWAIT_ANY);
 		shipper->has_held = ue_journal_reader_next(shipper->reader, &shipper->held);
 		if (shipper->has_held)
 			wait_ms = 0;

@@ -61,7 +61,7 @@ bool
 ue_batch_send(const UeBatch *batch, UeDatabase *database, int statement, void *query)
 {
 	UeRange range = ue_batch_range(batch);
-	const UeEvent *events[UE_BATCH_MAX_EVENTS];
+	const void *events[UE_BATCH_MAX_EVENTS];
 	UeSlice parameters[UE_EVENT_COLUMNS];
 	UeArena arena;
 	bool is_sent = true;

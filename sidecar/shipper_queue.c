@@ -228,6 +228,13 @@ append_completion(UeQueue *queue, UeSlice payload)
 		pending->event.sent_bytes = completion.sent_bytes;
 	if (completion.total_ms != UE_EVENT_NULL)
 		pending->event.total_ms = completion.total_ms;
+	if (completion.step.len > 0)
+	{
+		pending->event.step = completion.step;
+		pending->event.step_reason = completion.step_reason;
+		pending->event.wait_ms = completion.wait_ms;
+		pending->event.passed_over = completion.passed_over;
+	}
 	if (pending->state == UE_PENDING_WAITING)
 	{
 		pending->state = UE_PENDING_READY;

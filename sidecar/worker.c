@@ -44,8 +44,8 @@ static void handle_drain_deadline(UeTimer *timer);
 static void free_worker(UeWorker *worker);
 
 UeWorker *
-ue_worker_start(const UeConfig *config, UeJournal *journal, int index, UeMetrics *metrics,
-				char *error, size_t error_size)
+ue_worker_start(const UeConfig *config, UeJournal *journal, UeHealthStore *health,
+				int index, UeMetrics *metrics, char *error, size_t error_size)
 {
 	int listen_fd = open_listener(config, index, error, error_size);
 	UeWorker *worker;
@@ -62,7 +62,7 @@ ue_worker_start(const UeConfig *config, UeJournal *journal, int index, UeMetrics
 	worker->loop = ue_loop_new();
 	if (worker->loop == NULL)
 		goto failed;
-	worker->exchanges = ue_exchanges_new(worker->loop, config, journal, metrics);
+	worker->exchanges = ue_exchanges_new(worker->loop, config, journal, health, metrics);
 	if (worker->exchanges == NULL)
 		goto failed;
 	worker->server = ue_server_new(worker->loop, listen_fd, &config->server,

@@ -9,6 +9,7 @@
 #define UE_WORKER_H
 
 #include "config.h"
+#include "health_store.h"
 #include "journal.h"
 #include "metrics.h"
 
@@ -19,8 +20,9 @@ typedef struct UeWorker UeWorker;
  * to config->workers - 1; start 0 first.  ue_upstream_global_init must have been called.
  * NULL and a sentence in error (the address, why, what is accepted).
  */
-extern UeWorker *ue_worker_start(const UeConfig *config, UeJournal *journal, int index,
-								 UeMetrics *metrics, char *error, size_t error_size);
+extern UeWorker *ue_worker_start(const UeConfig *config, UeJournal *journal,
+								 UeHealthStore *health, int index, UeMetrics *metrics,
+								 char *error, size_t error_size);
 
 /* Any thread, returns at once: no new connections; the thread ends when the requests in
  * progress have ended, at the latest after config->drain_timeout_ms. */

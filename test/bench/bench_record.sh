@@ -26,7 +26,7 @@ trap stop EXIT
 cd "$dir" # the checkout may be closed to the server's user
 
 cc -O2 -g -std=gnu11 -Wall -Wextra -Wshadow -Wdeclaration-after-statement -D_GNU_SOURCE -I"$top/extension" -I"$top/sidecar" \
-	-isystem "$("$config" --includedir)" -o record "$top/test/bench/record.c" "$top"/sidecar/{event,database_array,heap}.c \
+	-isystem "$("$config" --includedir)" -o record "$top/test/bench/record.c" "$top"/sidecar/{event,columns,database_array,heap}.c \
 	"$top"/extension/core/*.c -L"$("$config" --libdir)" -lpq -lpcre2-8
 
 as_server "$bin/initdb" -D "$dir/data" -A trust -U postgres -E UTF8 --no-locale > /dev/null

@@ -117,7 +117,7 @@ make_event(UeArena *arena, UeEvent *event)
 }
 
 static UeSlice
-write_column(UeArena *arena, int column, const UeEvent *const *events, size_t n_events)
+write_column(UeArena *arena, int column, const void *const *events, size_t n_events)
 {
 	UeBuf buf;
 	UeSlice array;
@@ -130,7 +130,7 @@ write_column(UeArena *arena, int column, const UeEvent *const *events, size_t n_
 
 /* A field of COPY BINARY is what an element of an array is: its length and its bytes. */
 static UeSlice
-write_copy(UeArena *arena, const UeEvent *const *events, size_t n_events)
+write_copy(UeArena *arena, const void *const *events, size_t n_events)
 {
 	static const char n_columns[2] = {0, UE_EVENT_COLUMNS};
 	UeBuf buf;
@@ -154,7 +154,7 @@ write_copy(UeArena *arena, const UeEvent *const *events, size_t n_events)
 }
 
 static double
-run_record(UeArena *arena, const UeEvent *const *events, size_t n_events)
+run_record(UeArena *arena, const void *const *events, size_t n_events)
 {
 	const char *values[UE_EVENT_COLUMNS];
 	int lengths[UE_EVENT_COLUMNS];
@@ -181,7 +181,7 @@ run_record(UeArena *arena, const UeEvent *const *events, size_t n_events)
 }
 
 static double
-run_copy(UeArena *arena, const UeEvent *const *events, size_t n_events)
+run_copy(UeArena *arena, const void *const *events, size_t n_events)
 {
 	UeSlice text = write_copy(arena, events, n_events);
 	double start = read_clock();
@@ -215,7 +215,7 @@ read_wal_position(void)
 
 static void
 run_turn(Way *way, int round, size_t n_events,
-		 double (*run)(UeArena *arena, const UeEvent *const *events, size_t n_events))
+		 double (*run)(UeArena *arena, const void *const *events, size_t n_events))
 {
 	static UeEvent events[MAX_BATCH];
 	static const UeEvent *pointers[MAX_BATCH];

@@ -35,7 +35,7 @@ append_event(unsigned char id, int64_t appended_us, bool is_earlier_run)
 	ue_event_init(&event);
 	memset(event.event_id, id, 16);
 	ue_buf_init(&buf, &arena, 4096);
-	entry.record = (UeRecord){UE_RECORD_EVENT, appended_us,
+	entry.record = (UeJournalRecord){UE_RECORD_EVENT, appended_us,
 							  finish(&buf, ue_event_write(&buf, &event))};
 	ue_queue_append(&queue, &entry);
 }
@@ -47,7 +47,7 @@ append_completion_of(const UeCompletion *completion, int64_t appended_us)
 	UeBuf buf;
 
 	ue_buf_init(&buf, &arena, 4096);
-	entry.record = (UeRecord){UE_RECORD_COMPLETION, appended_us,
+	entry.record = (UeJournalRecord){UE_RECORD_COMPLETION, appended_us,
 							  finish(&buf, ue_completion_write(&buf, completion))};
 	ue_queue_append(&queue, &entry);
 }

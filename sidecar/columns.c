@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * event_codec.c: events and completions as the journal's payloads.
+ * columns.c: records with a table of columns as the journal's payloads.
  *
  * A payload is a version byte and then fields, each
  *
- *     u8 number    the column's place in ue_event_columns (or in the completion's table)
+ *     u8 number    the column's place in the table of the record's kind
  *     u8 wire      how the value is written: 0 eight bytes, 1 one byte, 2 u32 length and bytes
  *     value
  *
  * with integers in little-endian order.  NULLs are left out.  A reader passes over numbers
  * it does not know, so a journal outlives an upgrade and a downgrade.
  */
-#include "event.h"
+#include "columns.h"
 
 #include <limits.h>
 #include <string.h>
@@ -35,78 +35,53 @@ typedef struct Field
 	UeSlice bytes;	 /* WIRE_BYTES */
 } Field;
 
-static const UeColumn completion_fields[] = {
-	{"event_id", UE_COLUMN_UUID, offsetof(UeCompletion, event_id)},
-	{"response_status", UE_COLUMN_INT4, offsetof(UeCompletion, response_status)},
-	{"outcome", UE_COLUMN_TEXT, offsetof(UeCompletion, outcome)},
-	{"decided_by", UE_COLUMN_TEXT, offsetof(UeCompletion, decided_by)},
-	{"rule_id", UE_COLUMN_INT8, offsetof(UeCompletion, rule_id)},
-	{"rule_version", UE_COLUMN_INT4, offsetof(UeCompletion, rule_version)},
-	{"sent_bytes", UE_COLUMN_INT8, offsetof(UeCompletion, sent_bytes)},
-	{"total_ms", UE_COLUMN_INT4, offsetof(UeCompletion, total_ms)},
-	{"is_unmonitored", UE_COLUMN_BOOL, offsetof(UeCompletion, is_unmonitored)},
-};
-
-#define COMPLETION_FIELDS                                                                \
-	((int) (sizeof(completion_fields) / sizeof(completion_fields[0])))
-
-static UeStatus write_fields(UeBuf *buf, const UeColumn *columns, int n_columns,
-							 const void *record) UE_MUST_CHECK;
 static UeStatus write_text(UeBuf *buf, int number, UeSlice text) UE_MUST_CHECK;
 static void write_bytes(UeBuf *buf, int number, UeSlice bytes);
 static void write_integer(UeBuf *buf, int number, int64_t value);
-static UeStatus read_fields(UeSlice bytes, const UeColumn *columns, int n_columns,
-							void *record) UE_MUST_CHECK;
 static UeStatus read_field(UeSlice bytes, size_t *at, Field *out) UE_MUST_CHECK;
 static UeStatus store_field(const UeColumn *column, const Field *field,
 							void *record) UE_MUST_CHECK;
 static uint64_t read_little_endian(const char *ptr, int n_bytes);
 
-UeStatus
-ue_event_write(UeBuf *buf, const UeEvent *event)
+void
+ue_columns_init(const UeColumn *columns, int n_columns, void *record)
 {
-	return write_fields(buf, ue_event_columns, UE_EVENT_COLUMNS, event);
+	for (int i = 0; i < n_columns; i++)
+	{
+		char *field = (char *) record + columns[i].offset;
+
+		switch (columns[i].type)
+		{
+			case UE_COLUMN_TIMESTAMPTZ:
+			case UE_COLUMN_INT4:
+			case UE_COLUMN_INT8:
+				*(int64_t *) field = UE_EVENT_NULL;
+				break;
+			case UE_COLUMN_UUID:
+				memset(field, 0, 16);
+				break;
+			case UE_COLUMN_TEXT:
+			case UE_COLUMN_JSONB:
+			case UE_COLUMN_INET:
+				*(UeSlice *) field = (UeSlice){NULL, 0};
+				break;
+			case UE_COLUMN_BOOL:
+				*(bool *) field = false;
+				break;
+		}
+	}
+}
+
+bool
+ue_columns_has_uuid(const void *uuid)
+{
+	static const char nil[16];
+
+	return memcmp(uuid, nil, sizeof(nil)) != 0;
 }
 
 UeStatus
-ue_event_read(UeSlice bytes, UeEvent *out)
-{
-	UeEvent event;
-	UeStatus status;
-
-	ue_event_init(&event);
-	status = read_fields(bytes, ue_event_columns, UE_EVENT_COLUMNS, &event);
-	if (status == UE_OK)
-		*out = event;
-	return status;
-}
-
-UeStatus
-ue_completion_write(UeBuf *buf, const UeCompletion *completion)
-{
-	return write_fields(buf, completion_fields, COMPLETION_FIELDS, completion);
-}
-
-UeStatus
-ue_completion_read(UeSlice bytes, UeCompletion *out)
-{
-	UeCompletion completion = {
-		.response_status = UE_EVENT_NULL,
-		.rule_id = UE_EVENT_NULL,
-		.rule_version = UE_EVENT_NULL,
-		.sent_bytes = UE_EVENT_NULL,
-		.total_ms = UE_EVENT_NULL,
-	};
-	UeStatus status;
-
-	status = read_fields(bytes, completion_fields, COMPLETION_FIELDS, &completion);
-	if (status == UE_OK)
-		*out = completion;
-	return status;
-}
-
-static UeStatus
-write_fields(UeBuf *buf, const UeColumn *columns, int n_columns, const void *record)
+ue_columns_write(UeBuf *buf, const UeColumn *columns, int n_columns, const void *record)
 {
 	ue_buf_append_byte(buf, VERSION);
 	for (int i = 0; i < n_columns; i++)
@@ -122,7 +97,8 @@ write_fields(UeBuf *buf, const UeColumn *columns, int n_columns, const void *rec
 					write_integer(buf, i, *(const int64_t *) field);
 				break;
 			case UE_COLUMN_UUID:
-				write_bytes(buf, i, (UeSlice){field, 16});
+				if (ue_columns_has_uuid(field))
+					write_bytes(buf, i, (UeSlice){field, 16});
 				break;
 			case UE_COLUMN_TEXT:
 			case UE_COLUMN_JSONB:
@@ -183,8 +159,8 @@ write_integer(UeBuf *buf, int number, int64_t value)
 	ue_buf_append(buf, (UeSlice){field, sizeof(field)});
 }
 
-static UeStatus
-read_fields(UeSlice bytes, const UeColumn *columns, int n_columns, void *record)
+UeStatus
+ue_columns_read(UeSlice bytes, const UeColumn *columns, int n_columns, void *record)
 {
 	size_t at = 1;
 
