@@ -57,7 +57,9 @@ typedef struct UeConfig
 	int64_t drain_timeout_ms;	 /* 10 s: what is in progress may end */
 	UeServerLimits server;
 	UeUpstreamLimits upstream;
-	size_t error_body_bytes; /* of a failed answer kept for the verdict: 1 MB */
+	size_t error_body_bytes;		/* of a failed answer kept for the verdict: 1 MB */
+	size_t retry_body_memory_bytes; /* of a request's body kept for a retry: 256 kB, */
+	size_t retry_body_max_bytes;	/* and with a file behind it: 64 MB */
 	UeFsync journal_fsync;
 	size_t journal_segment_bytes;
 	size_t journal_budget_bytes;

@@ -83,6 +83,13 @@ const UeSetting ue_config_settings[] = {
 	 "Headers of an upstream's answer; above it the answer is a failure."},
 	{"error_body_size", UE_SETTING_SIZE, AT(error_body_bytes), "1MB", KB, 64 * MB, "SIZE",
 	 "So much of a failed answer is kept for the verdict."},
+	{"retry_body_memory", UE_SETTING_SIZE, AT(retry_body_memory_bytes), "256kB", 0,
+	 64 * MB, "SIZE",
+	 "Of a request's body larger than body_window_size so much is kept in memory for a "
+	 "retry, where the platform has channels; the rest in a file without a name beside "
+	 "the journal."},
+	{"retry_body_size", UE_SETTING_SIZE, AT(retry_body_max_bytes), "64MB", 0, 16 * GB,
+	 "SIZE", "A request with a larger body is sent once."},
 	{"journal_fsync", UE_SETTING_FSYNC, AT(journal_fsync), "interval", 0, 0, "WHEN",
 	 "interval (every 50 ms), always (each event waits for the disk) or never. An event "
 	 "survives the end of the process in any case; this is about power cuts."},

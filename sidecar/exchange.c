@@ -14,11 +14,12 @@
  *                   -> STREAMING             (end)
  *                   -> COLLECTING
  *   any of them -> DECIDING -> (end)
+ *                           -> RESTING -> WAITING
  *
- * An attempt is everything from WAITING on; trying again will lead from DECIDING back
- * there, as long as nothing was sent to the client.
+ * An attempt is everything from WAITING on; trying again leads from DECIDING over RESTING
+ * back there, as long as nothing was sent to the client (exchange_attempts.h).
  */
-#include "exchange_private.h"
+#include "exchange_attempts.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -38,10 +39,6 @@ static void handle_head(void *context, int status, UeSlice reason,
 						int64_t content_length);
 static bool handle_data(void *context, UeSlice bytes);
 static void handle_end(void *context, const UeTransferEnd *end);
-static bool refuse_request(UeExchange *exchange);
-static void begin_attempt(UeExchange *exchange);
-static void start_transfer(UeExchange *exchange, bool is_whole);
-static bool wants_stream(UeExchange *exchange, UeSlice body);
 static void choose_state(UeExchange *exchange);
 static void drop_request_body(UeExchange *exchange);
 static void begin_collecting(UeExchange *exchange);
@@ -113,8 +110,8 @@ handle_request(void *server_context, UeClient *client, const UeRequest *request)
 	exchange->request = request;
 	ue_client_set_context(client, exchange);
 	ue_route_find(owner->config, request, &exchange->route);
-	if (!refuse_request(exchange))
-		begin_attempt(exchange);
+	if (!ue_exchange_refuse(exchange))
+		ue_exchange_begin(exchange);
 }
 
 static void
@@ -124,7 +121,7 @@ handle_body(void *context, UeClient *client)
 
 	(void) client;
 	if (exchange->state == UE_EXCHANGE_BODY)
-		begin_attempt(exchange);
+		ue_exchange_begin(exchange);
 	else if (exchange->transfer != NULL)
 		ue_transfer_resume_send(exchange->transfer);
 }
@@ -176,6 +173,10 @@ handle_gone(void *context, UeClient *client)
 			ue_exchange_complete(exchange, outcome, UE_EVENT_NULL);
 			ue_exchange_end(exchange, outcome);
 			return;
+		case UE_EXCHANGE_RESTING:
+			/* the failure before has its row, and nothing else was begun */
+			ue_exchange_end(exchange, outcome);
+			return;
 	}
 }
 
@@ -191,6 +192,7 @@ handle_refused(void *context, UeClient *client, int status, const char *message)
 	};
 
 	(void) client;
+	exchange->is_refused = true;
 	if (status == 408)
 	{
 		cause.local_code = UE_SLICE("request_timeout");
@@ -213,6 +215,7 @@ handle_refused(void *context, UeClient *client, int status, const char *message)
 		case UE_EXCHANGE_PEEKING:
 		case UE_EXCHANGE_PASSING:
 		case UE_EXCHANGE_STREAMING:
+		case UE_EXCHANGE_RESTING:
 			ue_exchange_fail(exchange, &cause);
 			return;
 	}
@@ -226,6 +229,8 @@ handle_read(void *context, char *buffer, size_t size, bool *is_end)
 	size_t n_bytes = body.len < size ? body.len : size;
 
 	ue_exchange_peek_request(exchange);
+	if (exchange->attempts != NULL)
+		return ue_attempts_read_body(exchange->attempts, buffer, size, is_end);
 	if (n_bytes > 0)
 	{
 		memcpy(buffer, body.ptr, n_bytes);
@@ -242,7 +247,8 @@ handle_head(void *context, int status, UeSlice reason, const UeHeader *headers,
 {
 	UeExchange *exchange = context;
 
-	exchange->first_byte_ms = ue_loop_now_ms(exchange->owner->loop) - exchange->start_ms;
+	exchange->first_byte_ms =
+		ue_loop_now_ms(exchange->owner->loop) - exchange->attempt_ms;
 	exchange->status = status;
 	exchange->reason = reason;
 	exchange->headers = headers;
@@ -269,6 +275,7 @@ handle_data(void *context, UeSlice bytes)
 		case UE_EXCHANGE_BODY:
 		case UE_EXCHANGE_WAITING:
 		case UE_EXCHANGE_DECIDING:
+		case UE_EXCHANGE_RESTING:
 			break;
 	}
 	return true;
@@ -305,93 +312,9 @@ handle_end(void *context, const UeTransferEnd *end)
 			break;
 		case UE_EXCHANGE_BODY:
 		case UE_EXCHANGE_DECIDING:
+		case UE_EXCHANGE_RESTING:
 			break;
 	}
-}
-
-/* True when no upstream can be asked; then the answer is on its way. */
-static bool
-refuse_request(UeExchange *exchange)
-{
-	UeFailureCause cause = {.kind = UE_KIND_LOCAL_ERROR};
-
-	if (exchange->route.upstream == NULL)
-	{
-		cause.local_code = UE_SLICE("unknown_route");
-		cause.local_message = exchange->route.path;
-	}
-	else if (exchange->request->is_upgrade)
-	{
-		cause.local_code = UE_SLICE("not_implemented");
-		cause.local_message = UE_SLICE("protocol upgrade");
-	}
-	else if (exchange->route.is_climbing)
-	{
-		cause.local_code = UE_SLICE("bad_request");
-		cause.local_message = UE_SLICE("a path with the segment \".\" or \"..\"");
-	}
-	else
-		return false;
-	ue_exchange_fail(exchange, &cause);
-	return true;
-}
-
-/*
- * A body that is whole goes in one piece; one that will soon be is waited for; a larger
- * one, or one of unknown length, is sent on as it comes.
- */
-static void
-begin_attempt(UeExchange *exchange)
-{
-	const UeServerLimits *limits = &exchange->owner->config->server;
-	int64_t content_length = exchange->request->content_length;
-	bool is_whole = ue_client_is_body_complete(exchange->client);
-
-	if (!is_whole && content_length > 0 &&
-		content_length <= (int64_t) limits->body_window_bytes)
-		exchange->state = UE_EXCHANGE_BODY;
-	else
-		start_transfer(exchange, is_whole);
-}
-
-static void
-start_transfer(UeExchange *exchange, bool is_whole)
-{
-	UeTransferRequest request = {
-		.base = exchange->route.upstream->base,
-		.method = exchange->request->method,
-		.target = exchange->route.target,
-		.content_length = exchange->request->content_length,
-	};
-	UeFailureCause cause = {
-		.kind = UE_KIND_LOCAL_ERROR,
-		.local_code = UE_SLICE("internal_error"),
-	};
-
-	exchange->state = UE_EXCHANGE_WAITING;
-	if (is_whole)
-	{
-		request.whole_body = ue_client_body(exchange->client);
-		request.content_length = (int64_t) request.whole_body.len;
-		exchange->received_bytes = request.content_length;
-		exchange->is_body_lent = true;
-	}
-	request.is_stream = wants_stream(exchange, request.whole_body);
-	request.headers = ue_exchange_filter_request(exchange, &request.n_headers);
-	if (request.headers != NULL)
-		exchange->transfer =
-			ue_upstream_start(exchange->owner->upstream, &request, exchange);
-	if (exchange->transfer == NULL)
-		ue_exchange_fail(exchange, &cause);
-}
-
-/* A body that does not have the word is not looked into. */
-static bool
-wants_stream(UeExchange *exchange, UeSlice body)
-{
-	if (body.len > 0 && memmem(body.ptr, body.len, "\"stream\"", 8) != NULL)
-		ue_exchange_peek_request(exchange);
-	return exchange->is_stream || exchange->route.is_stream;
 }
 
 /* By status and content type.  What is compressed is not looked into: it must pass as it
@@ -414,7 +337,10 @@ choose_state(UeExchange *exchange)
 		begin_collecting(exchange);
 	else if (is_readable && ue_slice_has_prefix_fold(type, UE_SLICE("text/event-stream")))
 	{
-		drop_request_body(exchange);
+		if (exchange->attempts == NULL)
+			drop_request_body(exchange);
+		else
+			ue_attempts_begin_stream(exchange->attempts);
 		ue_stream_init(&exchange->stream, pass_stream, exchange);
 		ue_stream_expect(&exchange->stream, ue_exchange_find_dialect(exchange));
 		exchange->state = UE_EXCHANGE_STREAMING;
@@ -464,6 +390,8 @@ send_head(UeExchange *exchange, int64_t content_length)
 
 	if (headers == NULL)
 		return false;
+	if (exchange->attempts != NULL)
+		ue_attempts_note_output(exchange->attempts);
 	ue_client_send_head(exchange->client, exchange->status, exchange->reason, headers,
 						n_headers, content_length);
 	return true;
@@ -542,9 +470,22 @@ pass_stream(void *context, UeSlice bytes)
 {
 	UeExchange *exchange = context;
 
+	if (exchange->attempts != NULL && exchange->attempts->is_holding &&
+		ue_attempts_hold(exchange->attempts, &bytes))
+		return;
+	ue_exchange_pass_stream(exchange, bytes);
+}
+
+void
+ue_exchange_pass_stream(UeExchange *exchange, UeSlice bytes)
+{
 	if (!ue_client_has_sent_head(exchange->client))
+	{
 		send_head(exchange, -1);
-	if (!ue_client_send_body(exchange->client, bytes))
+		if (exchange->attempts != NULL && exchange->transfer != NULL)
+			drop_request_body(exchange);
+	}
+	if (bytes.len > 0 && !ue_client_send_body(exchange->client, bytes))
 		exchange->is_full = true;
 }
 
@@ -626,6 +567,8 @@ end_streaming(UeExchange *exchange, UeNetwork network)
 		fail_with_body(exchange, UE_KIND_STREAM_ERROR, network, event);
 		return;
 	}
+	if (exchange->attempts != NULL)
+		ue_attempts_let_go(exchange->attempts);
 	if (!ue_client_has_sent_head(exchange->client))
 		send_head(exchange, exchange->content_length);
 	end_good(exchange);

@@ -10,7 +10,7 @@
  * Of the upstream's headers an error answer keeps the rate limits: clients pace themselves
  * by them.  Everything else about the upstream is in the row.
  */
-#include "exchange_private.h"
+#include "exchange_attempts.h"
 #include "log.h"
 #include "policy_store.h"
 
@@ -73,6 +73,8 @@ ue_exchange_answer(UeDecision *decision)
 	atomic_fetch_add_explicit(decision->is_from_postgres ? &metrics->verdicts_postgres
 														 : &metrics->verdicts_local,
 							  1, memory_order_relaxed);
+	if (exchange->attempts != NULL && ue_attempts_go_on(exchange->attempts))
+		return; /* what was here is gone: the next attempt begins anew */
 	ue_exchange_complete(exchange, outcome,
 						 outcome == UE_OUTCOME_ANSWERED
 							 ? failure->decision.verdict.answer.status
@@ -92,6 +94,7 @@ ue_exchange_answer(UeDecision *decision)
 			return;
 		case UE_OUTCOME_OK:
 		case UE_OUTCOME_CLIENT_GONE:
+		case UE_OUTCOME_RETRIED:
 			break;
 	}
 	ue_exchange_end(exchange, outcome);
@@ -111,12 +114,23 @@ ue_exchange_complete(UeExchange *exchange, UeOutcome outcome, int64_t status)
 		.rule_id = verdict->rule_id,
 		.rule_version = verdict->rule_version,
 		.sent_bytes = ue_client_sent_bytes(exchange->client),
-		.total_ms = ue_loop_now_ms(exchange->owner->loop) - exchange->start_ms,
+		.total_ms = ue_loop_now_ms(exchange->owner->loop) - exchange->attempt_ms,
+		.wait_ms = UE_EVENT_NULL,
 		.is_unmonitored = verdict->is_unmonitored,
 	};
 
 	if (!failure->is_recorded)
 		return;
+	if (exchange->attempts != NULL)
+	{
+		const UeStep *step = &exchange->attempts->step;
+
+		completion.step = ue_slice_of(ue_step_kind_name(step->kind));
+		completion.step_reason = ue_slice_of(ue_step_reason_name(step->reason));
+		if (step->kind != UE_STEP_ANSWER)
+			completion.wait_ms = step->wait_ms;
+		completion.passed_over = ue_attempts_write_passed_over(exchange->attempts);
+	}
 	if (verdict->is_unmonitored)
 		atomic_fetch_add_explicit(&exchange->owner->metrics->unmonitored, 1,
 								  memory_order_relaxed);

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "exchange_private.h"
+#include "exchange_attempts.h"
 #include "inflate.h"
 #include "log.h"
 #include "policy_store.h"
@@ -27,6 +27,7 @@ static UeStatus copy_headers(UeExchange *exchange, UeResponse *response);
 static UeSlice decode_body(UeExchange *exchange, UeSlice body);
 static UeStatus copy_language(UeExchange *exchange, UeSlice *out);
 static UeStatus find_request_id(UeExchange *exchange, int64_t now_ms, UeSlice *out);
+static void keep_request_id(UeExchange *exchange);
 static void count(UeExchange *exchange);
 
 void
@@ -35,12 +36,9 @@ ue_exchange_fail(UeExchange *exchange, const UeFailureCause *cause)
 	UeFailure *failure = ue_arena_allocate_zero(&exchange->arena, sizeof(*failure));
 	const UePolicy *policy = ue_policy_store_acquire();
 	const UeMaskSettings *mask = ue_policy_mask(policy);
-	struct timespec now;
-	int64_t now_us;
+	int64_t now_us = ue_exchange_read_unix_us();
 	UeStatus status = UE_NO_MEMORY;
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	now_us = (int64_t) now.tv_sec * 1000000 + now.tv_nsec / 1000;
 	ue_exchange_peek_request(exchange);
 	if (failure != NULL)
 		status = build_case(exchange, cause, now_us / 1000, mask, &failure->kase);
@@ -67,6 +65,7 @@ ue_exchange_fail(UeExchange *exchange, const UeFailureCause *cause)
 		return;
 	}
 	count(exchange);
+	keep_request_id(exchange);
 	if (exchange->is_client_gone)
 	{
 		UeOutcome outcome = ue_exchange_find_gone(exchange);
@@ -81,12 +80,23 @@ ue_exchange_fail(UeExchange *exchange, const UeFailureCause *cause)
 	ue_decider_submit(exchange->owner->decider, &failure->decision);
 }
 
+int64_t
+ue_exchange_read_unix_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t) now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
 static UeStatus
 build_case(UeExchange *exchange, const UeFailureCause *cause, int64_t now_ms,
 		   const UeMaskSettings *mask, UeCase *kase)
 {
 	UeArena *arena = &exchange->arena;
 	UeSlice model = exchange->route.model;
+	const UeTableChannel *channel =
+		exchange->attempts == NULL ? NULL : ue_attempts_channel(exchange->attempts);
 	UeStatus status;
 
 	if (exchange->route.upstream != NULL)
@@ -101,8 +111,13 @@ build_case(UeExchange *exchange, const UeFailureCause *cause, int64_t now_ms,
 	kase->kind = cause->kind;
 	kase->network = cause->network;
 	kase->format = exchange->route.format;
-	/* without channels there is no credential but the client's */
 	kase->credential = UE_CREDENTIAL_CLIENT;
+	if (channel != NULL)
+	{
+		kase->channel = channel->channel->name;
+		if (channel->credential != NULL)
+			kase->credential = UE_CREDENTIAL_OURS;
+	}
 	kase->is_stream =
 		exchange->is_stream || exchange->route.is_stream || exchange->stream.pass != NULL;
 	kase->local_code = cause->local_code;
@@ -196,16 +211,34 @@ find_request_id(UeExchange *exchange, int64_t now_ms, UeSlice *out)
 	UeSlice given =
 		ue_exchange_find_header(exchange->request->headers, exchange->request->n_headers,
 								UE_SLICE("x-request-id"));
+	UeAttempts *attempts = exchange->attempts;
 	char *made;
 
 	if (ue_ident_is_request_id(given))
 		return ue_arena_copy(&exchange->arena, given, out);
+	if (attempts != NULL && attempts->request_id_len > 0)
+		return ue_arena_copy(&exchange->arena,
+							 (UeSlice){attempts->request_id, attempts->request_id_len},
+							 out);
 	made = ue_arena_allocate(&exchange->arena, UE_IDENT_REQUEST_ID);
 	if (made == NULL)
 		return UE_NO_MEMORY;
 	ue_ident_build_request_id(&exchange->owner->ident, now_ms, made);
 	*out = (UeSlice){made, UE_IDENT_REQUEST_ID};
 	return UE_OK;
+}
+
+/* All attempts of a request are told by one id. */
+static void
+keep_request_id(UeExchange *exchange)
+{
+	UeAttempts *attempts = exchange->attempts;
+	UeSlice request_id = exchange->failure->kase.request_id;
+
+	if (attempts == NULL || request_id.len > sizeof(attempts->request_id))
+		return;
+	memcpy(attempts->request_id, request_id.ptr, request_id.len);
+	attempts->request_id_len = request_id.len;
 }
 
 static void

@@ -49,6 +49,21 @@ ue_exchange_filter_answer(UeExchange *exchange, size_t *n_out)
 	return filter(exchange->owner, exchange->headers, exchange->n_headers, none, n_out);
 }
 
+UeHeader *
+ue_exchange_reserve_headers(UeExchanges *owner, size_t n)
+{
+	UeHeader *grown;
+
+	if (n <= owner->headers_size && owner->headers != NULL)
+		return owner->headers;
+	grown = realloc(owner->headers, (n + 32) * sizeof(*grown));
+	if (grown == NULL)
+		return NULL;
+	owner->headers = grown;
+	owner->headers_size = n + 32;
+	return grown;
+}
+
 UeSlice
 ue_exchange_find_header(const UeHeader *headers, size_t n_headers, UeSlice name)
 {
@@ -67,15 +82,8 @@ filter(UeExchanges *owner, const UeHeader *headers, size_t n_headers, UeSlice dr
 	bool names_headers = is_connection_telling(headers, n_headers);
 	size_t n_kept = 0;
 
-	if (n_headers > owner->headers_size || owner->headers == NULL)
-	{
-		UeHeader *grown = realloc(owner->headers, (n_headers + 32) * sizeof(*grown));
-
-		if (grown == NULL)
-			return NULL;
-		owner->headers = grown;
-		owner->headers_size = n_headers + 32;
-	}
+	if (ue_exchange_reserve_headers(owner, n_headers) == NULL)
+		return NULL;
 	for (size_t i = 0; i < n_headers; i++)
 	{
 		UeSlice name = headers[i].name;

@@ -2,7 +2,7 @@
 /*
  * exchange_pool.c: exchanges from their pool and back to it, and what a worker's share.
  */
-#include "exchange_private.h"
+#include "exchange_attempts.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +27,7 @@ ue_exchanges_new(UeLoop *loop, const UeConfig *config, UeJournal *journal,
 	exchanges->journal = journal;
 	exchanges->health = health;
 	exchanges->metrics = metrics;
+	ue_retry_budget_init(&exchanges->budget, ue_retry_default.budget_burst);
 	exchanges->upstream =
 		ue_upstream_new(loop, &config->upstream, &ue_exchange_transfer_handler);
 	exchanges->decider = ue_decider_new(loop, &options);
@@ -91,12 +92,35 @@ ue_exchange_new(UeExchanges *owner)
 	memset(exchange, 0, sizeof(*exchange));
 	exchange->owner = owner;
 	exchange->attempt = 1;
-	exchange->start_ms = ue_loop_now_ms(owner->loop);
+	exchange->start_ms = exchange->attempt_ms = ue_loop_now_ms(owner->loop);
 	exchange->first_byte_ms = -1;
 	exchange->content_length = -1;
 	ue_arena_init(&exchange->arena, &ue_heap_allocator,
 				  UE_LIMIT_CASE_MEMORY + 2 * owner->config->error_body_bytes);
 	return exchange;
+}
+
+void
+ue_exchange_reset_attempt(UeExchange *exchange)
+{
+	ue_loop_cancel_timer(exchange->owner->loop, &exchange->collecting);
+	if (exchange->transfer != NULL)
+		ue_transfer_cancel(exchange->transfer);
+	exchange->transfer = NULL;
+	ue_stream_reset(&exchange->stream);
+	memset(&exchange->stream, 0, sizeof(exchange->stream));
+	free(exchange->held);
+	exchange->held = NULL;
+	exchange->held_len = exchange->held_size = 0;
+	exchange->is_body_lent = false;
+	exchange->first_byte_ms = -1;
+	exchange->status = 0;
+	exchange->reason = (UeSlice){NULL, 0};
+	exchange->headers = NULL;
+	exchange->n_headers = 0;
+	exchange->content_length = -1;
+	exchange->failure = NULL;
+	ue_arena_reset(&exchange->arena);
 }
 
 void
@@ -115,9 +139,12 @@ ue_exchange_end(UeExchange *exchange, UeOutcome outcome)
 	atomic_fetch_add_explicit(&owner->metrics->client_bytes_out,
 							  (unsigned long long) ue_client_sent_bytes(exchange->client),
 							  memory_order_relaxed);
+	if (exchange->attempts != NULL && outcome == UE_OUTCOME_OK)
+		ue_attempts_note_end(exchange->attempts);
 	ue_loop_cancel_timer(owner->loop, &exchange->collecting);
 	if (exchange->transfer != NULL)
 		ue_transfer_cancel(exchange->transfer);
+	ue_attempts_free(exchange->attempts);
 	ue_stream_reset(&exchange->stream);
 	free(exchange->held);
 	ue_arena_free(&exchange->arena);

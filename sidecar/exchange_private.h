@@ -3,18 +3,22 @@
  * exchange_private.h: what the files of the exchange share.
  *
  * exchange.c          the states, and what each does with what happens
+ * exchange_start.c    a request on its way to an upstream
  * exchange_pool.c     where they come from and go to
  * exchange_judge.c    what a head says of the answer behind it
  * exchange_head.c     headers that pass from one side to the other
  * exchange_failure.c  a failed attempt into a case, a verdict and the decider's queue
  * exchange_record.c   its row
  * exchange_answer.c   the verdict to the client
+ * exchange_attempts.h channels, retries and failover: exchange_{route,body,step,health}.c
  */
 #ifndef UE_EXCHANGE_PRIVATE_H
 #define UE_EXCHANGE_PRIVATE_H
 
+#include "core/retry.h"
 #include "decider.h"
 #include "exchange.h"
+#include "health_store.h"
 #include "ident.h"
 #include "route.h"
 #include "stream.h"
@@ -34,6 +38,7 @@ typedef enum UeExchangeState
 	UE_EXCHANGE_STREAMING,	/* an event stream goes through the scanner */
 	UE_EXCHANGE_COLLECTING, /* a failed answer is being kept */
 	UE_EXCHANGE_DECIDING,	/* the failure is in the journal, the verdict is to come */
+	UE_EXCHANGE_RESTING,	/* another attempt will be made; nothing runs */
 } UeExchangeState;
 
 /*
@@ -48,9 +53,12 @@ typedef struct UeFailure
 {
 	UeCase kase;
 	UeDecision decision;
+	int64_t at_us;
 	unsigned char event_id[16];
 	bool is_recorded; /* its event is in the journal, and its completion is to follow */
 } UeFailure;
+
+typedef struct UeAttempts UeAttempts; /* exchange_attempts.h */
 
 typedef struct UeExchange UeExchange;
 struct UeExchange
@@ -64,8 +72,12 @@ struct UeExchange
 	UeTransfer *transfer; /* NULL: none is running */
 	bool is_body_lent;	  /* it reads the request's body where the client has it */
 	UeRoute route;
-	int attempt; /* from 1 */
+	UeAttempts *attempts; /* NULL: the platform has no channels */
+	bool is_routed;		  /* that was found out */
+	bool is_refused;	  /* the request broke off: it cannot be sent again */
+	int attempt;		  /* from 1 */
 	int64_t start_ms;
+	int64_t attempt_ms;		/* start of this attempt */
 	int64_t first_byte_ms;	/* of the upstream's head; -1: none */
 	int64_t received_bytes; /* of the request's body, sent on */
 
@@ -101,6 +113,7 @@ struct UeExchanges
 	UeMetrics *metrics;
 	UeUpstream *upstream;
 	UeDecider *decider;
+	UeRetryBudget budget;
 	UeIdent ident;
 	UeExchange *idle;
 	int n_idle;
@@ -113,11 +126,24 @@ extern const UeTransferHandler ue_exchange_transfer_handler;
 /* Of a client that is gone: it left, or we cut it at the end of the drain timeout. */
 extern UeOutcome ue_exchange_find_gone(const UeExchange *exchange);
 extern void ue_exchange_peek_request(UeExchange *exchange);
+extern void ue_exchange_pass_stream(UeExchange *exchange, UeSlice bytes);
+
+/* exchange_start.c */
+
+/* True when no upstream can be asked; then the answer is on its way. */
+extern bool ue_exchange_refuse(UeExchange *exchange);
+
+/* Sends the request on, or waits for the rest of a body that will soon be whole. */
+extern void ue_exchange_begin(UeExchange *exchange);
+extern void ue_exchange_start_attempt(UeExchange *exchange);
 
 /* exchange_pool.c */
 extern UeExchange *ue_exchange_new(UeExchanges *owner); /* NULL on exhaustion */
 extern void ue_exchange_end(UeExchange *exchange,
 							UeOutcome outcome); /* counts, releases */
+
+/* Gives back what the attempt that has failed leaves behind; its verdict too. */
+extern void ue_exchange_reset_attempt(UeExchange *exchange);
 
 /* exchange_judge.c */
 extern bool ue_exchange_is_misplaced(const UeExchange *exchange, UeSlice type);
@@ -127,6 +153,8 @@ extern UeStreamDialect ue_exchange_find_dialect(const UeExchange *exchange);
 
 /* exchange_head.c: end-to-end headers only, in the owner's scratch; NULL on exhaustion. */
 extern const UeHeader *ue_exchange_filter_request(UeExchange *exchange, size_t *n_out);
+/* The scratch with room for n headers, what is in it kept; NULL on exhaustion. */
+extern UeHeader *ue_exchange_reserve_headers(UeExchanges *owner, size_t n);
 extern const UeHeader *ue_exchange_filter_answer(UeExchange *exchange, size_t *n_out);
 extern UeSlice ue_exchange_find_header(const UeHeader *headers, size_t n_headers,
 									   UeSlice name);
@@ -144,6 +172,7 @@ typedef struct UeFailureCause
 /* The attempt has failed: journal, then the decider; ends a running transfer.  Of a client
  * that is gone the exchange ends here. */
 extern void ue_exchange_fail(UeExchange *exchange, const UeFailureCause *cause);
+extern int64_t ue_exchange_read_unix_us(void);
 
 /* exchange_record.c: the failure's event into the journal, unless its kind is not wanted. */
 extern void ue_exchange_record(UeExchange *exchange, const UeMaskSettings *mask,

@@ -6,7 +6,7 @@
 
 #include "core/jsonout.h"
 #include "core/utf8.h"
-#include "exchange_private.h"
+#include "exchange_attempts.h"
 
 /* Keys and tokens are shorter, long JWTs included. */
 #define SECRET_BYTES 2048
@@ -16,6 +16,7 @@
 
 static bool is_excluded(const UeExchange *exchange);
 static void fill_event(UeExchange *exchange, const UeMaskSettings *mask, UeEvent *event);
+static UeSlice find_upstream_model(const UeExchange *exchange, const UeEvent *event);
 static UeSlice find_client_address(const UeExchange *exchange);
 static UeSlice write_headers(UeExchange *exchange, const UeMaskSettings *mask,
 							 const UeHeader *headers, size_t n_headers);
@@ -41,6 +42,7 @@ ue_exchange_record(UeExchange *exchange, const UeMaskSettings *mask, int64_t now
 	event.at_us = now_us;
 	ue_ident_build_uuid(&exchange->owner->ident, now_us / 1000, failure->event_id);
 	memcpy(event.event_id, failure->event_id, sizeof(event.event_id));
+	failure->at_us = now_us;
 	ue_event_apply_verdict(&event, &failure->kase, &failure->decision.verdict);
 	fill_event(exchange, mask, &event);
 	failure->is_recorded = ue_journal_append_event(exchange->owner->journal, &event);
@@ -122,11 +124,13 @@ fill_event(UeExchange *exchange, const UeMaskSettings *mask, UeEvent *event)
 	const UeConfig *config = exchange->owner->config;
 	const UeRequest *request = exchange->request;
 
-	event->upstream_model = event->model;
+	event->upstream_model = find_upstream_model(exchange, event);
+	if (exchange->attempts != NULL && ue_attempts_channel(exchange->attempts) != NULL)
+		event->account_id = ue_attempts_channel(exchange->attempts)->channel->account_id;
 	event->tags = write_tags(exchange);
 	if (exchange->first_byte_ms >= 0)
 		event->first_byte_ms = exchange->first_byte_ms;
-	event->total_ms = ue_loop_now_ms(exchange->owner->loop) - exchange->start_ms;
+	event->total_ms = ue_loop_now_ms(exchange->owner->loop) - exchange->attempt_ms;
 	event->sent_bytes = ue_client_sent_bytes(exchange->client);
 	event->trace_id = ue_ident_find_trace_id(
 		ue_exchange_find_header(request->headers, request->n_headers,
@@ -142,6 +146,21 @@ fill_event(UeExchange *exchange, const UeMaskSettings *mask, UeEvent *event)
 		event->response_headers =
 			write_headers(exchange, mask, exchange->headers, exchange->n_headers);
 	}
+}
+
+/* What the channel calls the model; masked like the client's word for it, which is the same
+ * unless an operator has said otherwise. */
+static UeSlice
+find_upstream_model(const UeExchange *exchange, const UeEvent *event)
+{
+	const UeAttempts *attempts = exchange->attempts;
+	UeSlice mapped;
+
+	if (attempts == NULL || ue_attempts_channel(attempts) == NULL)
+		return event->model;
+	mapped =
+		ue_channel_map_model(ue_attempts_channel(attempts)->channel, attempts->model);
+	return ue_slice_is_equal(mapped, attempts->model) ? event->model : mapped;
 }
 
 /* Without the port; empty when the client came over a unix socket. */

@@ -41,6 +41,18 @@ ue_ident_build_request_id(UeIdent *ident, int64_t unix_ms, char *out)
 	}
 }
 
+uint64_t
+ue_ident_random(UeIdent *ident)
+{
+	uint64_t random;
+
+	if (ident->n_left < sizeof(random))
+		fill_pool(ident);
+	ident->n_left -= sizeof(random);
+	memcpy(&random, ident->pool + ident->n_left, sizeof(random));
+	return random;
+}
+
 bool
 ue_ident_is_request_id(UeSlice text)
 {

@@ -24,6 +24,9 @@ extern void ue_ident_build_uuid(UeIdent *ident, int64_t unix_ms, unsigned char o
 /* Writes UE_IDENT_REQUEST_ID bytes, no NUL. */
 extern void ue_ident_build_request_id(UeIdent *ident, int64_t unix_ms, char *out);
 
+/* 64 random bits. */
+extern uint64_t ue_ident_random(UeIdent *ident);
+
 /* 1 to 128 bytes of [A-Za-z0-9._:-]: fit for a header, a row and a log line as it is. */
 extern bool ue_ident_is_request_id(UeSlice text);
 

@@ -23,6 +23,8 @@ ue_outcome_name(UeOutcome outcome)
 			return "aborted";
 		case UE_OUTCOME_CLIENT_GONE:
 			return "client_gone";
+		case UE_OUTCOME_RETRIED:
+			return "retried";
 	}
 	return "unknown";
 }

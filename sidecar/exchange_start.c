@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * exchange_start.c: a request on its way to an upstream.
+ */
+#include <string.h>
+
+#include "exchange_attempts.h"
+
+static bool fill_request(UeExchange *exchange, UeTransferRequest *request,
+						 UeFailureCause *cause);
+static bool wants_stream(UeExchange *exchange, UeSlice body);
+
+/* True when no upstream can be asked; then the answer is on its way. */
+bool
+ue_exchange_refuse(UeExchange *exchange)
+{
+	UeFailureCause cause = {.kind = UE_KIND_LOCAL_ERROR};
+
+	if (exchange->route.upstream == NULL)
+	{
+		cause.local_code = UE_SLICE("unknown_route");
+		cause.local_message = exchange->route.path;
+	}
+	else if (exchange->request->is_upgrade)
+	{
+		cause.local_code = UE_SLICE("not_implemented");
+		cause.local_message = UE_SLICE("protocol upgrade");
+	}
+	else if (exchange->route.is_climbing)
+	{
+		cause.local_code = UE_SLICE("bad_request");
+		cause.local_message = UE_SLICE("a path with the segment \".\" or \"..\"");
+	}
+	else
+		return false;
+	ue_exchange_fail(exchange, &cause);
+	return true;
+}
+
+/*
+ * A body that is whole goes in one piece; one that will soon be is waited for; a larger
+ * one, or one of unknown length, is sent on as it comes.
+ */
+void
+ue_exchange_begin(UeExchange *exchange)
+{
+	const UeServerLimits *limits = &exchange->owner->config->server;
+	int64_t content_length = exchange->request->content_length;
+	bool is_whole = ue_client_is_body_complete(exchange->client);
+
+	if (!is_whole && content_length > 0 &&
+		content_length <= (int64_t) limits->body_window_bytes)
+		exchange->state = UE_EXCHANGE_BODY;
+	else
+		ue_exchange_start_attempt(exchange);
+}
+
+void
+ue_exchange_start_attempt(UeExchange *exchange)
+{
+	UeTransferRequest request = {
+		.base = exchange->route.upstream->base,
+		.method = exchange->request->method,
+		.target = exchange->route.target,
+		.content_length = exchange->request->content_length,
+	};
+	UeFailureCause cause = {
+		.kind = UE_KIND_LOCAL_ERROR,
+		.local_code = UE_SLICE("internal_error"),
+	};
+
+	exchange->state = UE_EXCHANGE_WAITING;
+	exchange->attempt_ms = ue_loop_now_ms(exchange->owner->loop);
+	if (fill_request(exchange, &request, &cause))
+		exchange->transfer =
+			ue_upstream_start(exchange->owner->upstream, &request, exchange);
+	if (exchange->transfer == NULL)
+		ue_exchange_fail(exchange, &cause);
+	else if (exchange->attempts != NULL)
+		ue_attempts_start_clock(exchange->attempts);
+}
+
+/* What the upstream is asked; false: it cannot be, *cause says why. */
+static bool
+fill_request(UeExchange *exchange, UeTransferRequest *request, UeFailureCause *cause)
+{
+	if (!exchange->is_routed && !ue_attempts_begin(exchange))
+		return false;
+	exchange->is_routed = true;
+	if (exchange->attempts != NULL)
+	{
+		if (!ue_attempts_choose(exchange->attempts, request, cause))
+			return false;
+		request->headers =
+			ue_attempts_filter_request(exchange->attempts, &request->n_headers);
+	}
+	else
+	{
+		if (ue_client_is_body_complete(exchange->client))
+		{
+			request->whole_body = ue_client_body(exchange->client);
+			request->content_length = (int64_t) request->whole_body.len;
+			exchange->received_bytes = request->content_length;
+			exchange->is_body_lent = true;
+		}
+		request->headers = ue_exchange_filter_request(exchange, &request->n_headers);
+	}
+	request->is_stream = wants_stream(exchange, request->whole_body);
+	return request->headers != NULL;
+}
+
+/* A body that does not have the word is not looked into. */
+static bool
+wants_stream(UeExchange *exchange, UeSlice body)
+{
+	if (body.len > 0 && memmem(body.ptr, body.len, "\"stream\"", 8) != NULL)
+		ue_exchange_peek_request(exchange);
+	return exchange->is_stream || exchange->route.is_stream;
+}
