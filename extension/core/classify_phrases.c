@@ -7,6 +7,7 @@
  * is never a number: a status in free text may be a token id somebody sent.
  */
 #include "core/classify_tables.h"
+#include "core/phrase.h"
 
 #define N_ELEMENTS(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -152,12 +153,6 @@ static const UeSlice daily_phrases[] = {
 	UE_SLICE_INIT("每日"),
 };
 
-static char
-fold(char byte)
-{
-	return byte >= 'A' && byte <= 'Z' ? (char) (byte - 'A' + 'a') : byte;
-}
-
 static bool
 is_word_byte(char byte)
 {
@@ -169,10 +164,8 @@ is_word_byte(char byte)
 static const Phrase *
 match_here(UeSlice text, UeClass class)
 {
-	char first = fold(text.ptr[0]);
-
 	for (size_t i = 0; i < N_ELEMENTS(phrases); i++)
-		if (phrases[i].text.ptr[0] == first && (phrases[i].from & (1u << class)) != 0 &&
+		if ((phrases[i].from & (1u << class)) != 0 &&
 			ue_slice_has_prefix_fold(text, phrases[i].text))
 			return &phrases[i];
 	return NULL;
@@ -183,8 +176,13 @@ ue_classify_find_phrase(UeSlice message, UeClass class, UeClass *out)
 {
 	UeSlice head = ue_slice_sub(message, 0, MESSAGE_HEAD);
 	const Phrase *best = NULL;
+	UePhraseFilter filter;
 
-	for (size_t i = 0; i < head.len; i++)
+	ue_phrase_init(&filter);
+	for (size_t i = 0; i < N_ELEMENTS(phrases); i++)
+		if ((phrases[i].from & (1u << class)) != 0)
+			ue_phrase_append(&filter, phrases[i].text);
+	for (size_t i = 0; ue_phrase_next(&filter, head, i, &i); i++)
 	{
 		const Phrase *found;
 
@@ -204,10 +202,15 @@ bool
 ue_classify_is_daily(UeSlice message)
 {
 	UeSlice head = ue_slice_sub(message, 0, MESSAGE_HEAD);
-	size_t at;
+	UePhraseFilter filter;
 
+	ue_phrase_init(&filter);
 	for (size_t i = 0; i < N_ELEMENTS(daily_phrases); i++)
-		if (ue_slice_find_fold(head, daily_phrases[i], &at))
-			return true;
+		ue_phrase_append(&filter, daily_phrases[i]);
+	for (size_t at = 0; ue_phrase_next(&filter, head, at, &at); at++)
+		for (size_t i = 0; i < N_ELEMENTS(daily_phrases); i++)
+			if (ue_slice_has_prefix_fold(ue_slice_sub(head, at, head.len),
+										 daily_phrases[i]))
+				return true;
 	return false;
 }

@@ -6,7 +6,12 @@
  */
 #include "core/jsonout.h"
 
+#include <string.h>
+
 #include "core/utf8.h"
+
+/* A byte in each place of a word. */
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
 
 static void append_comma(UeJsonOut *out);
 static void append_quoted(UeBuf *buf, UeSlice text);
@@ -84,6 +89,34 @@ append_comma(UeJsonOut *out)
 	out->needs_comma = true;
 }
 
+/* Whether one of eight bytes must be escaped: below 0x20, a quote or a backslash. */
+static bool
+has_special(const char *bytes)
+{
+	uint64_t word;
+	uint64_t quote;
+	uint64_t backslash;
+
+	memcpy(&word, bytes, sizeof(word));
+	quote = word ^ EACH('"');
+	backslash = word ^ EACH('\\');
+	return (((word - EACH(0x20)) & ~word) | ((quote - EACH(1)) & ~quote) |
+			((backslash - EACH(1)) & ~backslash)) &
+		   EACH(0x80);
+}
+
+/* The first place from n on whose byte must be escaped, or the end. */
+static size_t
+find_special(UeSlice text, size_t n)
+{
+	while (text.len - n >= sizeof(uint64_t) && !has_special(text.ptr + n))
+		n += sizeof(uint64_t);
+	while (n < text.len && (unsigned char) text.ptr[n] >= 0x20 && text.ptr[n] != '"' &&
+		   text.ptr[n] != '\\')
+		n++;
+	return n;
+}
+
 static void
 append_quoted(UeBuf *buf, UeSlice text)
 {
@@ -101,9 +134,7 @@ append_quoted(UeBuf *buf, UeSlice text)
 	{
 		size_t start = n;
 
-		while (n < text.len && (unsigned char) text.ptr[n] >= 0x20 &&
-			   text.ptr[n] != '"' && text.ptr[n] != '\\')
-			n++;
+		n = find_special(text, n);
 		ue_buf_append(buf, ue_slice_sub(text, start, n - start));
 		if (n < text.len)
 			append_escaped(buf, (unsigned char) text.ptr[n++]);

@@ -8,6 +8,7 @@
  */
 #include "core/limits.h"
 #include "core/parse_fields.h"
+#include "core/phrase.h"
 
 #define N_ELEMENTS(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -250,20 +251,44 @@ read_wait(UeSlice text, int forms, int64_t now_ms, int64_t *wait)
 		   read_length(text, forms, wait);
 }
 
+/* Where each phrase is found first, or MESSAGE_HEAD, in one pass over the text. */
+static void
+find_phrases(UeSlice head, size_t *places)
+{
+	UePhraseFilter filter;
+
+	ue_phrase_init(&filter);
+	for (size_t i = 0; i < N_ELEMENTS(phrases); i++)
+	{
+		ue_phrase_append(&filter, phrases[i].text);
+		places[i] = MESSAGE_HEAD;
+	}
+	for (size_t at = 0; ue_phrase_next(&filter, head, at, &at); at++)
+	{
+		UeSlice rest = ue_slice_sub(head, at, head.len);
+
+		for (size_t i = 0; i < N_ELEMENTS(phrases); i++)
+			if (places[i] == MESSAGE_HEAD &&
+				ue_slice_has_prefix_fold(rest, phrases[i].text))
+				places[i] = at;
+	}
+}
+
 bool
 ue_parse_prose_wait(UeSlice message, int64_t now_ms, int64_t *out)
 {
 	UeSlice head = ue_slice_sub(message, 0, MESSAGE_HEAD);
+	size_t places[N_ELEMENTS(phrases)];
 
+	find_phrases(head, places);
+	/* in the order of the table, not of the text */
 	for (size_t i = 0; i < N_ELEMENTS(phrases); i++)
 	{
-		UeSlice phrase = phrases[i].text;
 		int64_t wait;
-		size_t at;
 
-		if (ue_slice_find_fold(head, phrase, &at) &&
-			read_wait(ue_slice_sub(head, at + phrase.len, head.len), phrases[i].forms,
-					  now_ms, &wait) &&
+		if (places[i] < MESSAGE_HEAD &&
+			read_wait(ue_slice_sub(head, places[i] + phrases[i].text.len, head.len),
+					  phrases[i].forms, now_ms, &wait) &&
 			wait >= 0 && wait <= UE_LIMIT_RETRY_AFTER_MS)
 		{
 			*out = wait;

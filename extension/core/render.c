@@ -90,16 +90,31 @@ ue_render_answer(UeArena *arena, UeFormat format, const UeAnswer *answer, UeRend
 	return status;
 }
 
+static void
+append_without_return(UeBuf *buf, UeSlice line)
+{
+	size_t at;
+
+	while (ue_slice_find(line, UE_SLICE("\r"), &at))
+	{
+		ue_buf_append(buf, ue_slice_sub(line, 0, at));
+		line = ue_slice_sub(line, at + 1, line.len);
+	}
+	ue_buf_append(buf, line);
+}
+
 void
 ue_render_append_line(UeBuf *buf, UeSlice body)
 {
+	size_t at;
+
 	/* inside JSON strings line ends are escaped, so raw ones are blanks between tokens */
-	for (size_t start = 0, i = 0; i <= body.len; i++)
-		if (i == body.len || body.ptr[i] == '\n' || body.ptr[i] == '\r')
-		{
-			ue_buf_append(buf, ue_slice_sub(body, start, i - start));
-			start = i + 1;
-		}
+	while (ue_slice_find(body, UE_SLICE("\n"), &at))
+	{
+		append_without_return(buf, ue_slice_sub(body, 0, at));
+		body = ue_slice_sub(body, at + 1, body.len);
+	}
+	append_without_return(buf, body);
 }
 
 UeStatus

@@ -97,6 +97,44 @@ test_all_bytes(void)
 	ue_arena_free(&arena);
 }
 
+/* Eight bytes are looked at together, so each byte stands at each place of three words. */
+static void
+test_all_places(void)
+{
+	UeArena arena;
+	bool is_read = true;
+
+	ue_arena_init(&arena, &libc_allocator, 1 << 20);
+	for (size_t at = 0; at < 24; at++)
+		for (int byte = 1; byte < 0x80; byte++)
+		{
+			char bytes[24];
+			UeSlice text = {bytes, sizeof(bytes)};
+			UeSlice written;
+			UeBuf buf;
+			UeJsonOut out;
+			json_t *json;
+
+			memset(bytes, at % 2 == 0 ? '!' : '~', sizeof(bytes));
+			bytes[at] = (char) byte;
+			ue_arena_reset(&arena);
+			ue_buf_init(&buf, &arena, 100);
+			ue_jsonout_init(&out, &buf);
+			ue_jsonout_append_string(&out, text);
+			if (ue_buf_finish(&buf, &written) != UE_OK)
+				written = (UeSlice){NULL, 0};
+			json = json_loadb(written.ptr, written.len, JSON_DECODE_ANY, NULL);
+			is_read &=
+				json_string_length(json) == sizeof(bytes) &&
+				memcmp(json_string_value(json), bytes, sizeof(bytes)) == 0 &&
+				(written.len > sizeof(bytes) + 2) ==
+					(byte < 0x20 || byte == '"' || byte == '\\');
+			json_decref(json);
+		}
+	ok(is_read, "jsonout: what must be escaped is seen at every place, nothing else");
+	ue_arena_free(&arena);
+}
+
 static void
 test_failures(void)
 {
@@ -140,6 +178,7 @@ main(void)
 {
 	test_document();
 	test_all_bytes();
+	test_all_places();
 	test_failures();
 	return done_testing();
 }
