@@ -4,7 +4,8 @@
  *
  * It stands in for OpenAI, Anthropic and Google in tests, in the benchmark and in
  * quickstart --demo: plain HTTP on loopback, a thread per connection.  GET /_counts tells
- * what was asked for, DELETE /_counts starts again.
+ * what was asked for, DELETE /_counts starts again.  With --channels it is several upstreams
+ * that fail by script; cluster.h.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -24,6 +25,7 @@
 #include "play.h"
 
 #define THREAD_STACK 262144 /* thousands of open streams, each a thread */
+#define MAX_CHANNELS 16
 
 typedef struct Peer
 {
@@ -31,8 +33,15 @@ typedef struct Peer
 	const UeScenarioOptions *options;
 } Peer;
 
-static int open_listener(const char *address);
-static void accept_peers(int listen_fd, const UeScenarioOptions *options);
+typedef struct Listener
+{
+	int fd;
+	UeScenarioOptions options;
+} Listener;
+
+static int open_listener(const char *address, int *port);
+static bool open_channels(char *names, const UeScenarioOptions *options);
+static void *accept_peers(void *context);
 static void *serve_peer(void *context);
 static bool answer_counts(UeWire *wire, UeWireRequest *request);
 static void print_usage(FILE *out);
@@ -45,12 +54,15 @@ main(int argc, char **argv)
 		{"listen", required_argument, NULL, 'l'},
 		{"bodies", required_argument, NULL, 'b'},
 		{"demo", no_argument, NULL, 'd'},
+		{"channels", required_argument, NULL, 'c'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
-	UeScenarioOptions options = {NULL, false};
+	static Listener listener;
+	UeScenarioOptions *options = &listener.options;
 	const char *address = "127.0.0.1:0";
-	int option, listen_fd;
+	char *channels = NULL;
+	int option, port;
 
 	while ((option = getopt_long(argc, argv, "", names, NULL)) != -1)
 	{
@@ -60,10 +72,13 @@ main(int argc, char **argv)
 				address = optarg;
 				break;
 			case 'b':
-				options.bodies = optarg;
+				options->bodies = optarg;
 				break;
 			case 'd':
-				options.is_demo = true;
+				options->is_demo = true;
+				break;
+			case 'c':
+				channels = optarg;
 				break;
 			case 'h':
 				print_usage(stdout);
@@ -75,19 +90,62 @@ main(int argc, char **argv)
 	}
 	(void) signal(SIGPIPE, SIG_IGN);
 	ue_wire_global_init();
-	listen_fd = open_listener(address);
-	if (listen_fd < 0)
+	listener.fd = open_listener(address, &port);
+	if (listener.fd < 0)
 	{
 		fprintf(stderr, "could not listen on \"%s\": %s (accepted: IPV4:PORT)\n", address,
 				strerror(errno));
 		return 2;
 	}
-	accept_peers(listen_fd, &options);
+	if (channels != NULL && !open_channels(channels, options))
+		return 2;
+	printf("listening on %.*s:%d\n", (int) (strrchr(address, ':') - address), address,
+		   port);
+	fflush(stdout);
+	(void) accept_peers(&listener);
 	return 1;
 }
 
+/* "a,b,c": a listener of its own for each, on a free port. */
+static bool
+open_channels(char *names, const UeScenarioOptions *options)
+{
+	static Listener listeners[MAX_CHANNELS];
+	pthread_t thread;
+	char *rest = NULL;
+	int n = 0;
+
+	for (char *name = strtok_r(names, ",", &rest); name != NULL;
+		 name = strtok_r(NULL, ",", &rest), n++)
+	{
+		int port;
+
+		if (n == MAX_CHANNELS ||
+			(listeners[n].options.channel = ue_cluster_add(name)) == NULL)
+		{
+			fprintf(stderr,
+					"\"%s\" cannot be a channel: names are short, and at most %d\n", name,
+					MAX_CHANNELS);
+			return false;
+		}
+		listeners[n].options.bodies = options->bodies;
+		listeners[n].fd = open_listener("127.0.0.1:0", &port);
+		if (listeners[n].fd < 0 ||
+			pthread_create(&thread, NULL, accept_peers, &listeners[n]) != 0)
+		{
+			fprintf(stderr, "could not listen for channel \"%s\": %s\n", name,
+					strerror(errno));
+			return false;
+		}
+		pthread_detach(thread);
+		ue_cluster_set_port(listeners[n].options.channel, port);
+		printf("channel %s on 127.0.0.1:%d\n", name, port);
+	}
+	return true;
+}
+
 static int
-open_listener(const char *address)
+open_listener(const char *address, int *port)
 {
 	struct sockaddr_in name = {.sin_family = AF_INET};
 	socklen_t name_len = sizeof(name);
@@ -113,14 +171,14 @@ open_listener(const char *address)
 		close(fd);
 		return -1;
 	}
-	printf("listening on %s:%d\n", host, (int) ntohs(name.sin_port));
-	fflush(stdout);
+	*port = ntohs(name.sin_port);
 	return fd;
 }
 
-static void
-accept_peers(int listen_fd, const UeScenarioOptions *options)
+static void *
+accept_peers(void *context)
 {
+	Listener *listener = context;
 	pthread_attr_t attributes;
 	pthread_t thread;
 	int on = 1;
@@ -131,12 +189,12 @@ accept_peers(int listen_fd, const UeScenarioOptions *options)
 	for (;;)
 	{
 		Peer *peer;
-		int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
+		int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC);
 
 		if (fd < 0)
 		{
 			if (errno == EBADF || errno == EINVAL)
-				return;
+				return NULL;
 			/* out of descriptors: those that close make room */
 			(void) usleep(errno == EMFILE || errno == ENFILE ? 10000 : 0);
 			continue;
@@ -150,7 +208,7 @@ accept_peers(int listen_fd, const UeScenarioOptions *options)
 		}
 		peer->wire.fd = fd;
 		peer->wire.begin = peer->wire.end = 0;
-		peer->options = options;
+		peer->options = &listener->options;
 		if (pthread_create(&thread, &attributes, serve_peer, peer) != 0)
 		{
 			close(fd);
@@ -171,6 +229,10 @@ serve_peer(void *context)
 
 		if (strcmp(request.target, "/_counts") == 0)
 			is_reusable = answer_counts(&peer->wire, &request);
+		else if (peer->options->channel == NULL && strncmp(request.target, "/_", 2) == 0)
+			is_reusable = ue_wire_read_body(&peer->wire, &request) &&
+						  ue_cluster_control(&peer->wire, &request) &&
+						  request.is_kept_alive;
 		else
 			is_reusable = ue_scenario_answer(&peer->wire, &request, peer->options);
 		if (!is_reusable)
@@ -205,6 +267,7 @@ print_usage(FILE *out)
 {
 	fputs(
 		"usage: scripted-upstream [--listen 127.0.0.1:PORT] [--bodies DIR] [--demo]\n"
+		"       [--channels NAME,NAME,...]  each a listener with a script: PUT /_script/NAME\n"
 		"The scenario is the header x-scenario, the request's model or the last part of its "
 		"path:\n",
 		out);

@@ -16,6 +16,7 @@ typedef struct Scenario
 {
 	const char *name;
 	bool (*run)(UeExchange *exchange); /* true: the connection may be used again */
+	bool is_early;					   /* the body has not come yet */
 } Scenario;
 
 static const Scenario *find_row(const char *name);
@@ -43,38 +44,43 @@ static bool run_no_terminal(UeExchange *exchange);
 static bool run_ok(UeExchange *exchange);
 static bool run_ok_stream(UeExchange *exchange);
 static bool run_reset(UeExchange *exchange);
+static bool run_reset_early(UeExchange *exchange);
 static bool run_reset_midway(UeExchange *exchange);
 static bool run_slow(UeExchange *exchange);
+static bool run_slow_events(UeExchange *exchange);
 static bool run_stall(UeExchange *exchange);
 static bool run_stall_midway(UeExchange *exchange);
 static bool run_truncate(UeExchange *exchange);
 static bool run_vendor_error(UeExchange *exchange);
 
 static const Scenario scenarios[] = {
-	{"answer-early", run_answer_early}, /* 413 before the body has been read */
-	{"big", run_big},					/* :BYTES of a known pattern */
-	{"big-chunked", run_big},
-	{"case", run_case},			  /* :FOLDER of the corpus */
-	{"close", run_close},		  /* FIN instead of an answer */
-	{"cut-json", run_cut_json},	  /* whole by HTTP, cut inside its JSON */
-	{"drip", run_drip},			  /* a stream, byte by byte */
-	{"echo", run_echo},			  /* what arrived, as JSON */
-	{"error", run_vendor_error},  /* :NAME of vendor.c's table */
-	{"error-200", run_error_200}, /* an error object with status 200 */
-	{"error-first-event", run_error_first_event},
-	{"error-mid-stream", run_error_mid_stream},
-	{"events", run_events}, /* :COUNT events, each its own write, and the last */
-	{"flaky", run_flaky},	/* :ANY fails the first time, then is good */
-	{"html500", run_html_500},
-	{"no-terminal", run_no_terminal}, /* a stream that ends well but early */
-	{"ok", run_ok},
-	{"ok-stream", run_ok_stream},
-	{"reset", run_reset}, /* RST instead of an answer */
-	{"reset-midway", run_reset_midway},
-	{"slow", run_slow},					/* :MS before the answer */
-	{"stall", run_stall},				/* no answer */
-	{"stall-midway", run_stall_midway}, /* begins, then is silent */
-	{"truncate", run_truncate},			/* fewer bytes than announced */
+	{"answer-early", run_answer_early, true}, /* 413 before the body has been read */
+	{"big", run_big, false},				  /* :BYTES of a known pattern */
+	{"big-chunked", run_big, false},
+	{"case", run_case, false},			 /* :FOLDER of the corpus */
+	{"close", run_close, false},		 /* FIN instead of an answer */
+	{"cut-json", run_cut_json, false},	 /* whole by HTTP, cut inside its JSON */
+	{"drip", run_drip, false},			 /* a stream, byte by byte */
+	{"echo", run_echo, false},			 /* what arrived, as JSON */
+	{"error", run_vendor_error, false},	 /* :NAME of vendor.c's table */
+	{"error-200", run_error_200, false}, /* an error object with status 200 */
+	{"error-first-event", run_error_first_event, false},
+	{"error-mid-stream", run_error_mid_stream, false},
+	{"events", run_events, false}, /* :COUNT events, each its own write, and the last */
+	{"flaky", run_flaky, false},   /* :ANY fails the first time, then is good */
+	{"html500", run_html_500, false},
+	{"no-terminal", run_no_terminal, false}, /* a stream that ends well but early */
+	{"ok", run_ok, false},
+	{"ok-stream", run_ok_stream, false},
+	{"reset", run_reset, false},			/* RST instead of an answer */
+	{"reset-early", run_reset_early, true}, /* RST while the body comes */
+	{"reset-midway", run_reset_midway, false},
+	{"slow", run_slow, false}, /* :MS before the answer */
+	{"slow-events", run_slow_events,
+	 false},					 /* :MS between the first event and the rest */
+	{"stall", run_stall, false}, /* no answer */
+	{"stall-midway", run_stall_midway, false}, /* begins, then is silent */
+	{"truncate", run_truncate, false},		   /* fewer bytes than announced */
 };
 
 
@@ -82,6 +88,14 @@ bool
 ue_play_has(const char *name)
 {
 	return find_row(name) != NULL;
+}
+
+bool
+ue_play_is_early(const char *name)
+{
+	const Scenario *row = find_row(name);
+
+	return row != NULL && row->is_early;
 }
 
 bool
@@ -133,10 +147,12 @@ send_error(UeExchange *exchange, const UeVendorError *error)
 	size_t len = 0;
 	FILE *out = fmemopen(headers, sizeof(headers), "w");
 
-	ue_vendor_write_error_headers(out, error, exchange->route);
+	ue_vendor_write_error_headers(out, error, exchange->hint, exchange->route);
+	if (!exchange->request->is_kept_alive)
+		fputs("connection: close\r\n", out);
 	fclose(out);
 	out = open_memstream(&text, &len);
-	ue_vendor_write_error(out, error, exchange->route);
+	ue_vendor_write_error(out, error, exchange->hint, exchange->route);
 	fclose(out);
 	return send_text(exchange, ue_vendor_status(error, exchange->route), headers, text,
 					 len);
@@ -295,7 +311,7 @@ run_error_200(UeExchange *exchange)
 	size_t len = 0;
 	FILE *out = open_memstream(&text, &len);
 
-	ue_vendor_write_error(out, ue_vendor_find_error("529"), exchange->route);
+	ue_vendor_write_error(out, ue_vendor_find_error("529"), NULL, exchange->route);
 	fclose(out);
 	return send_text(exchange, 200, "content-type: application/json\r\n", text, len);
 }
@@ -435,6 +451,32 @@ run_slow(UeExchange *exchange)
 {
 	exchange->is_alive = !ue_wire_wait_gone(exchange->wire, atoi(exchange->argument));
 	return exchange->is_alive && run_ok(exchange);
+}
+
+/* Some of the body is read first, so that the peer is in the middle of sending. */
+static bool
+run_reset_early(UeExchange *exchange)
+{
+	ue_play_pause(20);
+	return run_reset(exchange);
+}
+
+static bool
+run_slow_events(UeExchange *exchange)
+{
+	bool is_good;
+
+	if (!exchange->is_stream)
+		return run_slow(exchange);
+	is_good = begin_stream(exchange) && send_event(exchange, 0);
+	if (is_good)
+		exchange->is_alive = is_good =
+			!ue_wire_wait_gone(exchange->wire, atoi(exchange->argument));
+	for (int i = 1; is_good && i < ue_vendor_count_events(exchange->route); i++)
+		is_good = send_event(exchange, i);
+	if (is_good)
+		exchange->is_alive = ue_wire_end_chunks(exchange->wire);
+	return true;
 }
 
 static bool

@@ -12,9 +12,14 @@
 #include "play.h"
 
 static void choose(UeExchange *exchange);
+static void set_argument(UeExchange *exchange);
 static void read_model(UeExchange *exchange);
 static bool take_model(UeExchange *exchange, const char *text, const char *terminators);
 static const char *pick_demo(void);
+
+
+static bool answer_scripted(UeExchange *exchange);
+static bool run_and_count(UeExchange *exchange);
 
 
 bool
@@ -27,26 +32,61 @@ ue_scenario_answer(UeWire *wire, UeWireRequest *request, const UeScenarioOptions
 	bool is_reusable;
 
 	exchange.route = ue_vendor_find_route(request->target);
+	if (options->channel != NULL)
+		return answer_scripted(&exchange);
 	/* one scenario answers before the body has come: it is known by its header alone */
 	(void) ue_wire_find_header(request, "x-scenario", exchange.name, UE_PLAY_NAME);
 	if (strcmp(exchange.name, "answer-early") != 0 && !ue_wire_read_body(wire, request))
 		return false;
 	read_model(&exchange);
 	choose(&exchange);
-	exchange.number = ue_counts_begin(exchange.name);
-	is_reusable = ue_play_run(&exchange);
-	if (!exchange.is_alive)
-		ue_counts_gone(exchange.name);
-	ue_counts_end(exchange.name);
+	is_reusable = run_and_count(&exchange);
 	return is_reusable && exchange.is_alive && request->is_kept_alive;
+}
+
+static bool
+answer_scripted(UeExchange *exchange)
+{
+	UeClusterChannel *channel = exchange->options->channel;
+	UeClusterTurn turn;
+	bool is_reusable = false;
+
+	if (!ue_cluster_begin(channel, exchange->request, &turn))
+	{
+		if (!ue_wire_read_body(exchange->wire, exchange->request))
+		{
+			ue_cluster_end(channel, &turn, false);
+			return false;
+		}
+		read_model(exchange);
+		ue_cluster_choose(channel, exchange->request, exchange->model,
+						  exchange->is_stream, &turn);
+	}
+	memcpy(exchange->name, turn.scenario, sizeof(turn.scenario));
+	set_argument(exchange);
+	exchange->hint = turn.has_hint ? &turn.hint : NULL;
+	is_reusable = run_and_count(exchange);
+	ue_cluster_end(channel, &turn, exchange->is_alive);
+	return is_reusable && exchange->is_alive && exchange->request->is_kept_alive;
+}
+
+static bool
+run_and_count(UeExchange *exchange)
+{
+	bool is_reusable;
+
+	exchange->number = ue_counts_begin(exchange->name);
+	is_reusable = ue_play_run(exchange);
+	if (!exchange->is_alive)
+		ue_counts_gone(exchange->name);
+	ue_counts_end(exchange->name);
+	return is_reusable;
 }
 
 /* Fills name and argument; the name is a scenario's afterwards. */
 static void
 choose(UeExchange *exchange)
 {
-	const char *colon;
-
 	if (!ue_play_has(exchange->name))
 	{
 		const char *target = exchange->request->target;
@@ -64,7 +104,14 @@ choose(UeExchange *exchange)
 	if (!ue_play_has(exchange->name))
 		snprintf(exchange->name, UE_PLAY_NAME, "%s",
 				 exchange->options->is_demo ? pick_demo() : "ok");
-	colon = strpbrk(exchange->name, ":@");
+	set_argument(exchange);
+}
+
+static void
+set_argument(UeExchange *exchange)
+{
+	const char *colon = strpbrk(exchange->name, ":@");
+
 	exchange->argument = colon == NULL ? "" : colon + 1;
 }
 

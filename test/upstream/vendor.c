@@ -40,6 +40,19 @@ static const UeVendorError errors[] = {
 	{"quota", 429, 0, "insufficient_quota", "insufficient_quota", NULL, "billing_error",
 	 402, "RESOURCE_EXHAUSTED", 0,
 	 "You exceeded your current quota, please check your plan and billing details."},
+	/* limits, gateways and accounts that say nothing of a time */
+	{"limit", 429, 0, "requests", "rate_limit_exceeded", NULL, "rate_limit_error", 0,
+	 "RESOURCE_EXHAUSTED", 0, "Rate limit reached for requests"},
+	{"502", 502, 0, "server_error", NULL, NULL, "api_error", 0, "INTERNAL", 0,
+	 "Bad gateway"},
+	{"503", 503, 0, "server_error", NULL, NULL, "api_error", 0, "UNAVAILABLE", 0,
+	 "Service temporarily unavailable"},
+	{"504", 504, 0, "server_error", NULL, NULL, "timeout_error", 0, "DEADLINE_EXCEEDED",
+	 0, "Gateway timeout"},
+	{"credit", 400, 0, "invalid_request_error", NULL, NULL, "invalid_request_error", 0,
+	 "FAILED_PRECONDITION", 0,
+	 "Your credit balance is too low to access the API. Please go to Plans & Billing to "
+	 "upgrade or purchase credits."},
 	{"404", 404, 0, "invalid_request_error", "model_not_found", NULL, "not_found_error",
 	 0, "NOT_FOUND", 0,
 	 "The model gpt-none does not exist or you do not have access to it."},
@@ -229,18 +242,29 @@ ue_vendor_status(const UeVendorError *error, UeRoute route)
 }
 
 void
-ue_vendor_write_error_headers(FILE *out, const UeVendorError *error, UeRoute route)
+ue_vendor_write_error_headers(FILE *out, const UeVendorError *error,
+							  const UeVendorHint *hint, UeRoute route)
 {
 	fputs("content-type: application/json\r\n", out);
 	fputs(ue_vendor_headers(route), out);
+	if (hint != NULL)
+	{
+		if (hint->retry_after[0] != '\0')
+			fprintf(out, "retry-after: %s\r\n", hint->retry_after);
+		if (hint->retry_after_ms[0] != '\0')
+			fprintf(out, "retry-after-ms: %s\r\n", hint->retry_after_ms);
+	}
 	/* Google says how long to wait in the body alone */
-	if (error->retry_after_s > 0 && route != UE_ROUTE_GEMINI)
+	else if (error->retry_after_s > 0 && route != UE_ROUTE_GEMINI)
 		fprintf(out, "retry-after: %d\r\n", error->retry_after_s);
 }
 
 void
-ue_vendor_write_error(FILE *out, const UeVendorError *error, UeRoute route)
+ue_vendor_write_error(FILE *out, const UeVendorError *error, const UeVendorHint *hint,
+					  UeRoute route)
 {
+	char delay[64] = "";
+
 	if (route == UE_ROUTE_ANTHROPIC)
 		fprintf(out,
 				"{\"type\":\"error\",\"error\":{\"type\":\"%s\",\"message\":\"%s\"},"
@@ -250,12 +274,16 @@ ue_vendor_write_error(FILE *out, const UeVendorError *error, UeRoute route)
 	{
 		fprintf(out, "{\"error\":{\"code\":%d,\"message\":\"%s\",\"status\":\"%s\"",
 				ue_vendor_status(error, route), error->message, error->google_status);
-		if (error->retry_after_s > 0)
+		if (hint != NULL)
+			snprintf(delay, sizeof(delay), "%s", hint->retry_info);
+		else if (error->retry_after_s > 0)
+			snprintf(delay, sizeof(delay), "%ds", error->retry_after_s);
+		if (delay[0] != '\0')
 			fprintf(
 				out,
 				",\"details\":[{\"@type\":\"type.googleapis.com/google.rpc.RetryInfo\","
-				"\"retryDelay\":\"%ds\"}]",
-				error->retry_after_s);
+				"\"retryDelay\":\"%s\"}]",
+				delay);
 		fputs("}}", out);
 	}
 	else
@@ -278,7 +306,7 @@ ue_vendor_write_error_event(FILE *out, const UeVendorError *error, UeRoute route
 		return;
 	}
 	fputs(route == UE_ROUTE_ANTHROPIC ? "event: error\ndata: " : "data: ", out);
-	ue_vendor_write_error(out, error, route);
+	ue_vendor_write_error(out, error, NULL, route);
 	fputs(route == UE_ROUTE_GEMINI ? "\r\n\r\n" : "\n\n", out);
 }
 

@@ -36,6 +36,14 @@ typedef struct UeVendorError
 	const char *message; /* goes into JSON as it is: no quotes or backslashes */
 } UeVendorError;
 
+/* How long to wait, in place of the error's own retry_after_s; "": it does not say so. */
+typedef struct UeVendorHint
+{
+	char retry_after[64];	 /* header, seconds or a date */
+	char retry_after_ms[64]; /* header, OpenAI's */
+	char retry_info[64];	 /* Google's RetryInfo, "1.5s" */
+} UeVendorHint;
+
 #define UE_VENDOR_DELTAS 5 /* pieces of text in a good stream */
 
 extern UeRoute ue_vendor_find_route(const char *target);
@@ -48,10 +56,12 @@ extern void ue_vendor_write_answer(FILE *out, UeRoute route, const char *model);
 extern int ue_vendor_count_events(UeRoute route);
 extern void ue_vendor_write_event(FILE *out, UeRoute route, const char *model, int index);
 
+/* hint, here and below: NULL is the error's own. */
 extern int ue_vendor_status(const UeVendorError *error, UeRoute route);
 extern void ue_vendor_write_error_headers(FILE *out, const UeVendorError *error,
-										  UeRoute route);
-extern void ue_vendor_write_error(FILE *out, const UeVendorError *error, UeRoute route);
+										  const UeVendorHint *hint, UeRoute route);
+extern void ue_vendor_write_error(FILE *out, const UeVendorError *error,
+								  const UeVendorHint *hint, UeRoute route);
 extern void ue_vendor_write_error_event(FILE *out, const UeVendorError *error,
 										UeRoute route);
 
