@@ -27,6 +27,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "channel_table.h"
 #include "database.h"
 #include "log.h"
 #include "policy_file.h"
@@ -200,6 +201,7 @@ ue_policy_keeper_stop(UePolicyKeeper *keeper)
 	pthread_mutex_destroy(&keeper->lock);
 	free(keeper);
 	ue_policy_store_reset();
+	(void) ue_channel_table_update();
 	errno = saved_errno;
 }
 

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 
+#include "channel_table.h"
 #include "core/limits.h"
 #include "crc32c.h"
 #include "heap.h"
@@ -73,6 +74,7 @@ put_in_force(UePolicyLoad *load, UePolicy *policy, const char *source)
 
 	if (!ue_policy_store_swap(policy))
 		return false;
+	(void) ue_channel_table_update();
 	load->generation = generation;
 	load->n_rules = n_rules;
 	load->n_bytes = n_bytes;
