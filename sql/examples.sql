@@ -32,12 +32,6 @@ REVOKE upstream_errors_reader FROM alice;
 DROP ROLE alice;
 DROP OWNED BY upstream_errors_reader, upstream_errors_writer, upstream_errors_admin;
 DROP ROLE upstream_errors_reader, upstream_errors_writer, upstream_errors_admin;
-DO $$
-DECLARE
-	partition regclass;
-BEGIN
-	FOR partition IN SELECT p.partition FROM upstream_error_partitions() AS p LOOP
-		EXECUTE format('DROP TABLE %s', partition);
-	END LOOP;
-END
-$$;
+-- what the examples wrote
+DROP EXTENSION upstream_errors;
+CREATE EXTENSION upstream_errors;
