@@ -57,9 +57,12 @@ typedef struct CallSite
 {
 	UePolicyDraft draft;
 	TupleDesc columns;
+	UeCallArena call; /* of one event after the other */
 } CallSite;
 
 static CallSite *find_call_site(FunctionCallInfo fcinfo);
+static const UeRule *find_rule(FunctionCallInfo fcinfo, CallSite *site,
+							   const UeRules *rules, UeRuleFacts *facts);
 static void read_facts(FunctionCallInfo fcinfo, UeRuleFacts *facts, const UeCode **code);
 static int read_effective_status(FunctionCallInfo fcinfo, const UeRuleFacts *facts,
 								 const UeCode *code);
@@ -73,37 +76,29 @@ ue_sql_preview_event(PG_FUNCTION_ARGS)
 {
 	CallSite *site = find_call_site(fcinfo);
 	const UePolicy *policy = ue_policydraft_find(fcinfo, PARAM_RULES, &site->draft);
-	const UeRule *rule = NULL;
+	const UeRule *rule;
 	Datum values[N_COLUMNS];
 	bool nulls[N_COLUMNS] = {false};
 	const UeCode *code;
 	UeRuleFacts facts;
-	UeCallArena call;
-	UeStatus status = UE_OK;
-	HeapTuple row;
+	UeArena *arena = &site->call.arena;
 
+	ue_arena_reset(arena);
 	read_facts(fcinfo, &facts, &code);
-	ue_callarena_init(&call, UE_LIMIT_CASE_MEMORY);
-	if (ue_policy_rules(policy) != NULL)
-		status = ue_rules_match(ue_policy_rules(policy), &call.arena, &facts, &rule);
-	if (status != UE_OK)
-		ue_report(status);
+	rule = find_rule(fcinfo, site, ue_policy_rules(policy), &facts);
 
 	nulls[COLUMN_RULE_ID] = nulls[COLUMN_RULE_NAME] = rule == NULL;
 	values[COLUMN_RULE_ID] = Int64GetDatum(rule == NULL ? 0 : rule->id);
 	values[COLUMN_RULE_NAME] =
-		rule == NULL ? (Datum) 0 : ue_datum_build_text(&call.arena, rule->name);
+		rule == NULL ? (Datum) 0 : ue_datum_build_text(arena, rule->name);
 	values[COLUMN_RESPONSE_STATUS] =
 		Int32GetDatum(rule != NULL && !rule->is_code_passed
 						  ? rule->response_code
 						  : choose_default_status(fcinfo, &facts, code));
 	values[COLUMN_ACTION] =
-		ue_datum_build_text(&call.arena,
-							ue_slice_of(ue_action_name(rule == NULL ? UE_ACTION_ANSWER
-																	: rule->action)));
-	row = heap_form_tuple(site->columns, values, nulls);
-	ue_callarena_free(&call);
-	PG_RETURN_DATUM(HeapTupleGetDatum(row));
+		ue_datum_build_text(arena, ue_slice_of(ue_action_name(
+									   rule == NULL ? UE_ACTION_ANSWER : rule->action)));
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(site->columns, values, nulls)));
 }
 
 static CallSite *
@@ -120,9 +115,35 @@ find_call_site(FunctionCallInfo fcinfo)
 		elog(ERROR, "upstream_error_preview_event does not return a row");
 	site = palloc0(sizeof(CallSite));
 	site->columns = BlessTupleDesc(CreateTupleDescCopy(columns));
+	ue_callarena_init(&site->call, UE_LIMIT_CASE_MEMORY);
 	fcinfo->flinfo->fn_extra = site;
 	MemoryContextSwitchTo(caller);
 	return site;
+}
+
+/* The texts may be stored far away from the row, and are fetched only if rules ask. */
+static const UeRule *
+find_rule(FunctionCallInfo fcinfo, CallSite *site, const UeRules *rules,
+		  UeRuleFacts *facts)
+{
+	UeArena *arena = &site->call.arena;
+	const UeRule *rule = NULL;
+	bool is_needed = false;
+	UeStatus status;
+
+	if (rules == NULL)
+		return NULL;
+	status = ue_rules_need_texts(rules, arena, facts, &is_needed);
+	if (is_needed)
+	{
+		facts->message = ue_datum_read_argument(fcinfo, PARAM_MESSAGE);
+		facts->body = ue_datum_read_argument(fcinfo, PARAM_DETAIL);
+	}
+	if (status == UE_OK)
+		status = ue_rules_match(rules, arena, facts, &rule);
+	if (status != UE_OK)
+		ue_report(status);
+	return rule;
 }
 
 /* A row of another version of this extension may have words that we do not know. */
@@ -146,8 +167,6 @@ read_facts(FunctionCallInfo fcinfo, UeRuleFacts *facts, const UeCode **code)
 		*code = ue_catalog_default(facts->class);
 	facts->error_type = ue_datum_read_argument(fcinfo, PARAM_ERROR_TYPE);
 	facts->error_code = ue_datum_read_argument(fcinfo, PARAM_ERROR_CODE);
-	facts->message = ue_datum_read_argument(fcinfo, PARAM_MESSAGE);
-	facts->body = ue_datum_read_argument(fcinfo, PARAM_DETAIL);
 	facts->model = ue_datum_read_argument(fcinfo, PARAM_MODEL);
 	facts->channel = ue_datum_read_argument(fcinfo, PARAM_CHANNEL);
 	facts->route = ue_datum_read_argument(fcinfo, PARAM_ROUTE);

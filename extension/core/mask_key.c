@@ -178,6 +178,9 @@ static const KeyPrefix key_prefixes[128][2][MAX_PREFIXES] = {
 /* What is cut over several lines shows within so many bytes that it is a key. */
 #define LONGEST_LOOK 256
 
+/* Letters before a dash that name what is hidden; more could be a part of it. */
+#define LONGEST_LABEL 8
+
 static bool has_key_body(UeMaskScan *scan, const KeyPrefix *row, size_t start);
 static bool apply_pem(UeMaskScan *scan, size_t at);
 
@@ -459,6 +462,21 @@ ue_mask_apply_project(UeMaskScan *scan, size_t at, size_t at_len)
 	return true;
 }
 
+/* A name with nothing left behind it, as a pattern's group leaves it: "EMP-***". */
+static bool
+is_bare_label(UeMaskScan *scan, size_t start, size_t end)
+{
+	size_t dash = ue_mask_find_end(scan, start, UE_MASK_LOWER | UE_MASK_UPPER);
+
+	/* the word goes on behind a dot: "ip-***.***" */
+	if (ue_mask_read(scan, end) == '.' &&
+		ue_mask_is_class(ue_mask_read(scan, end + 1), UE_MASK_WORD))
+		return false;
+	return dash > start && dash - start <= LONGEST_LABEL && dash < end &&
+		   ue_mask_is_class(scan->text.ptr[dash], UE_MASK_DASH) &&
+		   ue_mask_find_end(scan, dash + 1, UE_MASK_STAR) == end;
+}
+
 /*
  * A key that somebody else has hidden in part: "xa***cd", "****1234".  Three stars in a
  * row, for two are emphasis in Markdown.
@@ -483,7 +501,7 @@ ue_mask_apply_star(UeMaskScan *scan, size_t at)
 	for (n = 0;
 		 n < word.len && ue_mask_is_class(word.ptr[n], UE_MASK_STAR | UE_MASK_DASH); n++)
 		;
-	if (n == word.len)
+	if (n == word.len || is_bare_label(scan, start, end))
 		return false;
 	ue_mask_write_stars(scan, start, 0, ue_mask_find_key_end(scan, end));
 	return true;

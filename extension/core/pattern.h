@@ -53,6 +53,12 @@ extern void ue_pattern_free(UePattern *pattern); /* NULL is fine */
  */
 extern bool ue_pattern_is_empty_match(const UePattern *pattern);
 
+/*
+ * Of a pattern that compiles: a part of every text that it matches, but for case.  It lies
+ * in text; empty when none is known.
+ */
+extern UeSlice ue_pattern_find_literal(UeSlice text);
+
 /* Bytes it holds altogether, without the executable code. */
 extern size_t ue_pattern_size(const UePattern *pattern);
 

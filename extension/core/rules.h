@@ -161,6 +161,13 @@ extern UeStatus ue_rules_match(const UeRules *rules, UeArena *arena,
 							   const UeRuleFacts *facts,
 							   const UeRule **out) UE_MUST_CHECK;
 
+/*
+ * Whether message and body matter at all, told by the other facts: who has to fetch them
+ * from far away need not where they do not.  UE_OK or UE_NO_MEMORY.
+ */
+extern UeStatus ue_rules_need_texts(const UeRules *rules, UeArena *arena,
+									const UeRuleFacts *facts, bool *out) UE_MUST_CHECK;
+
 typedef enum UeRuleOutcome
 {
 	UE_RULE_MATCHED = 0, /* the winner */

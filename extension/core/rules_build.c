@@ -225,13 +225,37 @@ build_matcher(Builder *builder, const UeSlice *keywords, size_t n_keywords)
 	return rules->arena.total > rules->arena.ceiling ? UE_TOO_LARGE : UE_OK;
 }
 
+/* Adds the literals of all patterns to the needles, of which there are n. */
+static size_t
+add_literals(UeRules *rules, UeSlice *needles, uint32_t *owners, size_t n)
+{
+	for (size_t i = 0; i < rules->n; i++)
+	{
+		const UeRule *rule = &rules->rules[i];
+
+		for (size_t j = 0; rule->is_enabled && j < rule->patterns.n; j++)
+		{
+			UeSlice literal = ue_pattern_find_literal(rule->patterns.items[j]);
+
+			if (ue_slice_is_empty(literal))
+			{
+				ue_rules_set_bit(rules->unguarded, i);
+				continue;
+			}
+			needles[n] = literal;
+			owners[n++] = (uint32_t) i;
+		}
+	}
+	return n;
+}
+
 static UeStatus
 build_keywords(Builder *builder)
 {
 	UeRules *rules = builder->rules;
 	uint32_t *first;
 	uint32_t *owners;
-	UeSlice *keywords;
+	UeSlice *needles;
 	size_t n_keywords = 0;
 	UeStatus status = take(builder, rules->n + 1, sizeof(uint32_t), &first);
 
@@ -242,22 +266,27 @@ build_keywords(Builder *builder)
 		first[i + 1] = (uint32_t) n_keywords;
 	}
 	if (status == UE_OK)
-		status = take(builder, n_keywords, sizeof(uint32_t), &owners);
+		status = take(builder, n_keywords + rules->n_patterns, sizeof(uint32_t), &owners);
+	if (status == UE_OK)
+		status = take(builder, rules->n_words, sizeof(uint64_t), &rules->unguarded);
 	if (status != UE_OK)
 		return status;
-	keywords = ue_arena_allocate(builder->arena, n_keywords * sizeof(UeSlice));
-	if (keywords == NULL)
+	needles = ue_arena_allocate(builder->arena,
+								(n_keywords + rules->n_patterns) * sizeof(UeSlice));
+	if (needles == NULL)
 		return UE_NO_MEMORY;
 	for (size_t i = 0; i < rules->n; i++)
 		for (size_t k = first[i]; k < first[i + 1]; k++)
 		{
-			keywords[k] = rules->rules[i].keywords.items[k - first[i]];
+			needles[k] = rules->rules[i].keywords.items[k - first[i]];
 			owners[k] = (uint32_t) i;
 		}
 	rules->first_keyword = first;
-	rules->keyword_rules = owners;
+	rules->needle_rules = owners;
 	rules->n_keywords = n_keywords;
-	return n_keywords == 0 ? UE_OK : build_matcher(builder, keywords, n_keywords);
+	rules->n_needles = add_literals(rules, needles, owners, n_keywords);
+	return rules->n_needles == 0 ? UE_OK
+								 : build_matcher(builder, needles, rules->n_needles);
 }
 
 /* --- indexes: value to rules --- */

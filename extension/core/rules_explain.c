@@ -194,7 +194,7 @@ ue_rules_explain(const UeRules *rules, UeArena *arena, const UeRuleFacts *facts,
 		return UE_NO_MEMORY;
 	if (n > 0)
 	{
-		found = ue_arena_allocate_zero(arena, UE_MATCH_WORDS(rules->n_keywords) *
+		found = ue_arena_allocate_zero(arena, UE_MATCH_WORDS(rules->n_needles) *
 												  sizeof(uint64_t));
 		if (found == NULL)
 			return UE_NO_MEMORY;

@@ -5,7 +5,8 @@
  * All rules at once are asked what sets can answer: which keywords are in the texts, who
  * names this status, class, code, type, platform.  A word of 64 rules at a time these are
  * put together, and only for the rules that are left, in order, the dear questions are
- * asked: globs, tags and, last, patterns.
+ * asked: globs, tags and, last, patterns.  The texts are not even read where what is known
+ * without them settles it.
  */
 #include "core/rules_private.h"
 
@@ -15,7 +16,7 @@
 
 #define STATUS_DIGITS 3
 
-/* What sets have answered; hits of patterns are not among it. */
+/* What sets have answered; of patterns, which rules have one that may be found. */
 typedef struct Answers
 {
 	const uint64_t *hits[UE_RULE_CONDITION_COUNT];
@@ -143,37 +144,47 @@ ask_index(const UeRules *rules, UeArena *arena, const UeRuleIndex *index, UeSlic
 }
 
 static UeStatus
-ask_keywords(const UeRules *rules, UeArena *arena, const UeRuleFacts *facts,
-			 const uint64_t **out)
+ask_texts(const UeRules *rules, UeArena *arena, const UeRuleFacts *facts,
+		  Answers *answers)
 {
-	size_t n_found = UE_MATCH_WORDS(rules->n_keywords);
-	uint64_t *found;
-	uint64_t *bits;
+	size_t n_found = UE_MATCH_WORDS(rules->n_needles);
+	uint64_t *found =
+		ue_arena_allocate_zero(arena, (n_found + 2 * rules->n_words) * sizeof(uint64_t));
+	uint64_t *keywords;
+	uint64_t *patterns;
 
-	if (rules->matcher == NULL)
-		return UE_OK;
-	found = ue_arena_allocate_zero(arena, (n_found + rules->n_words) * sizeof(uint64_t));
 	if (found == NULL)
 		return UE_NO_MEMORY;
-	bits = found + n_found;
+	keywords = found + n_found;
+	patterns = keywords + rules->n_words;
+	memcpy(patterns, rules->unguarded, rules->n_words * sizeof(uint64_t));
 	ue_rules_scan(rules, facts, found);
 	for (size_t word = 0; word < n_found; word++)
 		for (uint64_t rest = found[word]; rest != 0; rest &= rest - 1)
-			ue_rules_set_bit(
-				bits, rules->keyword_rules[word * 64 + (size_t) __builtin_ctzll(rest)]);
-	*out = bits;
+		{
+			size_t needle = word * 64 + (size_t) __builtin_ctzll(rest);
+
+			ue_rules_set_bit(needle < rules->n_keywords ? keywords : patterns,
+							 rules->needle_rules[needle]);
+		}
+	answers->hits[UE_RULE_KEYWORDS] = keywords;
+	answers->hits[UE_RULE_PATTERNS] = patterns;
 	return UE_OK;
 }
 
+/* What can be known without the texts, as if every keyword and pattern were in them. */
 static UeStatus
-ask_all(const UeRules *rules, UeArena *arena, const UeRuleFacts *facts, Answers *answers)
+ask_words(const UeRules *rules, UeArena *arena, const UeRuleFacts *facts,
+		  Answers *answers)
 {
 	char digits[STATUS_DIGITS] = {(char) ('0' + facts->status / 100 % 10),
 								  (char) ('0' + facts->status / 10 % 10),
 								  (char) ('0' + facts->status % 10)};
-	UeStatus status = ask_keywords(rules, arena, facts, &answers->hits[UE_RULE_KEYWORDS]);
+	UeStatus status = UE_OK;
 
-	if (status == UE_OK && facts->status >= 100 && facts->status <= 999)
+	answers->hits[UE_RULE_KEYWORDS] = rules->configured[UE_RULE_KEYWORDS];
+	answers->hits[UE_RULE_PATTERNS] = rules->configured[UE_RULE_PATTERNS];
+	if (facts->status >= 100 && facts->status <= 999)
 		status = ask_index(rules, arena, &rules->conditions[UE_RULE_ERROR_CODES],
 						   (UeSlice){digits, STATUS_DIGITS},
 						   &answers->hits[UE_RULE_ERROR_CODES]);
@@ -189,13 +200,14 @@ ask_all(const UeRules *rules, UeArena *arena, const UeRuleFacts *facts, Answers 
 
 /*
  * Of 64 rules those that the sets do not rule out.  *decided are those that need no pattern
- * any more.
+ * any more, or none at all.
  */
 static uint64_t
 find_candidates(const UeRules *rules, const Answers *answers, size_t word,
 				uint64_t *decided)
 {
-	uint64_t patterns = rules->configured[UE_RULE_PATTERNS][word];
+	uint64_t has_patterns = rules->configured[UE_RULE_PATTERNS][word];
+	uint64_t patterns = answers->hits[UE_RULE_PATTERNS][word] & has_patterns;
 	uint64_t is_all = rules->is_all[word];
 	uint64_t any = 0;
 	uint64_t all = ~UINT64_C(0);
@@ -205,16 +217,47 @@ find_candidates(const UeRules *rules, const Answers *answers, size_t word,
 	{
 		uint64_t hit = answers->hits[i] == NULL ? 0 : answers->hits[i][word];
 
-		if (i == UE_RULE_PATTERNS)
-			continue;
-		any |= hit;
+		if (i != UE_RULE_PATTERNS)
+			any |= hit;
 		all &= hit | ~rules->configured[i][word];
 	}
 	if (answers->platform != NULL)
 		platform |= answers->platform[word];
-	*decided = (is_all & ~patterns) | (~is_all & any);
+	*decided = (is_all & ~has_patterns) | (~is_all & any);
 	return rules->enabled[word] & platform &
 		   ((is_all & all) | (~is_all & (any | patterns)));
+}
+
+/* Whether there is a rule that the texts could still make fit; answers are ask_words'. */
+static bool
+is_text_asked(const UeRules *rules, const Answers *answers)
+{
+	for (size_t word = 0; word < rules->n_words; word++)
+	{
+		uint64_t texts = rules->configured[UE_RULE_KEYWORDS][word] |
+						 rules->configured[UE_RULE_PATTERNS][word];
+		uint64_t decided;
+
+		if ((find_candidates(rules, answers, word, &decided) & texts) != 0)
+			return true;
+	}
+	return false;
+}
+
+UeStatus
+ue_rules_need_texts(const UeRules *rules, UeArena *arena, const UeRuleFacts *facts,
+					bool *out)
+{
+	Answers answers = {.platform = NULL};
+	UeStatus status;
+
+	*out = false;
+	if (ue_rules_count(rules) == 0)
+		return UE_OK;
+	status = ask_words(rules, arena, facts, &answers);
+	if (status == UE_OK)
+		*out = is_text_asked(rules, &answers);
+	return status;
 }
 
 UeStatus
@@ -225,7 +268,9 @@ ue_rules_match(const UeRules *rules, UeArena *arena, const UeRuleFacts *facts,
 	UeStatus status = UE_OK;
 
 	if (ue_rules_count(rules) > 0)
-		status = ask_all(rules, arena, facts, &answers);
+		status = ask_words(rules, arena, facts, &answers);
+	if (status == UE_OK && ue_rules_count(rules) > 0 && is_text_asked(rules, &answers))
+		status = ask_texts(rules, arena, facts, &answers);
 	if (status != UE_OK)
 		return status;
 	for (size_t word = 0; rules != NULL && word < rules->n_words; word++)

@@ -58,10 +58,13 @@ struct UeRules
 	size_t n_patterns;
 	const uint32_t *first_pattern; /* by rule, and one more */
 
-	const UeMatcher *matcher; /* the keywords of the enabled rules; NULL when none */
+	/* the keywords of the enabled rules, then literals of their patterns; NULL: none */
+	const UeMatcher *matcher;
 	size_t n_keywords;
+	size_t n_needles;			   /* keywords and literals */
 	const uint32_t *first_keyword; /* by rule, and one more */
-	const uint32_t *keyword_rules; /* by keyword */
+	const uint32_t *needle_rules;  /* by keyword, then by literal */
+	uint64_t *unguarded;		   /* rules with a pattern of which no literal is known */
 
 	const uint64_t *enabled;
 	const uint64_t *is_all;
@@ -94,7 +97,7 @@ extern UeStatus ue_rules_find_pattern(const UeRules *rules, size_t rule, UeArena
 									  UeRuleTrace *trace) UE_MUST_CHECK;
 
 /* The body's text is scanned, and the message's where it is no part of that.  found has
- * UE_MATCH_WORDS(n_keywords) words, zeroed. */
+ * UE_MATCH_WORDS(n_needles) words, zeroed. */
 extern void ue_rules_scan(const UeRules *rules, const UeRuleFacts *facts,
 						  uint64_t *found);
 

@@ -167,7 +167,7 @@ BEGIN
 			IF day <= today THEN
 				EXECUTE format('LOCK TABLE ONLY %s IN SHARE ROW EXCLUSIVE MODE', events);
 			END IF;
-			-- CREATE … PARTITION OF would lock out every reader of the parent; ATTACH does not
+			-- CREATE ... PARTITION OF would lock out every reader of the parent; ATTACH does not
 			EXECUTE format('CREATE TABLE %s (LIKE %s INCLUDING ALL EXCLUDING COMMENTS)', partition,
 				default_partition);
 			EXECUTE format('ALTER TABLE %s OWNER TO %I', partition,

@@ -12,11 +12,13 @@ $$;
 COMMENT ON FUNCTION upstream_error_refuse(text, text, text) IS 'Fails with "field: why" and says in the detail which row it is about.';
 
 -- White_Space of Unicode: \s and trim() follow the database's locale, or know the blank only.
+-- A string for a body: it is lexed when the function is made, while the whole script is lexed
+-- before part 10 can say that a database of another encoding will not do.
 CREATE FUNCTION upstream_error_trim(content text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT btrim(content, U&'\0009\000A\000B\000C\000D\0020\0085\00A0\1680\2000\2001\2002\2003\2004\2005\2006\2007\2008\2009\200A\2028\2029\202F\205F\3000');
-END;
+AS $$
+	SELECT pg_catalog.btrim(content, E'\u0009\u000A\u000B\u000C\u000D\u0020\u0085\u00A0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200A\u2028\u2029\u202F\u205F\u3000')
+$$;
 COMMENT ON FUNCTION upstream_error_trim(text) IS 'The text without Unicode white space at its ends.';
 
 CREATE FUNCTION upstream_error_require_name(name text, described text) RETURNS void

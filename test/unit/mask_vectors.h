@@ -82,6 +82,8 @@ static const Vector vectors[] = {
 	{"key sk-proj-****************abcd, sk-...wxyz", "key sk-proj-***, sk-***"},
 	{"Your api key: ****1234 is invalid", "Your api key: *** is invalid"},
 	{"the key xa***cd", "the key ***"},
+	{"the keys abc-***d, abcdefghijklm-***, ab1-***, a-b-***", "the keys ***, ***, ***, ***"},
+	{"staff EMP-*** and b_***.", "staff EMP-*** and b_***."},
 	/* keys next to escapes and quotes */
 	{"\\\"sk-abcdef\\\" %20sk-abcdef \\nsk-abcdef\\n",
 	 "\\\"sk-***\\\" %20sk-*** \\nsk-***\\n"},
