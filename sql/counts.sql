@@ -35,7 +35,7 @@ DECLARE
 BEGIN
 	CREATE TEMP TABLE batch AS SELECT (jsonb_populate_record(NULL::upstream_error_events, to_jsonb(m))).* FROM made AS m LIMIT n;
 	EXECUTE (SELECT format('SELECT upstream_error_record(%s)', string_agg(format('%I => (SELECT array_agg(b.%1$I ORDER BY b.event_id) FROM batch AS b)', attname), ', '))
-		FROM pg_attribute WHERE attrelid = 'upstream_error_events'::regclass AND attnum > 0) INTO recorded;
+		FROM pg_attribute WHERE attrelid = 'upstream_error_events'::regclass AND attnum > 0 AND attname <> 'recovered_by') INTO recorded;
 	DROP TABLE batch;
 	RETURN recorded;
 END

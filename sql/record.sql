@@ -2,7 +2,7 @@
 SET client_min_messages = warning;
 TRUNCATE upstream_error_events;
 
--- upstream_error_record has a parameter per column: this fills them from rows
+-- upstream_error_record has a parameter per column that a sidecar knows: this fills them from rows
 CREATE FUNCTION record_rows(events upstream_error_events[]) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
 	inserted bigint;
@@ -10,7 +10,7 @@ BEGIN
 	EXECUTE (
 		SELECT format('SELECT upstream_error_record(%s)', string_agg(
 			format('%1$I => ARRAY(SELECT e.%1$I FROM unnest($1) AS e)', attname), ', '))
-		FROM pg_attribute WHERE attrelid = 'upstream_error_events'::regclass AND attnum > 0
+		FROM pg_attribute WHERE attrelid = 'upstream_error_events'::regclass AND attnum > 0 AND attname <> 'recovered_by'
 	) USING events INTO inserted;
 	RETURN inserted;
 END
@@ -75,7 +75,7 @@ BEGIN
 		SELECT format('SELECT upstream_error_record(%s)', string_agg(CASE WHEN attname = wrong
 			THEN format('%I => %s', attname, value)
 			ELSE format('%1$I => ARRAY(SELECT e.%1$I FROM unnest($1) AS e)', attname) END, ', '))
-		FROM pg_attribute WHERE attrelid = 'upstream_error_events'::regclass AND attnum > 0
+		FROM pg_attribute WHERE attrelid = 'upstream_error_events'::regclass AND attnum > 0 AND attname <> 'recovered_by'
 	) USING ARRAY[make_event(20), make_event(21)] INTO inserted;
 	RETURN inserted;
 END

@@ -56,7 +56,8 @@ CREATE TABLE upstream_error_events (
 	step text,
 	step_reason text,
 	wait_ms int4,
-	passed_over jsonb
+	passed_over jsonb,
+	recovered_by text
 ) PARTITION BY RANGE (at);
 
 -- Key and indexes are made on each partition, after this one's pattern, and not on the
@@ -130,6 +131,7 @@ COMMENT ON COLUMN upstream_error_events.step IS 'what was done next: answer, ret
 COMMENT ON COLUMN upstream_error_events.step_reason IS 'why that, in a word or two';
 COMMENT ON COLUMN upstream_error_events.wait_ms IS 'wait before the next attempt';
 COMMENT ON COLUMN upstream_error_events.passed_over IS 'channels that could not be asked instead: [{"channel": "b", "why": "cooling", "until": "2026-11-01T12:00:00Z"}]';
+COMMENT ON COLUMN upstream_error_events.recovered_by IS 'with outcome recovered: channel whose answer the client got; told by upstream_error_record_recoveries()';
 
 SELECT pg_catalog.pg_extension_config_dump('upstream_error_events', '');
 SELECT pg_catalog.pg_extension_config_dump('upstream_error_events_default', '');
@@ -190,6 +192,7 @@ CREATE TYPE upstream_error AS (
 	step text,
 	step_reason text,
 	wait_ms int4,
-	passed_over jsonb
+	passed_over jsonb,
+	recovered_by text
 );
 COMMENT ON TYPE upstream_error IS 'A failed attempt as upstream_errors() returns it: the public columns of upstream_error_events.';

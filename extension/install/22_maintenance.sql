@@ -120,6 +120,7 @@ BEGIN
 	DELETE FROM @extschema@.upstream_error_hours AS h WHERE h.hour < counts_expired_before;
 	DELETE FROM @extschema@.upstream_error_counted_days AS c WHERE c.day < counts_expired_before;
 	DELETE FROM @extschema@.upstream_error_traffic AS t WHERE t.minute < counts_expired_before;
+	PERFORM @extschema@.upstream_error_expire_health(counts_expired_before);
 
 	IF default_partition IS NULL THEN
 		RAISE EXCEPTION 'upstream_error_events has no default partition, which is the pattern of the others'

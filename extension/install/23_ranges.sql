@@ -41,7 +41,7 @@ BEGIN ATOMIC
 			e.total_ms, e.sent_bytes, e.response_status, e.outcome, e.decided_by, e.rule_id,
 			e.rule_version, e.fingerprint, e.fingerprint_version, e.mask_version, e.trace_id,
 			e.tags, e.client_address, e.region, e.instance, e.step, e.step_reason, e.wait_ms,
-			e.passed_over
+			e.passed_over, e.recovered_by
 	FROM @extschema@.upstream_error_events AS e
 	WHERE e.at >= since AND e.at < until;
 END;

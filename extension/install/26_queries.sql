@@ -68,18 +68,27 @@ RETURNS TABLE (
 )
 LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL SAFE ROWS 1000
 BEGIN ATOMIC
-	SELECT e.request_id, min(e.at - coalesce(e.total_ms, 0) * interval '1 ms'), max(e.at),
-		round(extract(epoch FROM max(e.at) - min(e.at - coalesce(e.total_ms, 0) * interval '1 ms')) * 1000)::int8, count(*),
-		(array_agg(e.outcome ORDER BY e.attempt DESC, e.at DESC))[1],
-		(array_agg(e.response_status ORDER BY e.attempt DESC, e.at DESC))[1],
-		array_agg(e.status_code ORDER BY e.attempt, e.at), array_agg(e.platform ORDER BY e.attempt, e.at),
-		array_agg(e.channel ORDER BY e.attempt, e.at), (array_agg(e.model ORDER BY e.attempt, e.at))[1],
-		(array_agg(e.class ORDER BY e.attempt DESC, e.at DESC))[1], (array_agg(e.message ORDER BY e.attempt DESC, e.at DESC))[1],
-		array_agg(ROW(e.*)::upstream_error ORDER BY e.attempt, e.at)
-	FROM upstream_errors(since, until) AS e
-	GROUP BY e.request_id;
+	SELECT r.request_id, r.started_at, r.ended_at, round(extract(epoch FROM r.ended_at - r.started_at) * 1000)::int8, r.attempts,
+		r.outcome, r.response_status, r.statuses, r.platforms, r.channels, r.model, r.class, r.message, r.failures
+	FROM (
+		-- total_ms of a recovered one is the whole request's, from its start
+		SELECT e.request_id,
+			min(e.at - coalesce(CASE WHEN e.outcome = 'recovered' THEN e.first_byte_ms ELSE e.total_ms END, 0) * interval '1 ms') AS started_at,
+			greatest(max(e.at), min(e.at - coalesce(CASE WHEN e.outcome = 'recovered' THEN e.first_byte_ms ELSE e.total_ms END, 0) * interval '1 ms')
+				+ max(e.total_ms) FILTER (WHERE e.outcome = 'recovered') * interval '1 ms') AS ended_at,
+			count(*) AS attempts,
+			(array_agg(e.outcome ORDER BY e.attempt DESC, e.at DESC))[1] AS outcome,
+			(array_agg(e.response_status ORDER BY e.attempt DESC, e.at DESC))[1] AS response_status,
+			array_agg(e.status_code ORDER BY e.attempt, e.at) AS statuses, array_agg(e.platform ORDER BY e.attempt, e.at) AS platforms,
+			array_agg(e.channel ORDER BY e.attempt, e.at) AS channels, (array_agg(e.model ORDER BY e.attempt, e.at))[1] AS model,
+			(array_agg(e.class ORDER BY e.attempt DESC, e.at DESC))[1] AS class,
+			(array_agg(e.message ORDER BY e.attempt DESC, e.at DESC))[1] AS message,
+			array_agg(ROW(e.*)::upstream_error ORDER BY e.attempt, e.at) AS failures
+		FROM upstream_errors(since, until) AS e
+		GROUP BY e.request_id
+	) AS r;
 END;
-COMMENT ON FUNCTION upstream_error_requests(timestamptz, timestamptz) IS 'Requests that failed at least once from since (inclusive) to until (exclusive), with the failed attempts of that range in order (statuses, platforms, channels: one element each; failures: the whole rows). outcome, response_status, class and message are those of the last; outcome: recovered (another attempt saved it), answered, error_frame, aborted (the client got an error), client_gone, null (not told). Example: SELECT request_id, attempts, statuses, outcome FROM upstream_error_requests(now() - interval ''1h'') ORDER BY started_at DESC LIMIT 20;';
+COMMENT ON FUNCTION upstream_error_requests(timestamptz, timestamptz) IS 'Requests that failed at least once from since (inclusive) to until (exclusive), with the failed attempts of that range in order (statuses, platforms, channels: one element each; failures: the whole rows). outcome, response_status, class and message are those of the last; outcome: recovered (another attempt saved it), retried (another attempt followed, and how it ended is not told), answered, error_frame, aborted (the client got an error), client_gone, null (not told). Example: SELECT request_id, attempts, statuses, outcome FROM upstream_error_requests(now() - interval ''1h'') ORDER BY started_at DESC LIMIT 20;';
 
 CREATE FUNCTION upstream_error_trend(
 	since timestamptz, until timestamptz DEFAULT now(), bucket interval DEFAULT NULL, platform text DEFAULT NULL,

@@ -21,13 +21,13 @@ CREATE TABLE upstream_error_changes (
 	new jsonb
 );
 CREATE INDEX upstream_error_changes_object_key_idx ON upstream_error_changes (object, key, generation);
-COMMENT ON TABLE upstream_error_changes IS 'Every change of rules, tests, masks, messages and settings, in the order of the commits: who, when, old, new. Written by triggers, never changed. Example: SELECT changed_at, changed_by, operation, new ->> ''name'' FROM upstream_error_changes WHERE object = ''rule'' ORDER BY generation DESC LIMIT 10;';
+COMMENT ON TABLE upstream_error_changes IS 'Every change of rules, tests, masks, messages, settings, channels, retry policies and health rules, in the order of the commits: who, when, old, new. Written by triggers, never changed. Example: SELECT changed_at, changed_by, operation, new ->> ''name'' FROM upstream_error_changes WHERE object = ''rule'' ORDER BY generation DESC LIMIT 10;';
 COMMENT ON INDEX upstream_error_changes_pkey IS 'Finds the last change.';
 COMMENT ON INDEX upstream_error_changes_object_key_idx IS 'Finds the history of one object.';
 COMMENT ON COLUMN upstream_error_changes.generation IS 'number of the change; what commits later has a higher one';
 COMMENT ON COLUMN upstream_error_changes.changed_at IS 'when it was written, shortly before it was committed';
 COMMENT ON COLUMN upstream_error_changes.changed_by IS 'session user: who logged in, whatever role he had taken on';
-COMMENT ON COLUMN upstream_error_changes.object IS 'what was changed: rule, rule_test, mask_pattern, mask_host, message, setting';
+COMMENT ON COLUMN upstream_error_changes.object IS 'what was changed: rule, rule_test, mask_pattern, mask_host, message, setting, channel, retry_policy, health_rule';
 COMMENT ON COLUMN upstream_error_changes.key IS 'which one: its id, host or name; of a message, code and language with a blank between';
 COMMENT ON COLUMN upstream_error_changes.version IS 'version that the change made; a deletion counts too, so that no version is used twice';
 COMMENT ON COLUMN upstream_error_changes.operation IS 'insert, update, delete';
@@ -284,38 +284,4 @@ SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
 	SELECT coalesce(max(c.generation), 0) FROM @extschema@.upstream_error_changes AS c;
 END;
-COMMENT ON FUNCTION upstream_error_generation() IS 'Number of the last change of rules, masks, messages or settings; 0 when there was none.';
-
--- One statement: it sees all tables at one moment.  The time zone, because times become text.
-CREATE FUNCTION upstream_error_snapshot() RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
-BEGIN ATOMIC
-	WITH line AS (
-		SELECT 1 AS part, row_number() OVER (ORDER BY s.name COLLATE "C") AS place,
-			jsonb_build_object('setting', jsonb_build_object('name', s.name, 'value', s.value)) AS content
-		FROM @extschema@.upstream_error_settings AS s
-		UNION ALL
-		SELECT 2, row_number() OVER (ORDER BY r.priority, r.id), jsonb_build_object('rule', to_jsonb(r))
-		FROM @extschema@.upstream_error_rules AS r
-		UNION ALL
-		SELECT 3, row_number() OVER (ORDER BY p.id), jsonb_build_object('mask_pattern', jsonb_build_object(
-			'id', p.id, 'name', p.name, 'pattern', p.pattern, 'case_sensitive', p.case_sensitive))
-		FROM @extschema@.upstream_error_mask_patterns AS p WHERE p.enabled
-		UNION ALL
-		SELECT 4, row_number() OVER (ORDER BY h.host COLLATE "C"), jsonb_build_object('mask_host', h.host)
-		FROM @extschema@.upstream_error_mask_hosts AS h
-		UNION ALL
-		SELECT 5, row_number() OVER (ORDER BY m.code COLLATE "C", m.language COLLATE "C"), jsonb_build_object('message',
-			jsonb_build_object('code', m.code, 'language', m.language, 'message', m.message))
-		FROM @extschema@.upstream_error_messages AS m
-	)
-	SELECT jsonb_build_object('snapshot', 1,
-			'generation', (SELECT coalesce(max(c.generation), 0) FROM @extschema@.upstream_error_changes AS c),
-			'mask_revision', (SELECT count(*) FROM @extschema@.upstream_error_changes AS c
-				WHERE c.object IN ('mask_pattern', 'mask_host')))::text || E'\n'
-		|| coalesce(string_agg(l.content::text || E'\n', '' ORDER BY l.part, l.place), '')
-		|| jsonb_build_object('end', count(*))::text || E'\n'
-	FROM line AS l;
-END;
-COMMENT ON FUNCTION upstream_error_snapshot() IS 'All that operators have written, as the text that backends compile and sidecars keep: JSON, one object a line; the first says which generation it is, the last counts the lines between. Rules come in the order in which they are tried.';
+COMMENT ON FUNCTION upstream_error_generation() IS 'Number of the last change in upstream_error_changes; 0 when there was none.';

@@ -268,7 +268,10 @@ BEGIN
 			WHEN 'mask_pattern' THEN '@extschema@.upstream_error_mask_patterns'
 			WHEN 'mask_host' THEN '@extschema@.upstream_error_mask_hosts'
 			WHEN 'message' THEN '@extschema@.upstream_error_messages'
-			WHEN 'setting' THEN '@extschema@.upstream_error_settings' END;
+			WHEN 'setting' THEN '@extschema@.upstream_error_settings'
+			WHEN 'channel' THEN '@extschema@.upstream_error_channels'
+			WHEN 'retry_policy' THEN '@extschema@.upstream_error_retry_policies'
+			WHEN 'health_rule' THEN '@extschema@.upstream_error_health_rules' END;
 		CONTINUE WHEN relation IS NULL;
 		SELECT string_agg(format('%I', a.attname), ', '),
 			string_agg(format('%I', a.attname), ', ') FILTER (WHERE a.attnum = ANY (i.indkey))

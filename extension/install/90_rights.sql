@@ -35,11 +35,14 @@ BEGIN
 		@extschema@.upstream_error_rule_tests, @extschema@.upstream_error_mask_patterns,
 		@extschema@.upstream_error_mask_hosts, @extschema@.upstream_error_messages,
 		@extschema@.upstream_error_settings, @extschema@.upstream_error_sidecars,
-		@extschema@.upstream_error_sidecar_status TO upstream_errors_reader;
+		@extschema@.upstream_error_sidecar_status, @extschema@.upstream_error_channels,
+		@extschema@.upstream_error_retry_policies, @extschema@.upstream_error_health_rules,
+		@extschema@.upstream_error_channel_health, @extschema@.upstream_error_channel_transitions TO upstream_errors_reader;
 	GRANT INSERT, UPDATE, DELETE ON @extschema@.upstream_error_rules,
 		@extschema@.upstream_error_rule_tests, @extschema@.upstream_error_mask_patterns,
 		@extschema@.upstream_error_mask_hosts, @extschema@.upstream_error_messages,
-		@extschema@.upstream_error_settings TO upstream_errors_admin;
+		@extschema@.upstream_error_settings, @extschema@.upstream_error_channels,
+		@extschema@.upstream_error_retry_policies, @extschema@.upstream_error_health_rules TO upstream_errors_admin;
 	GRANT DELETE ON @extschema@.upstream_error_sidecars TO upstream_errors_admin;
 	GRANT USAGE ON SEQUENCE @extschema@.upstream_error_rules_id_seq TO upstream_errors_admin; -- for the import
 
@@ -48,12 +51,14 @@ BEGIN
 			CASE
 				WHEN p.proname IN ('upstream_error_record', 'upstream_error_decide_batch', 'upstream_error_record_traffic',
 					'upstream_error_maintain', 'upstream_error_snapshot', 'upstream_error_generation',
-					'upstream_error_acknowledge') THEN 'upstream_errors_writer'
+					'upstream_error_acknowledge', 'upstream_error_record_transitions', 'upstream_error_record_recoveries',
+					'upstream_error_health') THEN 'upstream_errors_writer'
 				WHEN p.proname IN ('upstream_error_is_restored', 'upstream_error_next_generation',
 					'upstream_error_require_own', 'upstream_error_require_name', 'upstream_error_refuse',
 					'upstream_error_key', 'upstream_error_trim', 'upstream_error_language_tag',
 					'upstream_error_rule_defaults', 'upstream_error_rules_import',
-					'upstream_error_rules_list', 'upstream_error_policy_changed') THEN 'upstream_errors_admin'
+					'upstream_error_rules_list', 'upstream_error_policy_changed', 'upstream_error_clear_health',
+					'upstream_error_merge_health', 'upstream_error_notify_health', 'upstream_error_expire_health') THEN 'upstream_errors_admin'
 				WHEN p.proname = 'upstream_error_create_roles' OR p.proname LIKE 'upstream\_error\_scrub%'
 					OR p.proname IN ('upstream_error_fingerprint_again', 'upstream_error_fingerprint_history', 'upstream_error_count_day') THEN 'upstream_errors_admin'
 				ELSE 'upstream_errors_reader'
@@ -66,8 +71,9 @@ BEGIN
 	LOOP
 		EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO %I', routine.signature, routine.grantee);
 	END LOOP;
-	-- a reader's backend compiles the rules, too
-	GRANT EXECUTE ON FUNCTION @extschema@.upstream_error_snapshot(), @extschema@.upstream_error_generation()
+	-- a reader's backend compiles the rules, too; and he may ask who is well
+	GRANT EXECUTE ON FUNCTION @extschema@.upstream_error_snapshot(), @extschema@.upstream_error_generation(),
+		@extschema@.upstream_error_health()
 		TO upstream_errors_reader;
 END
 $$;
@@ -94,6 +100,8 @@ REVOKE ALL ON TABLE upstream_error_events, upstream_error_events_default FROM PU
 REVOKE ALL ON TABLE upstream_error_changes, upstream_error_rules, upstream_error_rule_tests,
 	upstream_error_mask_patterns, upstream_error_mask_hosts, upstream_error_messages,
 	upstream_error_settings, upstream_error_sidecars, upstream_error_sidecar_status FROM PUBLIC;
+REVOKE ALL ON TABLE upstream_error_channels, upstream_error_retry_policies, upstream_error_health_rules,
+	upstream_error_channel_health, upstream_error_channel_transitions FROM PUBLIC;
 REVOKE ALL ON TABLE upstream_error_minutes, upstream_error_hours, upstream_error_counted_days,
 	upstream_error_late_days, upstream_error_traffic FROM PUBLIC;
 
@@ -106,6 +114,11 @@ ALTER TABLE upstream_error_mask_hosts OWNER TO @extowner@;
 ALTER TABLE upstream_error_messages OWNER TO @extowner@;
 ALTER TABLE upstream_error_settings OWNER TO @extowner@;
 ALTER TABLE upstream_error_sidecars OWNER TO @extowner@;
+ALTER TABLE upstream_error_channels OWNER TO @extowner@;
+ALTER TABLE upstream_error_retry_policies OWNER TO @extowner@;
+ALTER TABLE upstream_error_health_rules OWNER TO @extowner@;
+ALTER TABLE upstream_error_channel_health OWNER TO @extowner@;
+ALTER TABLE upstream_error_channel_transitions OWNER TO @extowner@;
 ALTER VIEW upstream_error_sidecar_status OWNER TO @extowner@;
 ALTER FUNCTION upstream_error_generation() OWNER TO @extowner@;
 ALTER FUNCTION upstream_error_snapshot() OWNER TO @extowner@;
@@ -116,6 +129,10 @@ ALTER FUNCTION upstream_error_changes_number() OWNER TO @extowner@;
 ALTER FUNCTION upstream_error_changes_log() OWNER TO @extowner@;
 ALTER FUNCTION upstream_error_changes_truncate() OWNER TO @extowner@;
 ALTER FUNCTION upstream_error_acknowledge(text, text, text, bigint) OWNER TO @extowner@;
+ALTER FUNCTION upstream_error_record_transitions OWNER TO @extowner@;
+ALTER FUNCTION upstream_error_record_recoveries OWNER TO @extowner@;
+ALTER FUNCTION upstream_error_clear_health(text, text, text) OWNER TO @extowner@;
+ALTER FUNCTION upstream_error_health() OWNER TO @extowner@;
 ALTER TABLE upstream_error_events OWNER TO @extowner@;
 ALTER TABLE upstream_error_events_default OWNER TO @extowner@;
 ALTER TABLE upstream_error_minutes OWNER TO @extowner@;

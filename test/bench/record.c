@@ -184,10 +184,16 @@ static double
 run_copy(UeArena *arena, const void *const *events, size_t n_events)
 {
 	UeSlice text = write_copy(arena, events, n_events);
-	double start = read_clock();
-	PGresult *result =
-		PQexec(connection, "COPY upstream_error_events FROM STDIN (FORMAT binary)");
+	char sql[2048] = "COPY upstream_error_events (";
+	PGresult *result;
+	double start;
 
+	for (int i = 0; i < UE_EVENT_COLUMNS; i++)
+		snprintf(sql + strlen(sql), sizeof(sql) - strlen(sql), "%s%s", i > 0 ? ", " : "",
+				 ue_event_columns[i].name);
+	strcat(sql, ") FROM STDIN (FORMAT binary)");
+	start = read_clock();
+	result = PQexec(connection, sql);
 	check(PQresultStatus(result) == PGRES_COPY_IN, "COPY");
 	PQclear(result);
 	check(PQputCopyData(connection, text.ptr, (int) text.len) == 1, "COPY");

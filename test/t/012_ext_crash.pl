@@ -29,7 +29,7 @@ $node->safe_psql('postgres', q{
 	BEGIN
 		EXECUTE (SELECT format('SELECT upstream_error_record(%s)', string_agg(
 			format('%1$I => ARRAY(SELECT e.%1$I FROM unnest($1) AS e)', attname), ', '))
-			FROM pg_attribute WHERE attrelid = 'upstream_error_events'::regclass AND attnum > 0)
+			FROM pg_attribute WHERE attrelid = 'upstream_error_events'::regclass AND attnum > 0 AND attname <> 'recovered_by')
 			USING events INTO inserted;
 		RETURN inserted;
 	END $$;
