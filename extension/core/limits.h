@@ -55,8 +55,11 @@
  * for a moment. */
 #define UE_LIMIT_PATTERN_MEMORY ((size_t) 8 * 1024 * 1024)
 
-/* What one match may cost: below 10 ms with the JIT; see pattern.c for what a step is. */
+/* What one match may cost: below 10 ms with the JIT; see pattern.c for what a step is.
+ * A fuzzer may set it lower, to try more texts in its time. */
+#ifndef UE_LIMIT_PATTERN_STEPS
 #define UE_LIMIT_PATTERN_STEPS (4 * 1024 * 1024)
+#endif
 
 /* Where the interpreter remembers where it may go back to. */
 #define UE_LIMIT_PATTERN_HEAP ((size_t) 2 * 1024 * 1024)

@@ -29,6 +29,9 @@
 /* Rounds of the built-in rules and an operator's patterns until a text must be at rest. */
 #define MAX_ROUNDS 8
 
+/* Folds of a text in which those are looked for that hide each other. */
+#define MOST_FOLDS 64
+
 /* Changes of an operator's settings until their number starts over. */
 #define REVISIONS 1000000
 
@@ -119,6 +122,26 @@ take_text(Mask *mask, UeSlice text)
 	mask->n_written++;
 }
 
+/* The trials of mask_fold.c; folds that are left may be part of something later. */
+static UeStatus
+join_text(Mask *mask, bool *has_folds)
+{
+	size_t n_folds = 1;
+	UeStatus status = UE_OK;
+
+	*has_folds = false;
+	for (int i = 0; i < 3 && n_folds > 0 && n_folds <= MOST_FOLDS && status == UE_OK; i++)
+	{
+		UeSlice text = mask->text;
+
+		status = ue_mask_join(mask->arena, &mask->bufs[mask->n_written % 2],
+							  mask->settings, (UeMaskTrial) i, text, &text, &n_folds);
+		take_text(mask, text);
+		*has_folds |= n_folds > 0;
+	}
+	return status;
+}
+
 /* The built-in rules, until they find nothing more to do. */
 static UeStatus
 apply_rules(Mask *mask)
@@ -131,14 +154,19 @@ apply_rules(Mask *mask)
 		UeStatus status = ue_mask_decode(&mask->bufs[mask->n_written % 2], text, &text);
 		/* letters that were decoded may be part of another escape */
 		bool is_decoded = text.ptr != mask->text.ptr;
+		bool has_folds = false;
 
 		take_text(mask, text);
+		if (status == UE_OK)
+			status = join_text(mask, &has_folds);
+		text = mask->text;
 		if (status == UE_OK)
 			status = scan_text(mask, &text, &is_restless);
 		if (status != UE_OK)
 			return status;
+		/* and what was replaced part of what is cut */
+		is_restless |= is_decoded || (has_folds && text.ptr != mask->text.ptr);
 		take_text(mask, text);
-		is_restless |= is_decoded;
 	}
 	if (is_restless)
 		mask->text = UE_SLICE("***");
@@ -178,6 +206,7 @@ ue_mask_scan(UeMaskScan *scan)
 	UeSlice text = scan->text;
 
 	scan->buf->len = 0;
+	scan->context = SIZE_MAX;
 	/* nothing was looked at, not even the byte at 0 */
 	scan->word.start = scan->key.start = scan->credential.start = scan->star_from = 1;
 	while (scan->next < text.len)
@@ -316,6 +345,8 @@ ue_mask_write_begin(UeMaskScan *scan, size_t start)
 	ue_buf_append(scan->buf, ue_slice_sub(scan->text, scan->floor, start - scan->floor));
 	scan->n_outside += start - scan->floor;
 	scan->region_at = start;
+	if (scan->context > start)
+		scan->context = start;
 	scan->region_written = scan->buf->len;
 }
 
@@ -371,6 +402,9 @@ ue_mask_write_end(UeMaskScan *scan, size_t end)
 			scan->is_restless |= is_region_restless(scan, end, after);
 		}
 	}
+	if (scan->folds != NULL)
+		ue_mask_note_region(scan->folds, scan->context, end);
+	scan->context = SIZE_MAX;
 	scan->floor = end;
 	scan->next = end;
 }

@@ -58,9 +58,9 @@ static const UeSlice version_words[] = {
 /* An address right behind letters has at least this many digits; a version has fewer. */
 #define MIN_GLUED_DIGITS 8
 
-static bool is_domain(UeSlice name, size_t n_labels);
+static bool is_domain(UeSlice name, UeSlice label, size_t n_labels);
 static bool find_ipv4(const UeMaskScan *scan, size_t *start, size_t *end);
-static bool is_dotted_key(UeSlice name, bool is_folded);
+static bool is_dotted_key(UeSlice name);
 static bool is_ipv6(UeSlice text);
 
 static bool
@@ -82,28 +82,36 @@ read_last_label(UeSlice *name, UeSlice *label)
 
 	while (dot > 0 && name->ptr[dot - 1] != '.')
 		dot--;
-	*label = ue_slice_sub(*name, dot, name->len);
-	*name = ue_slice_sub(*name, 0, dot > 0 ? dot - 1 : 0);
+	*label = (UeSlice){name->ptr + dot, name->len - dot};
+	name->len = dot > 0 ? dot - 1 : 0;
 	return dot > 0;
 }
 
-/* End of the labels from `at` on, single dots between them; *n_labels counts them. */
-static size_t
-find_name_end(const UeMaskScan *scan, size_t at, size_t *n_labels)
+/* The labels from `at` on, single dots between them. */
+typedef struct Name
 {
-	size_t end = ue_mask_find_end(scan, at, UE_MASK_WORD);
+	size_t end;
+	size_t last; /* start of the last label */
+	size_t n_labels;
+} Name;
 
-	*n_labels = end > at;
-	while (end > at && ue_mask_read(scan, end) == '.')
+static Name
+find_name(const UeMaskScan *scan, size_t at)
+{
+	Name name = {ue_mask_find_end(scan, at, UE_MASK_WORD), at, 0};
+
+	name.n_labels = name.end > at;
+	while (name.end > at && ue_mask_read(scan, name.end) == '.')
 	{
-		size_t label_end = ue_mask_find_end(scan, end + 1, UE_MASK_WORD);
+		size_t label_end = ue_mask_find_end(scan, name.end + 1, UE_MASK_WORD);
 
-		if (label_end == end + 1)
+		if (label_end == name.end + 1)
 			break;
-		end = label_end;
-		(*n_labels)++;
+		name.last = name.end + 1;
+		name.end = label_end;
+		name.n_labels++;
 	}
-	return end;
+	return name;
 }
 
 /*
@@ -139,7 +147,7 @@ ue_mask_apply_dotted(UeMaskScan *scan, size_t at)
 {
 	size_t start;
 	size_t end;
-	size_t n_labels;
+	Name found;
 	UeSlice name;
 	UeSlice replacement = UE_SLICE("***.***.***.***");
 
@@ -150,12 +158,13 @@ ue_mask_apply_dotted(UeMaskScan *scan, size_t at)
 	start = ue_mask_skip_escape(scan, ue_mask_find_start(scan, at, UE_MASK_WORD));
 	if (start >= at)
 		return false;
-	end = find_name_end(scan, start, &n_labels);
+	found = find_name(scan, start);
+	end = found.end;
 	scan->dotted_end = end;
-	name = ue_slice_sub(scan->text, start, end - start);
-	if (n_labels < 2)
+	name = ue_mask_cut(scan, start, end);
+	if (found.n_labels < 2)
 		return false;
-	if (is_domain(name, n_labels))
+	if (is_domain(name, ue_mask_cut(scan, found.last, end), found.n_labels))
 	{
 		if (is_name_shown(scan, name))
 			return false;
@@ -164,14 +173,15 @@ ue_mask_apply_dotted(UeMaskScan *scan, size_t at)
 		ue_mask_write_end(scan, end);
 		return true;
 	}
-	if (n_labels == 2 && is_dotted_key(name, ue_mask_skip_fold(scan, end) > end))
+	if (found.n_labels == 2 && is_dotted_key(name))
 	{
 		replacement = UE_SLICE("***");
 		end = ue_mask_find_key_end(scan, end);
 	}
-	else if (n_labels < 4 || (n_labels > 4 && !is_word_behind_four(name, &end)) ||
+	else if (found.n_labels < 4 ||
+			 (found.n_labels > 4 && !is_word_behind_four(name, &end)) ||
 			 !find_ipv4(scan, &start, &end) ||
-			 ue_mask_is_host_shown(scan, ue_slice_sub(scan->text, start, end - start)))
+			 ue_mask_is_host_shown(scan, ue_mask_cut(scan, start, end)))
 		return false;
 	ue_mask_write_begin(scan, start);
 	ue_mask_write(scan, replacement);
@@ -180,19 +190,15 @@ ue_mask_apply_dotted(UeMaskScan *scan, size_t at)
 }
 
 static bool
-is_domain(UeSlice name, size_t n_labels)
+is_domain(UeSlice name, UeSlice label, size_t n_labels)
 {
-	UeSlice rest = name;
-	UeSlice label;
-	const UeMaskTld *tld;
+	const UeMaskTld *tld = ue_mask_find_tld(label);
 	size_t first_dot;
 
-	(void) read_last_label(&rest, &label);
-	tld = ue_mask_find_tld(label);
 	if (tld == NULL || ue_mask_is_listed(name, public_names, N_ROWS(public_names)))
 		return false;
 	/* a_b.com is no host name, but my_bucket.s3.example.com exists */
-	if (n_labels == 2 && memchr(rest.ptr, '_', rest.len) != NULL)
+	if (n_labels == 2 && memchr(name.ptr, '_', name.len - label.len) != NULL)
 		return false;
 	switch (tld->kind)
 	{
@@ -253,6 +259,40 @@ is_octet(UeSlice text)
 	return value <= 255;
 }
 
+/* Whether these are octets with dots between them; *n_digits is without the dots. */
+static bool
+read_octets(UeSlice text, size_t *n_digits)
+{
+	size_t at = 0;
+
+	*n_digits = 0;
+	for (;;)
+	{
+		size_t start = at;
+		int value = 0;
+
+		for (; at < text.len && ue_mask_is_class(text.ptr[at], UE_MASK_DIGIT); at++)
+		{
+			value = 10 * value + (text.ptr[at] - '0');
+			if (at - start == 3 || value > 255)
+				return false;
+		}
+		/* hidden before */
+		if (at == start)
+		{
+			while (at < text.len && text.ptr[at] == '*')
+				at++;
+			if (at - start < 3)
+				return false;
+		}
+		*n_digits += at - start;
+		if (at == text.len)
+			return true;
+		if (text.ptr[at++] != '.')
+			return false;
+	}
+}
+
 /*
  * Where the first of four labels really begins: of ip-10.0.0.1 at the 1, and even of
  * from165.183.151.128, unless the letter says that it is a version.
@@ -282,24 +322,15 @@ find_ipv4(const UeMaskScan *scan, size_t *start, size_t *end)
 	size_t to = *end;
 	bool is_glued =
 		from > *start && ue_mask_is_class(text[from - 1], UE_MASK_LOWER | UE_MASK_UPPER);
-	UeSlice rest;
-	UeSlice label;
-	bool is_more = true;
-	size_t n_digits = 0;
+	size_t n_digits;
 
 	for (size_t i = to; text[i - 1] != '.'; i--)
 	{
 		if (ue_mask_is_class(text[i - 1], UE_MASK_DASH))
 			to = i - 1;
 	}
-	rest = ue_slice_sub(scan->text, from, to - from);
-	while (is_more)
-	{
-		is_more = read_last_label(&rest, &label);
-		n_digits += label.len;
-		if (!is_octet(label))
-			return false;
-	}
+	if (!read_octets(ue_mask_cut(scan, from, to), &n_digits))
+		return false;
 	/* python3.10.0.1 */
 	if (is_glued && n_digits < MIN_GLUED_DIGITS)
 		return false;
@@ -315,21 +346,13 @@ find_ipv4(const UeMaskScan *scan, size_t *start, size_t *end)
 
 /* The keys of Zhipu AI: 32 hexadecimal digits, a dot, 16 letters and digits. */
 static bool
-is_dotted_key(UeSlice name, bool is_folded)
+is_dotted_key(UeSlice name)
 {
 	UeSlice id = name;
 	UeSlice secret;
 
-	return read_last_label(&id, &secret) && id.len == 32 &&
-		   (secret.len >= 16 || is_folded) && is_of_class(id, UE_MASK_HEX) &&
-		   is_of_class(secret, UE_MASK_ALNUM);
-}
-
-static bool
-is_local_part(char byte)
-{
-	return ue_mask_is_class(byte, UE_MASK_WORD) || byte == '.' || byte == '+' ||
-		   byte == '%' || byte == '\'';
+	return read_last_label(&id, &secret) && id.len == 32 && secret.len >= 16 &&
+		   is_of_class(id, UE_MASK_HEX) && is_of_class(secret, UE_MASK_ALNUM);
 }
 
 bool
@@ -338,32 +361,31 @@ ue_mask_apply_email(UeMaskScan *scan, size_t at, size_t at_len)
 	size_t start = at;
 	size_t lowest = scan->at_end > scan->floor ? scan->at_end : scan->floor;
 	size_t domain = at + at_len;
-	size_t end;
-	size_t n_labels;
+	Name found;
 	UeSlice host;
-	UeSlice rest;
 	UeSlice last;
 
-	while (start > lowest && is_local_part(scan->text.ptr[start - 1]))
+	while (start > lowest &&
+		   ue_mask_is_class(scan->text.ptr[start - 1], UE_MASK_WORD | UE_MASK_LOCAL))
 		start--;
 	scan->at_end = domain;
 	start = ue_mask_skip_escape(scan, start);
 	if (start >= at)
 		return false;
-	end = find_name_end(scan, domain, &n_labels);
-	host = ue_slice_sub(scan->text, domain, end - domain);
-	rest = host;
-	if (n_labels < 2 || !read_last_label(&rest, &last))
+	found = find_name(scan, domain);
+	if (found.n_labels < 2)
 		return false;
+	host = ue_mask_cut(scan, domain, found.end);
+	last = ue_mask_cut(scan, found.last, found.end);
 	/* pkg@4.20.1 is a version, root@10.0.0.1 is not */
 	if (!is_of_class(last, UE_MASK_LOWER | UE_MASK_UPPER) &&
-		!(n_labels == 4 && is_octet(last)))
+		!(found.n_labels == 4 && is_octet(last)))
 		return false;
 	ue_mask_write_begin(scan, start);
 	ue_mask_write(scan, UE_SLICE("***"));
 	ue_mask_write(scan, ue_slice_sub(scan->text, at, at_len));
 	ue_mask_write_host(scan, host);
-	ue_mask_write_end(scan, end);
+	ue_mask_write_end(scan, found.end);
 	return true;
 }
 

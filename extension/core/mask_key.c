@@ -17,14 +17,21 @@ typedef enum KeyBody
 	BODY_RANDOM,  /* min_len letters and digits in a row, of mixed kinds */
 } KeyBody;
 
+/* Small, and the text inside: a scan looks at many rows. */
 typedef struct KeyPrefix
 {
-	UeSlice prefix;
-	size_t trigger; /* offset of its first '-' or '_' */
-	size_t min_len;
-	KeyBody body;
-	bool is_anywhere; /* even in the middle of a word */
+	char text[12];
+	unsigned char len;
+	unsigned char trigger; /* offset of its first '-' or '_' */
+	unsigned char min_len;
+	unsigned char body; /* KeyBody */
+	bool is_anywhere;	/* even in the middle of a word */
 } KeyPrefix;
+
+#define ROW(prefix, trigger, min_len, body, is_anywhere)                                 \
+	{                                                                                    \
+		prefix, sizeof(prefix) - 1, trigger, min_len, body, is_anywhere                  \
+	}
 
 /*
  * Prefixes with a '-' or '_', by the byte before the first of them, at which the scan
@@ -37,146 +44,136 @@ typedef struct KeyPrefix
 #define BEFORE_UNDERSCORE 1
 #define MAX_PREFIXES	  9
 
-static const KeyPrefix key_prefixes[128][2][MAX_PREFIXES] = {
-	['8'][BEFORE_UNDERSCORE] =
-		{
-			{UE_SLICE_INIT("r8_"), 2, 8, BODY_RANDOM, false}, /* Replicate */
-		},
-	['X'][BEFORE_DASH] =
-		{
-			{UE_SLICE_INIT("GOCSPX-"), 6, 8, BODY_ANY,
-			 true}, /* Google, OAuth client secret */
-		},
-	['a'][BEFORE_UNDERSCORE] =
-		{
-			{UE_SLICE_INIT("jina_"), 4, 16, BODY_RANDOM, false}, /* Jina */
-		},
-	['b'][BEFORE_DASH] =
-		{
-			{UE_SLICE_INIT("xoxb-"), 4, 8, BODY_ANY, true}, /* Slack */
-		},
-	['b'][BEFORE_UNDERSCORE] =
-		{
-			{UE_SLICE_INIT("github_pat_"), 6, 4, BODY_ANY, true}, /* GitHub */
-		},
-	['c'][BEFORE_UNDERSCORE] =
-		{
-			{UE_SLICE_INIT("wrkspc_"), 6, 6, BODY_RANDOM,
-			 false}, /* Anthropic, workspace id */
-		},
-	['f'][BEFORE_UNDERSCORE] =
-		{
-			{UE_SLICE_INIT("hf_"), 2, 8, BODY_RANDOM, false}, /* Hugging Face */
-		},
-	['g'][BEFORE_DASH] =
-		{
-			{UE_SLICE_INIT("org-"), 3, 6, BODY_RANDOM,
-			 false}, /* OpenAI, organisation id */
-		},
-	['g'][BEFORE_UNDERSCORE] =
-		{
-			{UE_SLICE_INIT("org_"), 3, 6, BODY_RANDOM, false}, /* Groq, organisation id */
-		},
-	['i'][BEFORE_DASH] =
-		{
-			{UE_SLICE_INIT("xai-"), 3, 12, BODY_RANDOM, true}, /* xAI */
-			{UE_SLICE_INIT("nvapi-"), 5, 8, BODY_ANY, true},   /* NVIDIA */
-		},
-	['j'][BEFORE_DASH] =
-		{
-			{UE_SLICE_INIT("proj-"), 4, 12, BODY_RANDOM,
-			 false}, /* Moonshot, project id */
-		},
-	['j'][BEFORE_UNDERSCORE] =
-		{
-			{UE_SLICE_INIT("proj_"), 4, 6, BODY_RANDOM, false}, /* OpenAI, project id */
-		},
-	['k'][BEFORE_DASH] =
-		{
-			{UE_SLICE_INIT("sk-ant-"), 2, 1, BODY_ANY, true},  /* Anthropic */
-			{UE_SLICE_INIT("sk-proj-"), 2, 1, BODY_ANY, true}, /* OpenAI, project */
-			{UE_SLICE_INIT("sk-svcacct-"), 2, 1, BODY_ANY,
-			 true}, /* OpenAI, service account */
-			{UE_SLICE_INIT("sk-admin-"), 2, 8, BODY_ANY,
-			 true}, /* OpenAI, administrator */
-			{UE_SLICE_INIT("sk-or-v1-"), 2, 1, BODY_ANY, true}, /* OpenRouter */
-			{UE_SLICE_INIT("sk-lf-"), 2, 8, BODY_ANY, true},	/* Langfuse */
-			{UE_SLICE_INIT("ak-"), 2, 12, BODY_RANDOM,
-			 false}, /* Moonshot, access key id */
-			{UE_SLICE_INIT("sk-"), 2, 3, BODY_ANY,
-			 false}, /* OpenAI, DeepSeek, Moonshot, relays */
-			{UE_SLICE_INIT("csk-"), 3, 16, BODY_RANDOM, true}, /* Cerebras */
-		},
-	['k'][BEFORE_UNDERSCORE] =
-		{
-			{UE_SLICE_INIT("sk_live_"), 2, 3, BODY_ANY, true}, /* Stripe */
-			{UE_SLICE_INIT("sk_test_"), 2, 3, BODY_ANY, true}, /* Stripe */
-			{UE_SLICE_INIT("rk_live_"), 2, 3, BODY_ANY, true}, /* Stripe, restricted */
-			{UE_SLICE_INIT("sk_"), 2, 20, BODY_RANDOM, false}, /* ElevenLabs */
-			{UE_SLICE_INIT("ek_"), 2, 16, BODY_RANDOM,
-			 false}, /* OpenAI, realtime client secret */
-			{UE_SLICE_INIT("gsk_"), 3, 8, BODY_RANDOM, true},	/* Groq */
-			{UE_SLICE_INIT("vck_"), 3, 16, BODY_RANDOM, false}, /* Vercel */
-		},
-	['m'][BEFORE_UNDERSCORE] =
-		{
-			{UE_SLICE_INIT("npm_"), 3, 30, BODY_RANDOM, false}, /* npm */
-		},
-	['o'][BEFORE_UNDERSCORE] =
-		{
-			{UE_SLICE_INIT("gho_"), 3, 8, BODY_RANDOM, true}, /* GitHub, OAuth */
-		},
-	['p'][BEFORE_DASH] =
-		{
-			{UE_SLICE_INIT("xoxp-"), 4, 8, BODY_ANY, true}, /* Slack */
-		},
-	['p'][BEFORE_UNDERSCORE] =
-		{
-			{UE_SLICE_INIT("tgp_v1_"), 3, 8, BODY_ANY, true}, /* Together */
-			{UE_SLICE_INIT("ghp_"), 3, 8, BODY_RANDOM, true}, /* GitHub, personal */
-		},
-	['r'][BEFORE_UNDERSCORE] =
-		{
-			{UE_SLICE_INIT("ghr_"), 3, 8, BODY_RANDOM, true}, /* GitHub, refresh */
-		},
-	['s'][BEFORE_DASH] =
-		{
-			{UE_SLICE_INIT("sess-"), 4, 16, BODY_RANDOM, false}, /* OpenAI, session */
-		},
-	['s'][BEFORE_UNDERSCORE] =
-		{
-			{UE_SLICE_INIT("ghs_"), 3, 8, BODY_RANDOM,
-			 true}, /* GitHub, server to server */
-		},
-	['t'][BEFORE_DASH] =
-		{
-			{UE_SLICE_INIT("glpat-"), 5, 8, BODY_ANY, true}, /* GitLab */
-		},
-	['u'][BEFORE_UNDERSCORE] =
-		{
-			{UE_SLICE_INIT("ghu_"), 3, 8, BODY_RANDOM, true}, /* GitHub, user to server */
-		},
-	['w'][BEFORE_UNDERSCORE] =
-		{
-			{UE_SLICE_INIT("fw_"), 2, 16, BODY_RANDOM, false}, /* Fireworks */
-		},
-	['x'][BEFORE_DASH] =
-		{
-			{UE_SLICE_INIT("pplx-"), 4, 16, BODY_RANDOM, true}, /* Perplexity */
-		},
-	['y'][BEFORE_DASH] =
-		{
-			{UE_SLICE_INIT("tvly-"), 4, 8, BODY_ANY, false}, /* Tavily */
-		},
+static const KeyPrefix key_prefixes[128][2][MAX_PREFIXES] =
+	{
+		['8'][BEFORE_UNDERSCORE] =
+			{
+				ROW("r8_", 2, 8, BODY_RANDOM, false), /* Replicate */
+			},
+		['X'][BEFORE_DASH] =
+			{
+				ROW("GOCSPX-", 6, 8, BODY_ANY, true), /* Google, OAuth client secret */
+			},
+		['a'][BEFORE_UNDERSCORE] =
+			{
+				ROW("jina_", 4, 16, BODY_RANDOM, false), /* Jina */
+			},
+		['b'][BEFORE_DASH] =
+			{
+				ROW("xoxb-", 4, 8, BODY_ANY, true), /* Slack */
+			},
+		['b'][BEFORE_UNDERSCORE] =
+			{
+				ROW("github_pat_", 6, 4, BODY_ANY, true), /* GitHub */
+			},
+		['c'][BEFORE_UNDERSCORE] =
+			{
+				ROW("wrkspc_", 6, 6, BODY_RANDOM, false), /* Anthropic, workspace id */
+			},
+		['f'][BEFORE_UNDERSCORE] =
+			{
+				ROW("hf_", 2, 8, BODY_RANDOM, false), /* Hugging Face */
+			},
+		['g'][BEFORE_DASH] =
+			{
+				ROW("org-", 3, 6, BODY_RANDOM, false), /* OpenAI, organisation id */
+			},
+		['g'][BEFORE_UNDERSCORE] =
+			{
+				ROW("org_", 3, 6, BODY_RANDOM, false), /* Groq, organisation id */
+			},
+		['i'][BEFORE_DASH] =
+			{
+				ROW("xai-", 3, 12, BODY_RANDOM, true), /* xAI */
+				ROW("nvapi-", 5, 8, BODY_ANY, true),   /* NVIDIA */
+			},
+		['j'][BEFORE_DASH] =
+			{
+				ROW("proj-", 4, 12, BODY_RANDOM, false), /* Moonshot, project id */
+			},
+		['j'][BEFORE_UNDERSCORE] =
+			{
+				ROW("proj_", 4, 6, BODY_RANDOM, false), /* OpenAI, project id */
+			},
+		['k'][BEFORE_DASH] =
+			{
+				ROW("sk-ant-", 2, 1, BODY_ANY, true),	  /* Anthropic */
+				ROW("sk-proj-", 2, 1, BODY_ANY, true),	  /* OpenAI, project */
+				ROW("sk-svcacct-", 2, 1, BODY_ANY, true), /* OpenAI, service account */
+				ROW("sk-admin-", 2, 8, BODY_ANY, true),	  /* OpenAI, administrator */
+				ROW("sk-or-v1-", 2, 1, BODY_ANY, true),	  /* OpenRouter */
+				ROW("sk-lf-", 2, 8, BODY_ANY, true),	  /* Langfuse */
+				ROW("ak-", 2, 12, BODY_RANDOM, false),	  /* Moonshot, access key id */
+				ROW("sk-", 2, 3, BODY_ANY,
+					false), /* OpenAI, DeepSeek, Moonshot, relays */
+				ROW("csk-", 3, 16, BODY_RANDOM, true), /* Cerebras */
+			},
+		['k'][BEFORE_UNDERSCORE] =
+			{
+				ROW("sk_live_", 2, 3, BODY_ANY, true), /* Stripe */
+				ROW("sk_test_", 2, 3, BODY_ANY, true), /* Stripe */
+				ROW("rk_live_", 2, 3, BODY_ANY, true), /* Stripe, restricted */
+				ROW("sk_", 2, 20, BODY_RANDOM, false), /* ElevenLabs */
+				ROW("ek_", 2, 16, BODY_RANDOM,
+					false),							  /* OpenAI, realtime client secret */
+				ROW("gsk_", 3, 8, BODY_RANDOM, true), /* Groq */
+				ROW("vck_", 3, 16, BODY_RANDOM, false), /* Vercel */
+			},
+		['m'][BEFORE_UNDERSCORE] =
+			{
+				ROW("npm_", 3, 30, BODY_RANDOM, false), /* npm */
+			},
+		['o'][BEFORE_UNDERSCORE] =
+			{
+				ROW("gho_", 3, 8, BODY_RANDOM, true), /* GitHub, OAuth */
+			},
+		['p'][BEFORE_DASH] =
+			{
+				ROW("xoxp-", 4, 8, BODY_ANY, true), /* Slack */
+			},
+		['p'][BEFORE_UNDERSCORE] =
+			{
+				ROW("tgp_v1_", 3, 8, BODY_ANY, true), /* Together */
+				ROW("ghp_", 3, 8, BODY_RANDOM, true), /* GitHub, personal */
+			},
+		['r'][BEFORE_UNDERSCORE] =
+			{
+				ROW("ghr_", 3, 8, BODY_RANDOM, true), /* GitHub, refresh */
+			},
+		['s'][BEFORE_DASH] =
+			{
+				ROW("sess-", 4, 16, BODY_RANDOM, false), /* OpenAI, session */
+			},
+		['s'][BEFORE_UNDERSCORE] =
+			{
+				ROW("ghs_", 3, 8, BODY_RANDOM, true), /* GitHub, server to server */
+			},
+		['t'][BEFORE_DASH] =
+			{
+				ROW("glpat-", 5, 8, BODY_ANY, true), /* GitLab */
+			},
+		['u'][BEFORE_UNDERSCORE] =
+			{
+				ROW("ghu_", 3, 8, BODY_RANDOM, true), /* GitHub, user to server */
+			},
+		['w'][BEFORE_UNDERSCORE] =
+			{
+				ROW("fw_", 2, 16, BODY_RANDOM, false), /* Fireworks */
+			},
+		['x'][BEFORE_DASH] =
+			{
+				ROW("pplx-", 4, 16, BODY_RANDOM, true), /* Perplexity */
+			},
+		['y'][BEFORE_DASH] =
+			{
+				ROW("tvly-", 4, 8, BODY_ANY, false), /* Tavily */
+			},
 };
 
 #define N_ROWS(table) (sizeof(table) / sizeof((table)[0]))
 
-/* A key in the middle of a word must be this long. */
-#define MIN_GLUED_LEN 20
-
-/* What is cut over several lines shows within so many bytes that it is a key. */
-#define LONGEST_LOOK 256
+/* Behind the first '-' or '_' of a prefix at least so much is a key's, be it stars. */
+#define MIN_BODY_LEN 3
 
 /* Letters before a dash that name what is hidden; more could be a part of it. */
 #define LONGEST_LABEL 8
@@ -189,19 +186,38 @@ static bool
 is_prefix_at(const UeMaskScan *scan, const KeyPrefix *row, size_t start)
 {
 	const char *text = scan->text.ptr + start;
-	size_t last = row->prefix.len - 1;
+	size_t last = row->len - 1u;
 	/* behind the '-' or '_', which is there */
 	size_t next = row->trigger + (row->trigger < last);
 
-	if (scan->text.len - start <= last || text[next] != row->prefix.ptr[next] ||
-		text[last] != row->prefix.ptr[last])
+	if (scan->text.len - start <= last || text[next] != row->text[next] ||
+		text[last] != row->text[last])
 		return false;
 	for (size_t i = 0; i < last; i++)
 	{
-		if (text[i] != row->prefix.ptr[i])
+		if (text[i] != row->text[i])
 			return false;
 	}
 	return true;
+}
+
+/* False where too little of a word follows for any of the prefixes, in less time. */
+static bool
+is_body_likely(UeMaskScan *scan, size_t at)
+{
+	size_t end = at;
+	char byte;
+
+	while (end < at + MIN_BODY_LEN &&
+		   ue_mask_is_class(ue_mask_read(scan, end), UE_MASK_WORD))
+		end++;
+	if (end == at + MIN_BODY_LEN)
+		return true;
+	/* a part behind a dot, an ellipsis */
+	byte = ue_mask_read(scan, end);
+	if (byte == '.')
+		return ue_mask_read(scan, end + 1) == '.' || ue_mask_is_key_part(scan, end + 1);
+	return byte == '\xE2';
 }
 
 bool
@@ -219,18 +235,18 @@ ue_mask_apply_key(UeMaskScan *scan, size_t at)
 	if (before >= N_ROWS(key_prefixes))
 		return false;
 	rows = key_prefixes[before][is_dash ? BEFORE_DASH : BEFORE_UNDERSCORE];
-	for (size_t i = 0; i < MAX_PREFIXES; i++)
+	if (rows->len == 0 || !is_body_likely(scan, at + 1))
+		return false;
+	for (size_t i = 0; i < MAX_PREFIXES && rows[i].len > 0; i++)
 	{
 		const KeyPrefix *row = &rows[i];
 		size_t start = at - row->trigger;
 
-		if (row->prefix.len == 0)
-			break;
 		if (at - scan->floor < row->trigger || !is_prefix_at(scan, row, start) ||
 			!has_key_body(scan, row, start))
 			continue;
-		ue_mask_write_stars(scan, start, row->prefix.len,
-							ue_mask_find_key_end(scan, start + row->prefix.len));
+		ue_mask_write_stars(scan, start, row->len,
+							ue_mask_find_key_end(scan, start + row->len));
 		return true;
 	}
 	return false;
@@ -244,28 +260,30 @@ ue_mask_is_glued_key(UeSlice word)
 
 	for (size_t i = 0; i < word.len; i++)
 		classes |= ue_mask_classes[(unsigned char) word.ptr[i]];
-	return word.len >= MIN_GLUED_LEN && (classes & UE_MASK_LOWER) != 0 &&
+	return word.len >= UE_MASK_MIN_GLUED_LEN && (classes & UE_MASK_LOWER) != 0 &&
 		   (classes & UE_MASK_UPPER) != 0;
 }
 
 static bool
 has_key_body(UeMaskScan *scan, const KeyPrefix *row, size_t start)
 {
-	size_t at = start + row->prefix.len;
+	size_t at = start + row->len;
 	size_t end = ue_mask_find_key_end(scan, at);
-	size_t first_end = ue_mask_find_end(scan, at, UE_MASK_ALNUM | UE_MASK_STAR);
-	UeSlice word = ue_slice_sub(scan->text, at, end - at);
-	UeSlice first = ue_slice_sub(scan->text, at, first_end - at);
+	UeSlice word = ue_mask_cut(scan, at, end);
+	size_t first_end;
+	UeSlice first;
 
 	if (ue_mask_has_star(scan, at, end))
 		return word.len >= 3;
-	if (ue_slice_is_equal(word, UE_SLICE("learn"))) /* sk-learn, a Python package */
+	if (word.len < row->min_len)
 		return false;
-	/* cut before it could show what it is */
-	if (ue_mask_skip_fold(scan, first_end) > first_end)
-		first = ue_slice_sub(word, 0, LONGEST_LOOK);
-	if (row->body == BODY_RANDOM ? first.len < row->min_len || !ue_mask_is_random(first)
-								 : word.len < row->min_len)
+	first_end = ue_mask_find_end(scan, at, UE_MASK_ALNUM);
+	first = ue_mask_cut(scan, at, first_end);
+	if (row->body == BODY_RANDOM &&
+		(first.len < row->min_len || !ue_mask_is_random(first)))
+		return false;
+	/* sk-learn, a Python package */
+	if (word.len == 5 && ue_slice_is_equal(word, UE_SLICE("learn")))
 		return false;
 	return row->is_anywhere || ue_mask_is_word_start(scan, start) ||
 		   ue_mask_is_glued_key(first);
@@ -275,17 +293,11 @@ has_key_body(UeMaskScan *scan, const KeyPrefix *row, size_t start)
 static size_t
 find_token_end(const UeMaskScan *scan, size_t at, char other)
 {
-	for (;;)
-	{
-		char byte = ue_mask_read(scan, at);
-
-		if (ue_mask_is_class(byte, UE_MASK_WORD) || byte == '.' || byte == other)
-			at++;
-		else if (ue_mask_skip_fold(scan, at) > at)
-			at = ue_mask_skip_fold(scan, at);
-		else
-			return at;
-	}
+	while (at < scan->text.len &&
+		   (ue_mask_is_class(scan->text.ptr[at], UE_MASK_WORD) ||
+			scan->text.ptr[at] == '.' || scan->text.ptr[at] == other))
+		at++;
+	return at;
 }
 
 /* Keys without punctuation in their prefix, at the letter of it that is rarest. */
@@ -314,8 +326,8 @@ ue_mask_apply_letter_key(UeMaskScan *scan, size_t at)
 
 		end = ue_mask_find_key_end(scan, at + 3);
 		/* the A may have been read as the last digit of an escape that was cut: \u003 */
-		if (!has_first &&
-			(!ue_mask_has(scan, at, UE_SLICE("IzaSy")) || end - at < MIN_GLUED_LEN))
+		if (!has_first && (!ue_mask_has(scan, at, UE_SLICE("IzaSy")) ||
+						   end - at < UE_MASK_MIN_GLUED_LEN))
 			return false;
 		if (end - at < 6 && !ue_mask_has_star(scan, at, end))
 			return false;
@@ -329,8 +341,7 @@ ue_mask_apply_letter_key(UeMaskScan *scan, size_t at)
 	{
 		end =
 			ue_mask_find_end(scan, at + 2, UE_MASK_DIGIT | UE_MASK_UPPER | UE_MASK_STAR);
-		if (end - at < 14 && !ue_mask_has(scan, at + 2, UE_SLICE("***")) &&
-			ue_mask_skip_fold(scan, end) == end)
+		if (end - at < 14 && !ue_mask_has(scan, at + 2, UE_SLICE("***")))
 			return false;
 		ue_mask_write_stars(scan, at - 2, 4, ue_mask_find_key_end(scan, end));
 		return true;
@@ -458,6 +469,7 @@ ue_mask_apply_project(UeMaskScan *scan, size_t at, size_t at_len)
 		ue_mask_note_seen(scan, end + 1);
 		return false;
 	}
+	scan->context = at - 8;
 	ue_mask_write_stars(scan, start, 0, ue_mask_find_key_end(scan, end));
 	return true;
 }
@@ -534,6 +546,7 @@ ue_mask_apply_arn(UeMaskScan *scan, size_t at)
 			start = end + 1;
 		}
 		scan->arn_colon = start - 1;
+		scan->arn_at = at - 3;
 		return false;
 	}
 	end = ue_mask_find_end(scan, start, UE_MASK_DIGIT | UE_MASK_STAR);
@@ -545,6 +558,7 @@ ue_mask_apply_arn(UeMaskScan *scan, size_t at)
 		end++;
 	while (memchr(":.,", scan->text.ptr[end - 1], 3) != NULL)
 		end--;
+	scan->context = scan->arn_at;
 	ue_mask_write_begin(scan, start);
 	ue_mask_write(scan, UE_SLICE("***:***"));
 	ue_mask_write_end(scan, end);

@@ -42,7 +42,8 @@ typedef struct NamedValue
 	bool is_quoted;	 /* the name stands in quotes: JSON, or a dict of Python */
 	bool is_equals;	 /* '=' rather than ':' */
 	bool is_certain; /* the value is secret whatever it looks like */
-	size_t at;		 /* the value's first byte */
+	size_t name_at;
+	size_t at; /* the value's first byte */
 } NamedValue;
 
 static const UeMaskFragment bare_key = {
@@ -182,6 +183,7 @@ find_name(const UeMaskScan *scan, size_t at, NamedValue *value)
 	name = ue_slice_sub(scan->text, start, end - start);
 	if (!ue_mask_is_name_likely(name))
 		return false;
+	value->name_at = start;
 	value->fragment = ue_mask_find_fragment(name);
 	if (value->fragment == NULL)
 		value->fragment = find_bare_key(scan, start, name, value);
@@ -292,6 +294,7 @@ apply_quoted(UeMaskScan *scan, const NamedValue *value)
 				ue_mask_note_seen(scan, end + 1);
 				return is_applied;
 			}
+			scan->context = value->name_at;
 			ue_mask_write_stars(scan, at + 1, 0, end);
 			is_applied = true;
 		}
@@ -328,6 +331,7 @@ apply_escaped(UeMaskScan *scan, const NamedValue *value)
 		len--;
 	if (len == 0)
 		return false;
+	scan->context = value->name_at;
 	ue_mask_write_stars(scan, start, 0, start + len);
 	return true;
 }
@@ -341,12 +345,9 @@ apply_line(UeMaskScan *scan, const NamedValue *value)
 
 	while (end < scan->text.len)
 	{
-		if (memchr("\r\n\"\\", scan->text.ptr[end], 4) == NULL)
-			end++;
-		else if (ue_mask_skip_fold(scan, end) > end)
-			end = ue_mask_skip_fold(scan, end);
-		else
+		if (memchr("\r\n\"\\", scan->text.ptr[end], 4) != NULL)
 			break;
+		end++;
 	}
 	line = ue_slice_sub(scan->text, value->at, end - value->at);
 	if (line.len == 0 || ue_mask_is_listed(line, empty_values, N_ROWS(empty_values)))
@@ -354,6 +355,7 @@ apply_line(UeMaskScan *scan, const NamedValue *value)
 		ue_mask_note_seen(scan, end + 1);
 		return false;
 	}
+	scan->context = value->name_at;
 	ue_mask_write_stars(scan, value->at, 0, end);
 	return true;
 }
@@ -371,11 +373,6 @@ find_word_end(const UeMaskScan *scan, size_t at)
 		at = ue_mask_find_end(scan, at, UE_MASK_PLAIN);
 		unit = ue_mask_read_unit(scan, at, &len);
 		/* an apostrophe between letters belongs to them: ?key=a'b */
-		if (unit == '\0' && ue_mask_skip_fold(scan, at) > at)
-		{
-			at = ue_mask_skip_fold(scan, at);
-			continue;
-		}
 		if (unit == '\0' || memchr(",;&)]}|", unit, 7) != NULL ||
 			(unit == '\'' && !ue_mask_is_class(ue_mask_read(scan, at + 1), UE_MASK_WORD)))
 			break;
@@ -436,11 +433,14 @@ apply_word(UeMaskScan *scan, const NamedValue *value)
 		end = find_word_end(scan, start);
 		word = ue_slice_sub(scan->text, start, end - start);
 	}
-	if (!is_secret_word(value, word))
+	/* "x-api-key: authorization: …": the value is that of the other name */
+	if (!is_secret_word(value, word) ||
+		(ue_mask_read(scan, end) == ':' && ue_mask_find_fragment(word) != NULL))
 	{
 		ue_mask_note_seen(scan, end + 1);
 		return false;
 	}
+	scan->context = value->name_at;
 	ue_mask_write_stars(scan, start, 0, end);
 	return true;
 }

@@ -9,9 +9,6 @@
 /* A part of a key behind a dot is at least this long. */
 #define MIN_PART_LEN 16
 
-/* And one on the next line of an event stream. */
-#define MIN_FOLDED_LEN 8
-
 const unsigned short ue_mask_classes[256] = {
 	[0 ... ' '] = UE_MASK_BLANK | UE_MASK_RARE,
 	[0x7F] = UE_MASK_BLANK | UE_MASK_RARE,
@@ -23,14 +20,17 @@ const unsigned short ue_mask_classes[256] = {
 	['-'] = UE_MASK_DASH | UE_MASK_PLAIN,
 	['_'] = UE_MASK_DASH | UE_MASK_PLAIN,
 	['*'] = UE_MASK_STAR | UE_MASK_PLAIN,
-	['.'] = UE_MASK_PLAIN,
-	['%'] = UE_MASK_PLAIN,
-	['/'] = UE_MASK_URL,
+	['.'] = UE_MASK_PLAIN | UE_MASK_TOKEN | UE_MASK_LOCAL,
+	['%'] = UE_MASK_PLAIN | UE_MASK_TOKEN | UE_MASK_LOCAL,
+	['+'] = UE_MASK_TOKEN | UE_MASK_LOCAL,
+	['~'] = UE_MASK_TOKEN,
+	['\''] = UE_MASK_LOCAL,
+	['/'] = UE_MASK_URL | UE_MASK_TOKEN,
 	['?'] = UE_MASK_URL,
 	['#'] = UE_MASK_URL,
 	['&'] = UE_MASK_URL,
 	[';'] = UE_MASK_URL,
-	['='] = UE_MASK_URL,
+	['='] = UE_MASK_URL | UE_MASK_TOKEN,
 	['"'] = UE_MASK_RARE,
 	['<'] = UE_MASK_RARE,
 	['>'] = UE_MASK_RARE,
@@ -40,26 +40,22 @@ const unsigned short ue_mask_classes[256] = {
 };
 
 size_t
-ue_mask_find_word_end(UeMaskScan *scan, size_t at)
+ue_mask_find_next_word_end(UeMaskScan *scan, size_t at)
 {
-	if (at < scan->word.start || at > scan->word.end)
-		scan->word = (UeMaskRun){at, ue_mask_find_end(scan, at, UE_MASK_WORD)};
+	scan->word = (UeMaskRun){at, ue_mask_find_end(scan, at, UE_MASK_WORD)};
 	return scan->word.end;
 }
 
-bool
-ue_mask_has_star(UeMaskScan *scan, size_t start, size_t end)
+size_t
+ue_mask_find_next_star(UeMaskScan *scan, size_t start)
 {
-	if (start < scan->star_from || start > scan->star_at)
-	{
-		UeSlice rest = ue_slice_sub(scan->text, start, scan->text.len);
+	UeSlice rest = ue_slice_sub(scan->text, start, scan->text.len);
 
-		scan->star_from = start;
-		scan->star_at = scan->text.len;
-		if (ue_slice_find(rest, UE_SLICE("*"), &scan->star_at))
-			scan->star_at += start;
-	}
-	return scan->star_at < end;
+	scan->star_from = start;
+	scan->star_at = scan->text.len;
+	if (ue_slice_find(rest, UE_SLICE("*"), &scan->star_at))
+		scan->star_at += start;
+	return scan->star_at;
 }
 
 static bool
@@ -189,30 +185,8 @@ ue_mask_is_random(UeSlice word)
 			(classes & (UE_MASK_LOWER | UE_MASK_UPPER)) != 0);
 }
 
-/*
- * An event's data may be cut into several lines, each after "data:" (HTML, 9.2.6), and so
- * a value in it.  A line that begins with such a word goes on with it; JSON does not.
- */
-size_t
-ue_mask_skip_fold_at(const UeMaskScan *scan, size_t at)
-{
-	size_t start = at;
-	size_t end;
-
-	if (ue_mask_read(scan, start) == '\r')
-		start++;
-	if (!ue_mask_has(scan, start, UE_SLICE("\ndata:")))
-		return at;
-	start += 6;
-	if (ue_mask_read(scan, start) == ' ')
-		start++;
-	end = ue_mask_find_end(scan, start, UE_MASK_WORD);
-	return end - start >= MIN_FOLDED_LEN ? start : at;
-}
-
-/* A second part of a key behind a dot, which no word of a sentence looks like. */
-static bool
-is_key_part(UeMaskScan *scan, size_t at)
+bool
+ue_mask_is_key_part(UeMaskScan *scan, size_t at)
 {
 	size_t end = ue_mask_find_word_end(scan, at);
 
@@ -220,27 +194,34 @@ is_key_part(UeMaskScan *scan, size_t at)
 		   ue_mask_is_random(ue_slice_sub(scan->text, at, end - at));
 }
 
+/* Behind what stands at the end of a word and does not end the key; `at` if the key ends. */
+static size_t
+skip_link(UeMaskScan *scan, size_t at)
+{
+	switch (ue_mask_read(scan, at))
+	{
+		case '.':
+			if (ue_mask_has(scan, at, UE_SLICE("...")))
+				return at + 3;
+			return at + ue_mask_is_key_part(scan, at + 1);
+		case '\xE2':
+			return at + (ue_mask_has(scan, at, UE_SLICE("\xE2\x80\xA6")) ? 3 : 0);
+		default:
+			return at;
+	}
+}
+
 size_t
-ue_mask_find_key_end(UeMaskScan *scan, size_t at)
+ue_mask_find_next_key_end(UeMaskScan *scan, size_t at)
 {
 	size_t start = at;
+	size_t next = at;
 
-	if (at >= scan->key.start && at <= scan->key.end)
-		return scan->key.end;
-	for (;;)
+	do
 	{
-		at = ue_mask_find_word_end(scan, at);
-		if (ue_mask_has(scan, at, UE_SLICE("...")))
-			at += 3;
-		else if (ue_mask_has(scan, at, UE_SLICE("\xE2\x80\xA6")))
-			at += 3;
-		else if (ue_mask_read(scan, at) == '.' && is_key_part(scan, at + 1))
-			at++;
-		else if (ue_mask_skip_fold(scan, at) > at)
-			at = ue_mask_skip_fold(scan, at);
-		else
-			break;
-	}
+		at = ue_mask_find_word_end(scan, next);
+		next = skip_link(scan, at);
+	} while (next > at);
 	scan->key = (UeMaskRun){start, at};
 	return at;
 }

@@ -22,6 +22,35 @@ typedef struct UeMaskRun
 	size_t start, end;
 } UeMaskRun;
 
+/* What was seen in [start, end): where each kind of byte stood last, plus one; 0: nowhere. */
+typedef struct UeMaskLook
+{
+	size_t start, end;
+	size_t lower, upper, digit, star;
+	size_t inner_lower; /* the last lower-case letter with an upper-case one behind it */
+} UeMaskLook;
+
+/* Which folds a trial takes out. */
+typedef enum UeMaskTrial
+{
+	UE_MASK_TRIAL_ALL = 0,
+	UE_MASK_TRIAL_EVEN, /* the first, the third … */
+	UE_MASK_TRIAL_ODD,
+} UeMaskTrial;
+
+/* A text and its joined copy, walked over at once: the next fold in both of them. */
+typedef struct UeMaskFolds
+{
+	UeMaskTrial trial;
+	UeSlice text;
+	UeBuf *out;	   /* the text without the folds that something secret reaches over */
+	size_t copied; /* of text, what is in out or left out of it */
+	size_t at;	   /* the fold in text; its end when there is no other, */
+	size_t next;   /* and behind it */
+	size_t joined; /* its place in the copy */
+	size_t n_found;
+} UeMaskFolds;
+
 typedef struct UeMaskScan
 {
 	UeSlice text;
@@ -29,17 +58,22 @@ typedef struct UeMaskScan
 	UeBuf *buf;						/* the masked text up to floor */
 	size_t floor;					/* end of the last region */
 	size_t next;					/* where the scan goes on */
+	UeMaskFolds *folds;				/* told of every region; may be NULL */
+	size_t context;					/* where what says that the next region is secret
+									 * begins, if that is before it; or SIZE_MAX */
 	size_t region_at;				/* start of the open region in text */
 	size_t region_written;			/* and of its replacement in buf */
 	size_t dotted_end;				/* up to here dots were looked at, */
 	size_t colon_end;				/* and colons as parts of an IPv6 address, */
 	size_t star_end;	  /* and stars as parts of a key half hidden by others; */
 	size_t at_end;		  /* no local part of an address begins before this */
-	size_t arn_colon;	  /* the colon before the account of an ARN; 0: none is ahead */
+	size_t arn_colon;	  /* the colon before the account of an ARN; 0: none is ahead; */
+	size_t arn_at;		  /* and that ARN's start */
 	size_t seen_end;	  /* up to here a rule looked across separators, in vain */
 	UeMaskRun word;		  /* the last word, */
 	UeMaskRun key;		  /* key, */
 	UeMaskRun credential; /* and value of an Authorization header looked at */
+	UeMaskLook look;	  /* and what stands in a part of that */
 	size_t star_from;	  /* from here to star_at there is no star */
 	size_t star_at;
 	size_t n_outside; /* bytes that belong to no region */
@@ -58,6 +92,8 @@ typedef struct UeMaskScan
 #define UE_MASK_PLAIN 0x80 /* neither ends a part of a URL nor is ever written escaped */
 #define UE_MASK_RARE  0x100 /* may end running text, or begin what is written escaped */
 #define UE_MASK_URL	  0x200 /* separates the parts of a URL */
+#define UE_MASK_TOKEN 0x400 /* in the value of an Authorization header, beside words */
+#define UE_MASK_LOCAL 0x800 /* in the local part of an e-mail address, beside words */
 #define UE_MASK_ALNUM (UE_MASK_DIGIT | UE_MASK_LOWER | UE_MASK_UPPER)
 #define UE_MASK_WORD  (UE_MASK_ALNUM | UE_MASK_DASH | UE_MASK_STAR)
 
@@ -67,6 +103,13 @@ static inline bool
 ue_mask_is_class(char byte, int classes)
 {
 	return (ue_mask_classes[(unsigned char) byte] & classes) != 0;
+}
+
+/* The text between two of its offsets; it is not empty. */
+static inline UeSlice
+ue_mask_cut(const UeMaskScan *scan, size_t start, size_t end)
+{
+	return (UeSlice){scan->text.ptr + start, end - start};
 }
 
 /* The byte at an offset; NUL beyond the end, which no rule asks for. */
@@ -119,11 +162,27 @@ ue_mask_find_end(const UeMaskScan *scan, size_t at, int classes)
 	return at;
 }
 
+extern size_t ue_mask_find_next_word_end(UeMaskScan *scan, size_t at);
+
 /* The same for a word, which is looked at once however many rules ask. */
-extern size_t ue_mask_find_word_end(UeMaskScan *scan, size_t at);
+static inline size_t
+ue_mask_find_word_end(UeMaskScan *scan, size_t at)
+{
+	return at >= scan->word.start && at <= scan->word.end
+			   ? scan->word.end
+			   : ue_mask_find_next_word_end(scan, at);
+}
+
+extern size_t ue_mask_find_next_star(UeMaskScan *scan, size_t start);
 
 /* Whether a star stands in a part of the text; the parts asked for do not go back. */
-extern bool ue_mask_has_star(UeMaskScan *scan, size_t start, size_t end);
+static inline bool
+ue_mask_has_star(UeMaskScan *scan, size_t start, size_t end)
+{
+	if (start < scan->star_from || start > scan->star_at)
+		return ue_mask_find_next_star(scan, start) < end;
+	return scan->star_at < end;
+}
 
 /* First offset of the run of these classes that ends before `at`; floor at least. */
 static inline size_t
@@ -192,20 +251,20 @@ ue_mask_skip_escape(const UeMaskScan *scan, size_t start)
 			   : start;
 }
 
-extern size_t ue_mask_skip_fold_at(const UeMaskScan *scan, size_t at);
+/* A second part of a key behind a dot, which no word of a sentence looks like. */
+extern bool ue_mask_is_key_part(UeMaskScan *scan, size_t at);
 
-/* Where the next line goes on with what was cut at `at`; `at` itself when it does not. */
-static inline size_t
-ue_mask_skip_fold(const UeMaskScan *scan, size_t at)
-{
-	char byte = ue_mask_read(scan, at);
-
-	return byte == '\n' || byte == '\r' ? ue_mask_skip_fold_at(scan, at) : at;
-}
+extern size_t ue_mask_find_next_key_end(UeMaskScan *scan, size_t at);
 
 /* End of the key that goes on at `at`, which is the start or inside of a word: the word, what
  * an ellipsis in it hides ("sk-...wxyz"), and further parts behind dots. */
-extern size_t ue_mask_find_key_end(UeMaskScan *scan, size_t at);
+static inline size_t
+ue_mask_find_key_end(UeMaskScan *scan, size_t at)
+{
+	return at >= scan->key.start && at <= scan->key.end
+			   ? scan->key.end
+			   : ue_mask_find_next_key_end(scan, at);
+}
 
 /* Letters and digits mixed as no word of a sentence mixes them, or stars. */
 extern bool ue_mask_is_random(UeSlice word);
@@ -241,6 +300,9 @@ extern bool ue_mask_apply_project(UeMaskScan *scan, size_t at, size_t at_len);
 extern bool ue_mask_apply_slash(UeMaskScan *scan, size_t at);
 extern bool ue_mask_apply_star(UeMaskScan *scan, size_t at);
 extern bool ue_mask_apply_arn(UeMaskScan *scan, size_t at);
+
+/* A key in the middle of a word must be this long. */
+#define UE_MASK_MIN_GLUED_LEN 20
 
 /* Letters in both cases and long, as no compound word is: a key glued to other letters. */
 extern bool ue_mask_is_glued_key(UeSlice word);
@@ -285,6 +347,17 @@ extern UeStatus ue_mask_apply_pattern(UeArena *arena, UeBuf *buf,
 
 /* Whether the operator has said that this host is never hidden. */
 extern bool ue_mask_is_host_shown(const UeMaskScan *scan, UeSlice host);
+
+/*
+ * mask_fold.c: takes out the folds that something secret reaches over; *out is text itself
+ * when there is none.  *n_folds: before, and all of them, whatever the trial is.
+ */
+extern UeStatus ue_mask_join(UeArena *arena, UeBuf *buf, const UeMaskSettings *settings,
+							 UeMaskTrial trial, UeSlice text, UeSlice *out,
+							 size_t *n_folds) UE_MUST_CHECK;
+
+/* A region of the joined text: folds inside of it are left out. */
+extern void ue_mask_note_region(UeMaskFolds *folds, size_t start, size_t end);
 
 /* mask_escape.c: *out is text itself when there is nothing to decode; buf is overwritten */
 extern UeStatus ue_mask_decode(UeBuf *buf, UeSlice text, UeSlice *out) UE_MUST_CHECK;

@@ -108,9 +108,7 @@ find_url_end(const UeMaskScan *scan, size_t start, char opener)
 
 		end = ue_mask_find_end(scan, end, UE_MASK_PLAIN);
 		unit = ue_mask_read_unit(scan, end, &len);
-		if (unit == '\0' && ue_mask_skip_fold(scan, end) > end)
-			len = ue_mask_skip_fold(scan, end) - end;
-		else if (unit == '\0' || unit == closer)
+		if (unit == '\0' || unit == closer)
 			break;
 		end += len;
 	}

@@ -41,6 +41,8 @@ static const UeSlice bearer_words[] = {
 	UE_SLICE_INIT("required"),
 };
 
+#define LONGEST_BEARER_WORD 14
+
 /* What must follow the word for it to be hidden. */
 typedef enum Follower
 {
@@ -83,23 +85,63 @@ static const Leader leaders[] = {
 static size_t
 find_credential_end(UeMaskScan *scan, size_t start)
 {
-	size_t end = start;
+	size_t end;
 
 	if (start >= scan->credential.start && start <= scan->credential.end)
 		return scan->credential.end;
-	for (;;)
-	{
-		char byte = ue_mask_read(scan, end);
-
-		if (ue_mask_is_class(byte, UE_MASK_WORD) || memchr(".~+/=%", byte, 6) != NULL)
-			end++;
-		else if (ue_mask_skip_fold(scan, end) > end)
-			end = ue_mask_skip_fold(scan, end);
-		else
-			break;
-	}
+	end = ue_mask_find_end(scan, start, UE_MASK_WORD | UE_MASK_TOKEN);
 	scan->credential = (UeMaskRun){start, end};
 	return end;
+}
+
+/*
+ * Looks at [start, end); what was looked at before, for another scheme in the same
+ * credential, is not looked at again: "xbearer+xbearer+…" has one every eight bytes.
+ */
+static const UeMaskLook *
+read_look(UeMaskScan *scan, size_t start, size_t end)
+{
+	UeMaskLook *look = &scan->look;
+
+	if (start < look->start || start > look->end)
+		*look = (UeMaskLook){.start = start, .end = start};
+	for (; look->end < end; look->end++)
+	{
+		int class = ue_mask_classes[(unsigned char) scan->text.ptr[look->end]];
+
+		if ((class & UE_MASK_LOWER) != 0)
+			look->lower = look->end + 1;
+		else if ((class & UE_MASK_UPPER) != 0)
+		{
+			look->upper = look->end + 1;
+			look->inner_lower = look->lower;
+		}
+		else if ((class & UE_MASK_DIGIT) != 0)
+			look->digit = look->end + 1;
+		else if ((class & UE_MASK_STAR) != 0)
+			look->star = look->end + 1;
+	}
+	return look;
+}
+
+/* The same as ue_mask_is_glued_key of [start, end), at less cost. */
+static bool
+is_glued_look(UeMaskScan *scan, size_t start, size_t end)
+{
+	const UeMaskLook *look = read_look(scan, start, end);
+
+	return end - start >= UE_MASK_MIN_GLUED_LEN && look->lower > start &&
+		   look->upper > start;
+}
+
+/* The same as ue_mask_is_random of it. */
+static bool
+is_random_look(UeMaskScan *scan, size_t start, size_t end)
+{
+	const UeMaskLook *look = read_look(scan, start, end);
+
+	return look->star > start || look->inner_lower > start ||
+		   (look->digit > start && (look->lower > start || look->upper > start));
 }
 
 /* "Bearer " and "Basic " with a token behind them (RFC 6750, RFC 7617). */
@@ -111,8 +153,8 @@ ue_mask_apply_scheme(UeMaskScan *scan, size_t at)
 	size_t start = at + (is_bearer ? 6 : 5);
 	size_t blanks_at = start;
 	size_t end;
+	size_t look_end;
 	UeSlice word;
-	UeSlice looked_at;
 
 	if (!is_bearer && second != 'a' && second != 'A')
 		return false;
@@ -128,16 +170,19 @@ ue_mask_apply_scheme(UeMaskScan *scan, size_t at)
 	while (end > start && scan->text.ptr[end - 1] == '.')
 		end--;
 	word = ue_slice_sub(scan->text, start, end - start);
-	looked_at = ue_slice_sub(word, 0, LONGEST_LOOK);
-	if (word.len == 0 || ue_mask_is_listed(word, bearer_words, N_ROWS(bearer_words)) ||
-		(!ue_mask_is_word_start(scan, at) && !ue_mask_is_glued_key(looked_at)) ||
+	look_end = word.len > LONGEST_LOOK ? start + LONGEST_LOOK : end;
+	if (word.len == 0 ||
+		(!ue_mask_is_word_start(scan, at) && !is_glued_look(scan, start, look_end)) ||
 		/* "Basic plan" is a plan */
-		(!is_bearer && !ue_mask_is_random(looked_at) &&
-		 (word.len < 8 || word.ptr[word.len - 1] != '=')))
+		(!is_bearer && !is_random_look(scan, start, look_end) &&
+		 (word.len < 8 || word.ptr[word.len - 1] != '=')) ||
+		(word.len <= LONGEST_BEARER_WORD &&
+		 ue_mask_is_listed(word, bearer_words, N_ROWS(bearer_words))))
 	{
 		ue_mask_note_seen(scan, end + 1);
 		return false;
 	}
+	scan->context = at;
 	ue_mask_write_stars(scan, start, 0, end);
 	return true;
 }
@@ -171,9 +216,6 @@ find_follower(UeMaskScan *scan, const Leader *leader, size_t at, size_t *end)
 			return is_uuid(word);
 		case FOLLOWER_KEY:
 			word.len = ue_mask_find_end(scan, at, UE_MASK_ALNUM) - at;
-			if (ue_mask_skip_fold(scan, at + word.len) > at + word.len)
-				word = ue_slice_sub(ue_slice_sub(scan->text, at, *end - at), 0,
-									LONGEST_LOOK);
 			return (word.len >= leader->min_len && ue_mask_is_random(word)) ||
 				   is_uuid(ue_slice_sub(scan->text, at, word_end - at));
 	}
@@ -215,6 +257,7 @@ apply_leader(UeMaskScan *scan, size_t at, const Leader *leader)
 		ue_mask_note_seen(scan, end + 1);
 		return false;
 	}
+	scan->context = at - leader->trigger;
 	ue_mask_write_stars(scan, start, 0, end);
 	return true;
 }

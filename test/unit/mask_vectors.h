@@ -145,6 +145,34 @@ static const Vector vectors[] = {
 	{"https://x.com/a,Bearer aB3dE5gH7jK9mN1pQ3sT", "https://***.com/***Bearer ***"},
 	/* the first letter may seem to belong to an escape that was cut */
 	{"\\u003AIzaSyQ7fZk2Lw9XyTb4RmVn8c", ":***"},
+	/* what is left of a key whose first letter went to an escape rests too */
+	{"\\u003AIza***", ":***"},
+	{"Iza***", "***"},
+	{"x \\u003AIza*** y", "x :*** y"},
+	/* secrets that are cut over the data lines of an event; the word that follows at once may
+	 * be their end */
+	{"data: the key is sk-pr\ndata: oj-abcdefgh\ndata: is invalid",
+	 "data: the key is sk-proj-*** invalid"},
+	{"data: s\r\ndata:k-abcdefgh", "data: sk-***"},
+	{"data: 0a1b2c3d4e5f60718293a4b5c6d7e8f9\ndata: .a1b2c3d4e5f6g7h8", "data: ***"},
+	{"data: 0a1b2c3d4e5f60718293a4b5c6d7e8f9.\ndata: a1b2c3d4e5f6g7h8", "data: ***"},
+	{"data: of projects/1\ndata: 2345678901 is", "data: of projects/*** is"},
+	{"data: to root@mail.exam\ndata: ple.com, or", "data: to ***@***.com, or"},
+	{"data: host api.examp\ndata: le.com, port", "data: host ***.com, port"},
+	{"data: at 10.20\ndata: .30.40: refused", "data: at ***.***.***.***: refused"},
+	{"data: as arn:aws:iam::12345\ndata: 6789012:user/Bob",
+	 "data: as arn:aws:iam::***:***"},
+	{"data: pass\ndata: word=hunter2", "data: password=***"},
+	{"data: Bearer \ndata: abcdefgh", "data: Bearer ***"},
+	/* it hides the end of an address */
+	{"data: 2034:db8::8\ndata: 733:4936:5825\ndata: x", "data: ***"},
+	/* no secret goes on there, and other events are others */
+	{"data: see sk-abcdefgh\ndata: {\"a\":1}", "data: see sk-***\ndata: {\"a\":1}"},
+	{"data: sk-abcdefgh\n\ndata: please", "data: sk-***\n\ndata: please"},
+	{"data: {\ndata:   \"code\": 429,\ndata:   \"n\": 1\ndata: }",
+	 "data: {\ndata:   \"code\": 429,\ndata:   \"n\": 1\ndata: }"},
+	{"x-api-key: authorization: Token ViSFcn853fqpJDNI",
+	 "x-api-key: authorization: Token ***"},
 	/* quotes and slashes as PHP, Java and Go escape them */
 	{"\\u0027password\\u0027: \\u0027a b c\\u0027, x",
 	 "\\u0027password\\u0027: \\u0027***\\u0027, x"},

@@ -110,7 +110,7 @@ typedef enum Writing
 	WRITING_LETTERS, /* every character as \\u00XX */
 	WRITING_DOUBLE,	 /* the same in a JSON string that is in a JSON string */
 	WRITING_HEADER,	 /* the value of a line like those of HTTP */
-	WRITING_EVENT, /* cut into two data lines of an event stream, behind the tenth byte */
+	WRITING_EVENT,	 /* cut into two data lines of an event stream, anywhere */
 } Writing;
 
 #define N_WRITINGS 9
@@ -290,16 +290,6 @@ is_gone(UeArena *arena, UeSlice text, const Secret *secret, UeSlice made, Writin
 		   is_every_part_gone(masked, secret, made, writing);
 }
 
-/* A host, an address, a user or a number has no end from which the rest on the next line could be told. */
-static bool
-is_cut_fit(const Secret *secret)
-{
-	return strstr(secret->shape, "example.com") == NULL &&
-		   strstr(secret->shape, "projects/") == NULL &&
-		   strstr(secret->shape, "arn:") == NULL &&
-		   strstr(secret->shape, "db8") == NULL && strstr(secret->shape, "1##.") == NULL;
-}
-
 /* Bodies with a NUL in them cannot be printed into a text. */
 static bool
 is_printable(const CorpusCase *one)
@@ -336,10 +326,10 @@ count_survivors(const Corpus *corpus, Writing writing)
 		char encoded[LONGEST_ENCODED];
 		char planted[LONGEST_TEXT];
 		UeSlice made = make_secret(secret, &state, plain);
-		size_t cut = secret->from + next_random(&state, 8);
+		size_t cut = 1 + next_random(&state, (uint32_t) made.len - 1);
 		UeSlice text;
 
-		if (!is_printable(one) || (writing == WRITING_EVENT && !is_cut_fit(secret)))
+		if (!is_printable(one))
 			continue;
 		text =
 			plant((UeSlice){one->body.ptr, one->body.len},
