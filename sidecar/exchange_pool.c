@@ -31,7 +31,9 @@ ue_exchanges_new(UeLoop *loop, const UeConfig *config, UeJournal *journal,
 	exchanges->upstream =
 		ue_upstream_new(loop, &config->upstream, &ue_exchange_transfer_handler);
 	exchanges->decider = ue_decider_new(loop, &options);
-	if (exchanges->upstream == NULL || exchanges->decider == NULL)
+	exchanges->traffic = ue_traffic_new();
+	if (exchanges->upstream == NULL || exchanges->decider == NULL ||
+		exchanges->traffic == NULL)
 	{
 		ue_exchanges_free(exchanges);
 		return NULL;
@@ -60,6 +62,12 @@ ue_exchanges_free(UeExchanges *exchanges)
 {
 	if (exchanges == NULL)
 		return;
+	if (exchanges->is_traffic_due)
+	{
+		ue_exchange_write_traffic(exchanges);
+		ue_loop_cancel_timer(exchanges->loop, &exchanges->traffic_due);
+	}
+	ue_traffic_free(exchanges->traffic);
 	ue_decider_free(exchanges->decider);
 	ue_upstream_free(exchanges->upstream);
 	while (exchanges->idle != NULL)
@@ -133,6 +141,7 @@ ue_exchange_end(UeExchange *exchange, UeOutcome outcome)
 		platform = UE_METRICS_PLATFORMS - 1;
 	ue_metrics_count_request(owner->metrics, platform, outcome, exchange->first_byte_ms,
 							 ue_loop_now_ms(owner->loop) - exchange->start_ms);
+	ue_exchange_count_traffic(exchange, outcome);
 	atomic_fetch_add_explicit(&owner->metrics->client_bytes_in,
 							  (unsigned long long) exchange->received_bytes,
 							  memory_order_relaxed);

@@ -11,6 +11,7 @@
  * exchange_record.c   its row
  * exchange_answer.c   the verdict to the client
  * exchange_attempts.h channels, retries and failover: exchange_{route,body,step,health}.c
+ * exchange_traffic.c  counts of all requests into the journal
  */
 #ifndef UE_EXCHANGE_PRIVATE_H
 #define UE_EXCHANGE_PRIVATE_H
@@ -22,6 +23,7 @@
 #include "ident.h"
 #include "route.h"
 #include "stream.h"
+#include "traffic.h"
 
 /* Exchanges kept for the next request when idle. */
 #define UE_IDLE_EXCHANGES 256
@@ -119,6 +121,10 @@ struct UeExchanges
 	int n_idle;
 	UeHeader *headers; /* scratch of one call */
 	size_t headers_size;
+	UeTraffic *traffic;		/* owned */
+	int64_t traffic_minute; /* Unix, that it counts */
+	UeTimer traffic_due;	/* set while something is to be written */
+	bool is_traffic_due;
 };
 
 /* exchange.c */
@@ -190,6 +196,10 @@ extern UeStatus ue_exchange_copy_tags(UeExchange *exchange, const UeMaskSettings
 extern UeStatus ue_exchange_fit_text(UeArena *arena, const UeMaskSettings *mask,
 									 UeSlice text, size_t limit,
 									 UeSlice *out) UE_MUST_CHECK;
+
+/* exchange_traffic.c: at the end of a request; and everything that is not written yet. */
+extern void ue_exchange_count_traffic(UeExchange *exchange, UeOutcome outcome);
+extern void ue_exchange_write_traffic(UeExchanges *owner);
 
 /* exchange_answer.c */
 extern void ue_exchange_answer(UeDecision *decision); /* UeDecision.done */

@@ -153,6 +153,12 @@ ue_journal_append_recovery(UeJournal *journal, const UeRecovery *recovery)
 	return append(journal, UE_RECORD_RECOVERY, recovery);
 }
 
+bool
+ue_journal_append_traffic(UeJournal *journal, const UeTrafficRow *row)
+{
+	return append(journal, UE_RECORD_TRAFFIC, row);
+}
+
 void
 ue_journal_read_stats(const UeJournal *journal, UeJournalStats *out)
 {
@@ -348,6 +354,8 @@ write_payload(UeBuf *buf, UeRecordKind kind, const void *what)
 			return ue_transition_write(buf, what);
 		case UE_RECORD_RECOVERY:
 			return ue_recovery_write(buf, what);
+		case UE_RECORD_TRAFFIC:
+			return ue_traffic_row_write(buf, what);
 	}
 	return UE_INVALID_ARGUMENT;
 }

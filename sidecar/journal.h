@@ -11,6 +11,7 @@
 #define UE_JOURNAL_H
 
 #include "event.h"
+#include "traffic_row.h"
 #include "transition.h"
 
 typedef struct UeJournal UeJournal;
@@ -53,6 +54,9 @@ extern bool ue_journal_append_transition(UeJournal *journal, const UeTransition 
 
 /* Of an event that has been appended before. */
 extern bool ue_journal_append_recovery(UeJournal *journal, const UeRecovery *recovery);
+
+/* Counts, as far as they have come. */
+extern bool ue_journal_append_traffic(UeJournal *journal, const UeTrafficRow *row);
 
 extern void ue_journal_read_stats(const UeJournal *journal, UeJournalStats *out);
 

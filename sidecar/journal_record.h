@@ -15,7 +15,7 @@
  *     u32      CRC32C of all of the record but the marker and this field
  *     u8       kind, 3 bytes zero
  *     i64      when it was appended, Unix microseconds
- *     payload  event.h, transition.h
+ *     payload  event.h, transition.h, traffic_row.h
  *
  * Integers are little-endian.  Pure functions; any thread.
  */
@@ -37,6 +37,7 @@ typedef enum UeRecordKind
 	UE_RECORD_COMPLETION = 2,
 	UE_RECORD_TRANSITION = 3,
 	UE_RECORD_RECOVERY = 4,
+	UE_RECORD_TRAFFIC = 5,
 } UeRecordKind;
 
 typedef struct UeJournalRecord

@@ -25,6 +25,7 @@
 #include "shipper_batch.h"
 #include "shipper_loss.h"
 #include "shipper_quarantine.h"
+#include "shipper_traffic.h"
 
 #define GATHER_MS			 50	  /* so long a batch that is not full gathers */
 #define GATHER_EVENTS		 500  /* so many do not wait */
@@ -42,6 +43,7 @@ enum
 {
 	STATEMENT_RECORD = 0,
 	STATEMENT_MAINTAIN,
+	STATEMENT_TRAFFIC,
 	STATEMENTS,
 };
 
@@ -54,6 +56,8 @@ struct UeShipper
 	UeStatement statements[STATEMENTS];
 	UeQueue queue;
 	UeBatch batch;
+	UeCounts counts;
+	int64_t counts_sent_ms;
 
 	pthread_t thread;
 	int stop_fd;
@@ -87,6 +91,8 @@ static void drop_unmonitored(UeShipper *shipper);
 static void advance_queue(UeShipper *shipper, int64_t now_ms);
 static void send_due(UeShipper *shipper, int64_t now_ms);
 static void send_maintain(UeShipper *shipper, int64_t now_ms);
+static void send_traffic(UeShipper *shipper, int64_t now_ms);
+static bool take_record(UeShipper *shipper);
 static bool is_batch_due(const UeShipper *shipper, int64_t now_ms);
 static void keep_position(UeShipper *shipper, int64_t now_ms);
 static bool is_over(UeShipper *shipper, int64_t now_ms);
@@ -138,8 +144,10 @@ ue_shipper_start(UeJournal *journal, const UeShipperOptions *options)
 	shipper->released = ue_journal_position(journal);
 	shipper->statements[STATEMENT_RECORD] = ue_batch_statement;
 	shipper->statements[STATEMENT_MAINTAIN] = maintain_statement;
+	shipper->statements[STATEMENT_TRAFFIC] = ue_counts_statement;
 	database.statements = shipper->statements;
 	ue_queue_init(&shipper->queue);
+	ue_counts_init(&shipper->counts);
 	shipper->stop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	shipper->reader = ue_journal_reader_new(journal);
 	shipper->database = ue_database_new(&database, &handler, shipper);
@@ -177,6 +185,7 @@ ue_shipper_stop(UeShipper *shipper, int64_t drain_ms)
 	ue_database_free(shipper->database);
 	ue_journal_reader_free(shipper->reader);
 	ue_queue_reset(&shipper->queue);
+	ue_counts_reset(&shipper->counts);
 	close(shipper->stop_fd);
 	free(shipper);
 }
@@ -211,6 +220,7 @@ run(void *argument)
 		drop_unmonitored(shipper);
 		advance_queue(shipper, now_ms);
 		send_due(shipper, now_ms);
+		send_traffic(shipper, now_ms);
 		keep_position(shipper, now_ms);
 		atomic_store(&shipper->oldest_us, shipper->queue.first == NULL
 											  ? 0
@@ -227,7 +237,7 @@ static void
 read_journal(UeShipper *shipper)
 {
 	shipper->is_caught_up = false;
-	while (!ue_queue_is_full(&shipper->queue))
+	while (!ue_queue_is_full(&shipper->queue) && !ue_counts_is_full(&shipper->counts))
 	{
 		if (!shipper->has_held)
 			shipper->has_held = ue_journal_reader_next(shipper->reader, &shipper->held);
@@ -236,12 +246,20 @@ read_journal(UeShipper *shipper)
 			shipper->is_caught_up = true;
 			break;
 		}
-		if (!ue_queue_append(&shipper->queue, &shipper->held))
+		if (!take_record(shipper))
 			break;
 		shipper->has_held = false;
 	}
 	atomic_store(&shipper->corrupt_records,
 				 ue_journal_reader_count_corrupt(shipper->reader));
+}
+
+static bool
+take_record(UeShipper *shipper)
+{
+	if (shipper->held.record.kind == UE_RECORD_TRAFFIC)
+		return ue_counts_append(&shipper->counts, &shipper->held, read_clock_us());
+	return ue_queue_append(&shipper->queue, &shipper->held);
 }
 
 /* What a rule wants no row of goes no further; it is not lost either. */
@@ -309,6 +327,22 @@ send_due(UeShipper *shipper, int64_t now_ms)
 		retry_later(shipper, "", "the batch could not be sent");
 }
 
+/* Beside a batch of events: neither waits for the other. */
+static void
+send_traffic(UeShipper *shipper, int64_t now_ms)
+{
+	int64_t due_us = ue_counts_find_due(&shipper->counts);
+
+	if (shipper->counts.n_taken > 0 && now_ms - shipper->counts_sent_ms >= ANSWER_MS)
+		ue_database_drop(shipper->database, now_ms, "no answer within 60 s");
+	if (!ue_database_is_ready(shipper->database) || due_us == INT64_MAX ||
+		(due_us > read_clock_us() && shipper->stop_due_ms == 0))
+		return;
+	if (ue_counts_send(&shipper->counts, shipper->database, STATEMENT_TRAFFIC,
+					   &shipper->counts))
+		shipper->counts_sent_ms = now_ms;
+}
+
 static void
 send_maintain(UeShipper *shipper, int64_t now_ms)
 {
@@ -344,6 +378,7 @@ keep_position(UeShipper *shipper, int64_t now_ms)
 {
 	int64_t interval_ms = shipper->is_caught_up ? POSITION_MS : POSITION_BACKLOG_MS;
 	UeJournalPosition position;
+	UeJournalPosition counted;
 
 	if (!ue_queue_pop(&shipper->queue, &position))
 	{
@@ -351,6 +386,10 @@ keep_position(UeShipper *shipper, int64_t now_ms)
 		position = shipper->has_held ? shipper->held.position
 									 : ue_journal_reader_position(shipper->reader);
 	}
+	if (ue_counts_find_oldest(&shipper->counts, &counted) &&
+		(counted.seq < position.seq ||
+		 (counted.seq == position.seq && counted.offset < position.offset)))
+		position = counted;
 	if (position.seq == shipper->released.seq &&
 		position.offset == shipper->released.offset)
 		return;
@@ -373,7 +412,8 @@ is_over(UeShipper *shipper, int64_t now_ms)
 		/* Once more round, with everything ready and the position not held back. */
 		return false;
 	}
-	return (shipper->is_caught_up && shipper->queue.first == NULL) ||
+	return (shipper->is_caught_up && shipper->queue.first == NULL &&
+			shipper->counts.first == NULL) ||
 		   now_ms >= shipper->stop_due_ms || !ue_database_is_ready(shipper->database);
 }
 
@@ -442,6 +482,11 @@ on_result(void *context, void *query, const UeDatabaseResult *result)
 {
 	UeShipper *shipper = context;
 
+	if (query == &shipper->counts)
+	{
+		ue_counts_apply_result(&shipper->counts, result, read_clock_us());
+		return;
+	}
 	shipper->in_flight = NULL;
 	if (query == &shipper->maintain_due_ms)
 		take_maintain_result(shipper, result);
@@ -458,6 +503,7 @@ on_lost(void *context)
 	if (shipper->in_flight == &shipper->batch)
 		atomic_fetch_add(&shipper->failed_batches, 1);
 	shipper->in_flight = NULL;
+	ue_counts_give_back(&shipper->counts);
 }
 
 static void

@@ -71,6 +71,16 @@ EXECUTE traffic; -- sent again
 SELECT minute, platform, channel, requests, answers, recovered, first_byte_counts FROM upstream_error_traffic ORDER BY entry_id;
 SELECT * FROM upstream_error_sla('2020-03-01', '2020-03-02');
 SELECT platform, sla FROM upstream_error_sla('2020-03-01', '2020-03-02', platform => 'openai');
+-- an entry that has grown, once in a batch with what it was before, and one that came late
+SELECT upstream_error_record_traffic(array_fill('2020-03-01 10:00'::timestamptz, ARRAY[3]),
+	ARRAY['00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-000000000002']::uuid[],
+	'{openai,openai,openai}', '{o1,o1,o2}', '{gpt-4o,gpt-4o,gpt-4o}', '{/v1,/v1,/v1}', '{NULL,NULL,NULL}', '{s1,s1,s1}',
+	'{70,65,40}', '{67,62,39}', '{1,0,0}', ARRAY['{2,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16}', NULL, NULL], '{NULL,NULL,NULL}');
+SELECT channel, requests, answers, recovered, first_byte_counts[1] FROM upstream_error_traffic WHERE channel IS NOT NULL ORDER BY entry_id;
+-- counting tokens is no service
+SELECT upstream_error_record_traffic(ARRAY['2020-03-01 10:00'::timestamptz], ARRAY[gen_random_uuid()], '{openai}', '{o1}', '{gpt-4o}',
+	'{/v1/messages/count_tokens}', '{NULL}', '{s1}', '{1000}', '{1000}', '{0}', '{NULL}', '{NULL}');
+SELECT platform, requests, answers FROM upstream_error_sla('2020-03-01', '2020-03-02', platform => 'openai') WHERE platform IS NOT NULL;
 \set SHOW_CONTEXT never
 SELECT upstream_error_record_traffic(ARRAY[now()], '{}', '{a}', '{a}', '{a}', '{a}', '{a}', '{a}', '{1}', '{1}', '{1}', '{NULL}', '{NULL}');
 SELECT upstream_error_record_traffic(NULL, NULL, '{a}', '{a}', '{a}', '{a}', '{a}', '{a}', '{1}', '{1}', '{1}', '{NULL}', '{NULL}');

@@ -85,10 +85,10 @@ CREATE TABLE upstream_error_traffic (
 COMMENT ON TABLE upstream_error_traffic IS 'What sidecars counted of all requests, good and bad, by minute; the denominator of rates. A sidecar may send several entries for a minute: they add up.';
 COMMENT ON COLUMN upstream_error_traffic.minute IS 'its beginning';
 COMMENT ON COLUMN upstream_error_traffic.entry_id IS 'identity of the entry, given by the sidecar; the same in every replay';
-COMMENT ON COLUMN upstream_error_traffic.platform IS 'vendor of the upstream that answered last';
+COMMENT ON COLUMN upstream_error_traffic.platform IS 'vendor of the upstream; unknown: there was none for the path';
 COMMENT ON COLUMN upstream_error_traffic.channel IS 'upstream endpoint that answered last';
 COMMENT ON COLUMN upstream_error_traffic.model IS 'model as the client asked for it';
-COMMENT ON COLUMN upstream_error_traffic.route IS 'path that the client asked for, without its query';
+COMMENT ON COLUMN upstream_error_traffic.route IS 'path that the client asked for, without its query, ids in it as {id}; (other): more kinds of request in one minute than are counted apart; null: nobody''s path';
 COMMENT ON COLUMN upstream_error_traffic.region IS 'where the sidecar runs';
 COMMENT ON COLUMN upstream_error_traffic.instance IS 'which sidecar';
 COMMENT ON COLUMN upstream_error_traffic.requests IS 'requests that ended in this minute';
@@ -294,9 +294,10 @@ BEGIN
 			USING ERRCODE = 'array_subscript_error',
 				HINT = 'Every array must be given, with one element for each entry; an element may be null.';
 	END IF;
-	-- in the order of the key: two sidecars that send the same do not deadlock
-	INSERT INTO @extschema@.upstream_error_traffic
-	SELECT date_bin('1 minute', t.minute, '2000-01-01 00:00:00+00'), t.entry_id, t.platform, t.channel, t.model, t.route,
+	-- Counts only grow, so the larger ones are the later ones.  In the order of the key: two
+	-- sidecars that send the same do not deadlock.
+	INSERT INTO @extschema@.upstream_error_traffic AS e
+	SELECT DISTINCT ON (1, 2) date_bin('1 minute', t.minute, '2000-01-01 00:00:00+00'), t.entry_id, t.platform, t.channel, t.model, t.route,
 		t.region, t.instance, t.requests, t.answers, t.recovered, t.first_byte_counts::int8[], t.total_counts::int8[]
 	FROM unnest(
 		upstream_error_record_traffic.minute, upstream_error_record_traffic.entry_id,
@@ -308,10 +309,13 @@ BEGIN
 		upstream_error_record_traffic.total_counts
 	) AS t (minute, entry_id, platform, channel, model, route, region, instance, requests, answers, recovered,
 		first_byte_counts, total_counts)
-	ORDER BY 1, 2
-	ON CONFLICT DO NOTHING;
+	ORDER BY 1, 2, t.requests DESC
+	ON CONFLICT ON CONSTRAINT upstream_error_traffic_pkey DO UPDATE
+	SET requests = EXCLUDED.requests, answers = EXCLUDED.answers, recovered = EXCLUDED.recovered,
+		first_byte_counts = EXCLUDED.first_byte_counts, total_counts = EXCLUDED.total_counts
+	WHERE EXCLUDED.requests > e.requests;
 	GET DIAGNOSTICS inserted = ROW_COUNT;
 	RETURN inserted;
 END
 $$;
-COMMENT ON FUNCTION upstream_error_record_traffic IS 'Records what a sidecar counted of all requests, one array per column of upstream_error_traffic (a histogram as text, {1,2,...}), and returns how many entries were new; entries that are there already are passed over, so a batch may be sent again. For the sidecar.';
+COMMENT ON FUNCTION upstream_error_record_traffic IS 'Records what a sidecar counted of all requests, one array per column of upstream_error_traffic (a histogram as text, {1,2,...}), and returns how many were new or had grown. A sidecar sends an entry several times while its minute lasts, each time as far as it has counted; of two with the same entry_id the one with more requests holds, so a batch may be sent again. For the sidecar.';

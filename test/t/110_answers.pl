@@ -117,6 +117,11 @@ is(scalar @silent, 0, 'every failure is answered by us')
 
 my $expected_rows = grep { $_->{home} eq 'postgres' } @answers;
 is(wait_for_events($node, $expected_rows), $expected_rows, 'each failed attempt is a row');
+is($node->safe_psql('postgres', <<'END'), '', 'with the fingerprint that SQL computes of the row');
+SELECT request_id, platform, class, error_code, code, message FROM upstream_error_events
+WHERE fingerprint IS DISTINCT FROM upstream_error_fingerprint(platform, class, coalesce(error_code, code), message)
+	OR fingerprint_version IS DISTINCT FROM upstream_error_fingerprint_version() LIMIT 5
+END
 
 # As upstream_error_decide takes them: several of one name are an array.
 sub headers_of
