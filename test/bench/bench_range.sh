@@ -42,6 +42,10 @@ sql() { "$bin/psql" -X -q -A -t -v ON_ERROR_STOP=1 -h "$dir" -d postgres "$@"; }
 sql <<SQL
 SET client_min_messages = warning;
 CREATE EXTENSION upstream_errors;
+-- a row for each day, so that maintenance makes the partitions before they are filled
+INSERT INTO upstream_error_events (at, event_id, request_id, platform, kind, class)
+SELECT now() - i * interval '1 day', gen_random_uuid(), 'first_' || i, 'openai', 'http_error', 'overloaded' FROM generate_series(0, $days) AS i;
+SELECT FROM upstream_error_maintain();
 INSERT INTO upstream_error_events (at, event_id, request_id, platform, channel, model, kind, class, error_type, status_code, message, detail, retryable)
 SELECT now() - ($days * 86400.0 * i / $rows) * interval '1 s', gen_random_uuid(), 'req_' || i,
 	(ARRAY['openai', 'anthropic', 'gemini', 'azure', 'groq'])[1 + i % 5], 'channel_' || i % 20, 'model-' || i % 7, 'http_error',

@@ -41,6 +41,9 @@ fill() { # DATABASE ROWS
 	sql -d "$1" <<-SQL
 		SET client_min_messages = warning;
 		CREATE EXTENSION upstream_errors;
+		-- a row for each day, so that maintenance makes the partitions before they are filled
+		INSERT INTO upstream_error_events (at, event_id, request_id, platform, kind, class)
+		SELECT now() - i * interval '1 day', gen_random_uuid(), 'first_' || i, 'openai', 'http_error', 'overloaded' FROM generate_series(1, 30) AS i;
 		SELECT FROM upstream_error_maintain();
 		INSERT INTO upstream_error_events (at, event_id, request_id, platform, channel, model, kind, class, error_type, status_code,
 			message, detail, retryable, owner, outcome, total_ms, fingerprint, fingerprint_version)
