@@ -345,6 +345,16 @@ choose_state(UeExchange *exchange)
 		ue_stream_expect(&exchange->stream, ue_exchange_find_dialect(exchange));
 		exchange->state = UE_EXCHANGE_STREAMING;
 	}
+	else if (is_readable &&
+			 ue_slice_has_prefix_fold(type, UE_SLICE("application/vnd.amazon.eventstream")))
+	{
+		/* what opens such a stream is not told from output: its first frame is sent on */
+		if (exchange->attempts == NULL)
+			drop_request_body(exchange);
+		ue_stream_init(&exchange->stream, pass_stream, exchange);
+		ue_stream_expect(&exchange->stream, UE_STREAM_FRAMES);
+		exchange->state = UE_EXCHANGE_STREAMING;
+	}
 	else if (is_readable && ue_exchange_may_be_json(type))
 		exchange->state = UE_EXCHANGE_PEEKING;
 	else

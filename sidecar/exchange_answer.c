@@ -10,6 +10,9 @@
  * Of the upstream's headers an error answer keeps the rate limits: clients pace themselves
  * by them.  Everything else about the upstream is in the row.
  */
+#include "core/eventframe.h"
+#include "core/json.h"
+#include "core/jsonout.h"
 #include "exchange_attempts.h"
 #include "log.h"
 #include "policy_store.h"
@@ -55,6 +58,9 @@ static UeSlice find_reason(int status);
 static UeOutcome find_outcome(const UeExchange *exchange);
 static void send_answer(UeExchange *exchange);
 static void send_frame(UeExchange *exchange);
+static UeSlice find_exception(int status);
+static UeStatus build_binary_frame(UeArena *arena, const UeRendered *answer,
+								   UeSlice *out);
 static size_t keep_headers(UeExchange *exchange, UeHeader *headers, size_t n_headers);
 static bool is_kept(UeSlice name);
 static void log_failure(const UeExchange *exchange, UeOutcome outcome);
@@ -174,7 +180,7 @@ find_outcome(const UeExchange *exchange)
 {
 	if (!ue_client_has_sent_head(exchange->client))
 		return UE_OUTCOME_ANSWERED;
-	if (exchange->stream.pass != NULL &&
+	if (ue_stream_takes_frame(&exchange->stream) &&
 		exchange->failure->decision.verdict.answer.frame.len > 0)
 		return UE_OUTCOME_ERROR_FRAME;
 	return UE_OUTCOME_ABORTED;
@@ -209,9 +215,70 @@ send_answer(UeExchange *exchange)
 	ue_client_send_body(exchange->client, answer->body);
 }
 
+/*
+ * What AWS's SDKs raise: the exceptions that a response stream of Bedrock can carry, with
+ * the statuses that the API reference gives them (InvokeModelWithResponseStream, November
+ * 2026).
+ */
+static UeSlice
+find_exception(int status)
+{
+	switch (status)
+	{
+		case 408:
+		case 504:
+			return UE_SLICE("modelTimeoutException");
+		case 424:
+			return UE_SLICE("modelStreamErrorException");
+		case 429:
+			return UE_SLICE("throttlingException");
+		case 503:
+		case 529:
+			return UE_SLICE("serviceUnavailableException");
+	}
+	return status < 500 ? UE_SLICE("validationException")
+						: UE_SLICE("internalServerException");
+}
+
+/* The verdict as a binary frame: its words are in its body, which has them in any format. */
+static UeStatus
+build_binary_frame(UeArena *arena, const UeRendered *answer, UeSlice *out)
+{
+	const UeJson *root;
+	UeBuf buf;
+	UeJsonOut json;
+	UeSlice payload;
+	UeStatus status = ue_json_parse(arena, answer->body, &root);
+
+	if (status != UE_OK)
+		return status;
+	ue_buf_init(&buf, arena, UE_LIMIT_ANSWER);
+	ue_jsonout_init(&json, &buf);
+	ue_jsonout_append_begin(&json, '{');
+	ue_jsonout_append_key(&json, UE_SLICE("message"));
+	ue_jsonout_append_string(&json,
+							 ue_json_text(
+								 ue_json_find_path(root, UE_SLICE("error.message"))));
+	ue_jsonout_append_end(&json, '}');
+	status = ue_buf_finish(&buf, &payload);
+	if (status != UE_OK)
+		return status;
+	return ue_eventframe_build(arena, find_exception(answer->status), payload, out);
+}
+
 static void
 send_frame(UeExchange *exchange)
 {
+	if (exchange->stream.dialect == UE_STREAM_FRAMES)
+	{
+		UeSlice frame = {"", 1};
+
+		/* without memory for it one byte of a frame, which cannot be taken for an end */
+		(void) build_binary_frame(&exchange->arena,
+								  &exchange->failure->decision.verdict.answer, &frame);
+		ue_client_send_body(exchange->client, frame);
+		return;
+	}
 	ue_client_send_body(exchange->client, ue_stream_separator(&exchange->stream));
 	ue_client_send_body(exchange->client,
 						exchange->failure->decision.verdict.answer.frame);

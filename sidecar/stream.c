@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "peek.h"
+#include "stream_private.h"
 
 #define MAX_ENDINGS 4
 
@@ -52,7 +53,6 @@ static const UeDialect dialects[] = {
 						   UE_SLICE_INIT("\"blockReason\"")}},
 };
 
-static bool hold(UeStream *stream, UeSlice bytes);
 static void note_line(UeStream *stream, UeSlice line);
 static bool contains(UeSlice text, UeSlice part);
 static void scan_lines(UeStream *stream, UeSlice text, size_t scan);
@@ -63,7 +63,6 @@ static void scan_data(UeStream *stream, UeSlice value, size_t next);
 static UeSlice split_field(UeSlice line, UeSlice *name);
 static bool is_error_over_lines(UeSlice lines);
 static void pass_text(UeStream *stream, UeSlice text);
-static void keep_rest(UeStream *stream, UeSlice text);
 
 void
 ue_stream_init(UeStream *stream, void (*pass)(void *context, UeSlice bytes),
@@ -97,9 +96,11 @@ ue_stream_feed(UeStream *stream, UeSlice bytes)
 
 	if (stream->state == UE_STREAM_ERROR || bytes.len == 0)
 		return stream->state;
+	if (stream->dialect == UE_STREAM_FRAMES)
+		return ue_stream_feed_frames(stream, bytes);
 	if (stream->held_len > 0)
 	{
-		if (!hold(stream, bytes))
+		if (!ue_stream_hold(stream, bytes))
 		{
 			/* no memory: the held lines pass, and so do these bytes */
 			stream->pass(stream->context, (UeSlice){stream->held, stream->held_len});
@@ -117,7 +118,7 @@ ue_stream_feed(UeStream *stream, UeSlice bytes)
 	stream->pass_end = 0;
 	scan_lines(stream, text, scan);
 	pass_text(stream, text);
-	keep_rest(stream, text);
+	ue_stream_keep_rest(stream, text);
 	return stream->state;
 }
 
@@ -132,6 +133,8 @@ ue_stream_is_cut(const UeStream *stream)
 	UeSlice name;
 	UeSlice value;
 
+	if (stream->dialect == UE_STREAM_FRAMES)
+		return ue_stream_is_inside_frame(stream);
 	if (stream->is_overlong || stream->is_data_open)
 		return true;
 	if (line.len == 0)
@@ -149,6 +152,8 @@ ue_stream_is_cut(const UeStream *stream)
 bool
 ue_stream_lacks_end(UeStream *stream)
 {
+	if (stream->dialect == UE_STREAM_FRAMES)
+		return ue_stream_is_inside_frame(stream);
 	/* the last line may lack its end */
 	note_line(stream, (UeSlice){stream->held, stream->held_len});
 	return stream->has_begun && !stream->has_ended && !stream->was_unseen &&
@@ -162,6 +167,12 @@ ue_stream_end(UeStream *stream)
 
 	if (stream->state == UE_STREAM_ERROR || text.len == 0)
 		return stream->state;
+	if (stream->dialect == UE_STREAM_FRAMES)
+	{
+		if (stream->state == UE_STREAM_SUSPECT)
+			stream->state = UE_STREAM_ERROR;
+		return stream->state;
+	}
 	stream->pass_end = 0;
 	/* the last line may lack its end, the last event its blank line */
 	if (stream->line_start < text.len)
@@ -180,6 +191,13 @@ UeSlice
 ue_stream_event(const UeStream *stream)
 {
 	return (UeSlice){stream->held, stream->held_len};
+}
+
+bool
+ue_stream_takes_frame(const UeStream *stream)
+{
+	return stream->pass != NULL && (stream->dialect != UE_STREAM_FRAMES ||
+									(stream->frame_left == 0 && !stream->is_overlong));
 }
 
 /* CRLF, for behind a CR a bare LF would only complete that line end. */
@@ -215,8 +233,8 @@ contains(UeSlice text, UeSlice part)
 	return memmem(text.ptr, text.len, part.ptr, part.len) != NULL;
 }
 
-static bool
-hold(UeStream *stream, UeSlice bytes)
+bool
+ue_stream_hold(UeStream *stream, UeSlice bytes)
 {
 	size_t needed = stream->held_len + bytes.len;
 
@@ -431,8 +449,8 @@ pass_text(UeStream *stream, UeSlice text)
 }
 
 /* What has not passed moves to the beginning of held; of an error, its own event only. */
-static void
-keep_rest(UeStream *stream, UeSlice text)
+void
+ue_stream_keep_rest(UeStream *stream, UeSlice text)
 {
 	size_t passed = stream->pass_end;
 	size_t end = stream->state == UE_STREAM_ERROR && stream->line_start > passed
@@ -452,7 +470,7 @@ keep_rest(UeStream *stream, UeSlice text)
 		memmove(stream->held, rest.ptr, rest.len);
 		stream->held_len = rest.len;
 	}
-	else if (!hold(stream, rest))
+	else if (!ue_stream_hold(stream, rest))
 	{
 		stream->pass(stream->context, rest);
 		stream->state = UE_STREAM_GOOD;

@@ -8,6 +8,9 @@
  * (event:, id:) pass with its data.  So what has passed always ends with a whole line, and
  * a stream that is cut can be ended with a frame of ours that the client can read.
  *
+ * Amazon's binary streams are read frame by frame in the same way (stream_frames.c): a frame
+ * of at most 64 KB passes once it is whole, of a larger one its headers are judged.
+ *
  * An error is an event named "error" or "response.failed", or one whose data is an error
  * object (peek.h).
  */
@@ -35,6 +38,7 @@ typedef enum UeStreamDialect
 	UE_STREAM_OPENAI_RESPONSES,
 	UE_STREAM_ANTHROPIC,
 	UE_STREAM_GEMINI,
+	UE_STREAM_FRAMES, /* no lines: application/vnd.amazon.eventstream */
 } UeStreamDialect;
 
 /* Fields are private to stream.c. */
@@ -59,6 +63,8 @@ typedef struct UeStream
 	bool is_overlong;	/* the current line was too long to hold: it passes as it comes */
 	bool is_line_open;	/* what has passed ends inside a line */
 	bool is_event_open; /* what has passed ends inside an event */
+	bool has_passed;	/* frames: something has */
+	size_t frame_left;	/* of a frame that passes as it comes */
 } UeStream;
 
 extern void ue_stream_init(UeStream *stream, void (*pass)(void *context, UeSlice bytes),
@@ -81,6 +87,9 @@ extern UeStreamState ue_stream_end(UeStream *stream);
 
 /* The error event's text, "event: …\ndata: …", valid until reset. */
 extern UeSlice ue_stream_event(const UeStream *stream);
+
+/* A frame of ours can follow what has passed; never inside a binary frame. */
+extern bool ue_stream_takes_frame(const UeStream *stream);
 
 /* What has to be sent before a frame of ours, so that it begins a new event: an empty
  * slice, a line end, or two. */

@@ -8,6 +8,7 @@
  */
 #include "core/decide_text.h"
 #include "core/buf.h"
+#include "core/eventframe.h"
 #include "core/mask.h"
 #include "core/utf8.h"
 
@@ -43,12 +44,23 @@ ue_decide_token(UeArena *arena, const UeMaskSettings *mask, UeSlice text, UeSlic
 	return status;
 }
 
+/* What a reader of the row wants to see of a body: of Amazon's binary frames the words. */
+static UeSlice
+find_readable(UeSlice body)
+{
+	UeEventFrame frame;
+
+	if (!ue_eventframe_is_frame(body) || !ue_eventframe_find_error(body, &frame))
+		return body;
+	return ue_slice_is_empty(frame.payload) ? frame.message : frame.payload;
+}
+
 static UeStatus
 fill_detail(UeArena *arena, const UeMaskSettings *mask, const UeCase *kase,
 			const UeJson *root, bool is_whole_body, UeVerdict *verdict,
 			UeSlice *masked_json)
 {
-	UeSlice body = ue_slice_sub(kase->response.body, 0, UE_LIMIT_BODY);
+	UeSlice body = find_readable(ue_slice_sub(kase->response.body, 0, UE_LIMIT_BODY));
 	UeStatus status = UE_OK;
 
 	*masked_json = (UeSlice){NULL, 0};

@@ -4,6 +4,9 @@
  */
 #include "core/eventframe.h"
 
+#include "core/buf.h"
+#include "core/limits.h"
+
 #define TRAILER		4
 #define SHORTEST	(UE_EVENTFRAME_PRELUDE + TRAILER)
 #define TYPE_STRING 7
@@ -21,7 +24,7 @@ read_number(UeSlice text, size_t at, size_t n_bytes)
 	return number;
 }
 
-/* CRC-32 of IEEE 802.3, bit by bit: it is asked for eight bytes at a time. */
+/* CRC-32 of IEEE 802.3, bit by bit: of preludes, and of the few frames that are ours. */
 static uint32_t
 compute_crc(UeSlice bytes)
 {
@@ -49,6 +52,12 @@ ue_eventframe_is_frame(UeSlice text)
 	return frame_len >= SHORTEST && frame_len <= MAX_FRAME &&
 		   headers_len <= MAX_HEADERS && headers_len <= frame_len - SHORTEST &&
 		   compute_crc(ue_slice_sub(text, 0, 8)) == read_number(text, 8, 4);
+}
+
+size_t
+ue_eventframe_len(UeSlice text)
+{
+	return read_number(text, 0, 4);
 }
 
 /* Length of a header's value with what announces it; 0 when it is not to be read. */
@@ -141,4 +150,53 @@ ue_eventframe_find_error(UeSlice text, UeEventFrame *out)
 			return true;
 		}
 	return false;
+}
+
+static void
+append_number(UeBuf *buf, size_t number, int n_bytes)
+{
+	for (int shift = 8 * (n_bytes - 1); shift >= 0; shift -= 8)
+		ue_buf_append_byte(buf, (char) (number >> shift & 0xff));
+}
+
+static void
+append_header(UeBuf *buf, UeSlice name, UeSlice value)
+{
+	append_number(buf, name.len, 1);
+	ue_buf_append(buf, name);
+	append_number(buf, TYPE_STRING, 1);
+	append_number(buf, value.len, 2);
+	ue_buf_append(buf, value);
+}
+
+static void
+append_crc(UeBuf *buf)
+{
+	if (buf->status == UE_OK)
+		append_number(buf, compute_crc((UeSlice){buf->ptr, buf->len}), 4);
+}
+
+UeStatus
+ue_eventframe_build(UeArena *arena, UeSlice exception, UeSlice payload, UeSlice *out)
+{
+	UeBuf headers;
+	UeBuf frame;
+	UeSlice block;
+	UeStatus status;
+
+	ue_buf_init(&headers, arena, UE_LIMIT_ANSWER);
+	append_header(&headers, UE_SLICE(":exception-type"), ue_slice_sub(exception, 0, 255));
+	append_header(&headers, UE_SLICE(":content-type"), UE_SLICE("application/json"));
+	append_header(&headers, UE_SLICE(":message-type"), UE_SLICE("exception"));
+	status = ue_buf_finish(&headers, &block);
+	if (status != UE_OK)
+		return status;
+	ue_buf_init(&frame, arena, 2 * UE_LIMIT_ANSWER);
+	append_number(&frame, SHORTEST + block.len + payload.len, 4);
+	append_number(&frame, block.len, 4);
+	append_crc(&frame);
+	ue_buf_append(&frame, block);
+	ue_buf_append(&frame, payload);
+	append_crc(&frame);
+	return ue_buf_finish(&frame, out);
 }

@@ -14,7 +14,7 @@
 #ifndef UE_CORE_EVENTFRAME_H
 #define UE_CORE_EVENTFRAME_H
 
-#include "core/slice.h"
+#include "core/arena.h"
 
 /* Bytes before the headers. */
 #define UE_EVENTFRAME_PRELUDE 12
@@ -31,10 +31,17 @@ typedef struct UeEventFrame
 /* The bytes before a frame's headers are there and right. */
 extern bool ue_eventframe_is_frame(UeSlice text);
 
+/* Bytes of the frame that begins here, which is_frame has told to be one. */
+extern size_t ue_eventframe_len(UeSlice text);
+
 /* Takes a frame off *rest; false when its headers are not all there, or not readable. */
 extern bool ue_eventframe_next(UeSlice *rest, UeEventFrame *out);
 
 /* The first that is an error. */
 extern bool ue_eventframe_find_error(UeSlice text, UeEventFrame *out);
+
+/* An exception as a whole frame, its payload JSON; its name has at most 255 bytes. */
+extern UeStatus ue_eventframe_build(UeArena *arena, UeSlice exception, UeSlice payload,
+									UeSlice *out) UE_MUST_CHECK;
 
 #endif
