@@ -63,10 +63,15 @@ int64_t
 ue_datum_read_unix_ms(Datum timestamptz)
 {
 	TimestampTz at = DatumGetTimestampTz(timestamptz);
+	int64_t ms;
 
 	if (TIMESTAMP_NOT_FINITE(at))
 		at = GetCurrentTransactionStartTimestamp();
-	return (at + UNIX_EPOCH_OFFSET_US) / 1000;
+	/* in ms first: the last years that a timestamp can hold are too far from 1970 in us */
+	ms = at / 1000;
+	if (at % 1000 < 0)
+		ms--;
+	return ms + UNIX_EPOCH_OFFSET_US / 1000;
 }
 
 /* text and bytea look the same. */

@@ -64,13 +64,20 @@ count_days(int year, int month, int day)
 }
 
 static bool
+is_leap_year(int year)
+{
+	return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+}
+
+static bool
 read_date_time(const DateTime *date, int64_t *out)
 {
 	static const int month_days[] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
 
 	if (date->year < 1970 || date->month < 1 || date->month > 12 || date->day < 1 ||
-		date->day > month_days[date->month - 1] || date->hour > 23 || date->minute > 59 ||
-		date->second > 60)
+		date->day > month_days[date->month - 1] ||
+		(date->month == 2 && date->day == 29 && !is_leap_year(date->year)) ||
+		date->hour > 23 || date->minute > 59 || date->second > 60)
 		return false;
 	*out = ((count_days(date->year, date->month, date->day) * 24 + date->hour) * 60 +
 			date->minute) *

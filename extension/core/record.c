@@ -25,9 +25,8 @@ complain_parts(UeRecord *record, UeSlice field, const UeSlice *parts, size_t n_p
 	record->status = status == UE_OK ? UE_INVALID_ARGUMENT : status;
 }
 
-/* The member, unless it is absent, null, or a problem is known already. */
-static const UeJson *
-find_member(UeRecord *record, const char *name)
+const UeJson *
+ue_record_find(const UeRecord *record, const char *name)
 {
 	const UeJson *member;
 
@@ -76,7 +75,7 @@ ue_record_allow(UeRecord *record, const UeSlice *names, size_t n_names)
 void
 ue_record_read_bool(UeRecord *record, const char *name, bool *out)
 {
-	const UeJson *member = find_member(record, name);
+	const UeJson *member = ue_record_find(record, name);
 
 	if (member == NULL)
 		return;
@@ -112,7 +111,7 @@ void
 ue_record_read_int64(UeRecord *record, const char *name, int64_t lowest, int64_t highest,
 					 int64_t *out)
 {
-	const UeJson *member = find_member(record, name);
+	const UeJson *member = ue_record_find(record, name);
 	int64_t value;
 
 	if (member == NULL)
@@ -157,7 +156,7 @@ fit_text(UeRecord *record, const char *name, size_t limit, UeSlice *text)
 void
 ue_record_read_text(UeRecord *record, const char *name, size_t limit, UeSlice *out)
 {
-	const UeJson *member = find_member(record, name);
+	const UeJson *member = ue_record_find(record, name);
 	UeSlice text;
 
 	if (member == NULL)
@@ -173,8 +172,8 @@ ue_record_read_text(UeRecord *record, const char *name, size_t limit, UeSlice *o
 		*out = text;
 }
 
-static size_t
-count_children(const UeJson *node)
+size_t
+ue_record_count(const UeJson *node)
 {
 	size_t n = 0;
 
@@ -214,7 +213,7 @@ read_items(UeRecord *record, const char *name, const UeJson *member, size_t n,
 void
 ue_record_read_list(UeRecord *record, const char *name, size_t limit, UeRecordList *out)
 {
-	const UeJson *member = find_member(record, name);
+	const UeJson *member = ue_record_find(record, name);
 	const UeSlice *items;
 	size_t n;
 
@@ -226,7 +225,7 @@ ue_record_read_list(UeRecord *record, const char *name, size_t limit, UeRecordLi
 					   (UeSlice[]){show(member), UE_SLICE(" is not a list of texts")}, 2);
 		return;
 	}
-	n = count_children(member);
+	n = ue_record_count(member);
 	if (n > UE_LIMIT_LIST)
 	{
 		complain_parts(record, ue_slice_of(name),
@@ -247,7 +246,7 @@ ue_record_read_statuses(UeRecord *record, const char *name, UeStatuses *out)
 	UeStatus status;
 
 	ue_record_read_text(record, name, UE_LIMIT_MESSAGE, &text);
-	if (record->status != UE_OK || find_member(record, name) == NULL)
+	if (record->status != UE_OK || ue_record_find(record, name) == NULL)
 		return;
 	status = ue_statuses_parse(record->arena, text, out, &bad);
 	if (status == UE_INVALID_ARGUMENT)
@@ -315,7 +314,7 @@ ue_record_read_words(UeRecord *record, const char *name, const char *const *name
 	uint32_t bits = 0;
 
 	ue_record_read_list(record, name, UE_LIMIT_BODY, &list);
-	if (record->status != UE_OK || find_member(record, name) == NULL)
+	if (record->status != UE_OK || ue_record_find(record, name) == NULL)
 		return;
 	for (size_t i = 0; i < list.n; i++)
 	{

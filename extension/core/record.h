@@ -60,6 +60,12 @@ extern void ue_record_read_word(UeRecord *record, const char *name,
 extern void ue_record_read_words(UeRecord *record, const char *name,
 								 const char *const *names, int n_names, uint32_t *out);
 
+/* The member, unless it is absent, null, or a problem is known already. */
+extern const UeJson *ue_record_find(const UeRecord *record, const char *name);
+
+/* Elements of an array, members of an object. */
+extern size_t ue_record_count(const UeJson *node);
+
 /* For checks of the caller's own: format is plain text. */
 extern void ue_record_complain(UeRecord *record, const char *name, UeSlice problem);
 

@@ -85,27 +85,6 @@ complain(UeRecord *record, const char *field, UeSlice before, UeSlice subject,
 		ue_record_complain(record, field, text);
 }
 
-/* The member, unless it is absent, null, or a problem is known already. */
-static const UeJson *
-find_member(const UeRecord *record, const char *name)
-{
-	const UeJson *member = NULL;
-
-	if (record->status == UE_OK)
-		member = ue_json_find(record->object, ue_slice_of(name));
-	return member == NULL || member->type == UE_JSON_NULL ? NULL : member;
-}
-
-static size_t
-count_children(const UeJson *node)
-{
-	size_t n = 0;
-
-	for (const UeJson *child = node->child; child != NULL; child = child->next)
-		n++;
-	return n;
-}
-
 /* Unicode's White_Space (PropList.txt), for a keyword pasted from a web page. */
 static bool
 is_blank(uint32_t point)
@@ -224,7 +203,7 @@ read_name(UeRecord *record, UeRule *rule)
 static void
 read_error_codes(UeRecord *record, UeRule *rule)
 {
-	const UeJson *member = find_member(record, "error_codes");
+	const UeJson *member = ue_record_find(record, "error_codes");
 	int32_t *codes;
 	size_t n;
 	size_t i = 0;
@@ -237,7 +216,7 @@ read_error_codes(UeRecord *record, UeRule *rule)
 				 UE_SLICE(" is not a list of statuses"));
 		return;
 	}
-	n = count_children(member);
+	n = ue_record_count(member);
 	if (n > UE_LIMIT_LIST)
 		ue_record_complain(
 			record, "error_codes",
@@ -296,7 +275,7 @@ check_pattern(UeRecord *record, UeSlice text)
 static void
 read_patterns(UeRecord *record, UeRule *rule)
 {
-	const UeJson *member = find_member(record, "patterns");
+	const UeJson *member = ue_record_find(record, "patterns");
 	UeRecordList list = {NULL, 0};
 	UeSlice *items;
 	size_t i = 0;
@@ -336,7 +315,7 @@ read_patterns(UeRecord *record, UeRule *rule)
 static const UeJson *
 find_object(UeRecord *record, const char *name, UeSlice why)
 {
-	const UeJson *member = find_member(record, name);
+	const UeJson *member = ue_record_find(record, name);
 
 	if (member == NULL || member->type == UE_JSON_OBJECT)
 		return member;
@@ -373,7 +352,7 @@ read_tags(UeRecord *record, UeRule *rule)
 	if (object == NULL)
 		return;
 	for (const UeJson *tag = object->child; tag != NULL; tag = tag->next)
-		n_values += tag->type == UE_JSON_ARRAY ? count_children(tag) : 1;
+		n_values += tag->type == UE_JSON_ARRAY ? ue_record_count(tag) : 1;
 	if (n_values > UE_LIMIT_LIST)
 		ue_record_complain(record, "tags",
 						   UE_SLICE("it is too long; accepted are at most 1000 globs"));
@@ -431,12 +410,12 @@ read_messages(UeRecord *record, UeRule *rule)
 
 	if (object == NULL)
 		return;
-	if (count_children(object) > LANGUAGES_MAX)
+	if (ue_record_count(object) > LANGUAGES_MAX)
 		ue_record_complain(record, "messages",
 						   UE_SLICE(
 							   "there are too many; accepted are at most 100 languages"));
 	messages =
-		ue_arena_allocate(record->arena, count_children(object) * sizeof(UeRuleMessage));
+		ue_arena_allocate(record->arena, ue_record_count(object) * sizeof(UeRuleMessage));
 	if (messages == NULL)
 		record->status = UE_NO_MEMORY;
 	for (const UeJson *member = object->child; member != NULL && record->status == UE_OK;
@@ -513,7 +492,7 @@ read_filters(UeRecord *record, UeRule *rule)
 		ue_record_complain(record, "max_attempt",
 						   UE_SLICE("it is below min_attempt, so that nothing could fit; "
 									"accepted are min_attempt and more"));
-	if (find_member(record, "has_output") != NULL)
+	if (ue_record_find(record, "has_output") != NULL)
 	{
 		ue_record_read_bool(record, "has_output", &has_output);
 		rule->has_output = has_output ? 1 : 0;
@@ -524,7 +503,7 @@ read_filters(UeRecord *record, UeRule *rule)
 static void
 read_custom_message(UeRecord *record, UeRule *rule)
 {
-	const UeJson *member = find_member(record, "custom_message");
+	const UeJson *member = ue_record_find(record, "custom_message");
 
 	ue_record_read_text(record, "custom_message", MESSAGE_BYTES, &rule->custom_message);
 	if (record->status == UE_OK && rule->custom_message.len > 0)

@@ -21,6 +21,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define CEILING (8 * 1024 * 1024)
 
+/* Blocks of an arena grow: this many hold all that a fuzzer tries. */
+#define MOST_FAILURES 64
+
 static void
 require(bool condition)
 {
@@ -116,6 +119,7 @@ check_writing(UeArena *arena, const UeJson *root)
 	UeSlice text;
 	UeSlice again;
 	const UeJson *second;
+	UeStatus status;
 
 	ue_buf_init(&buf, arena, CEILING);
 	ue_jsonout_init(&out, &buf);
@@ -123,11 +127,43 @@ check_writing(UeArena *arena, const UeJson *root)
 	if (ue_buf_finish(&buf, &text) != UE_OK)
 		return;
 	require(ue_utf8_is_valid(text));
-	require(ue_json_parse(arena, text, &second) == UE_OK && !second->is_cut);
+	status = ue_json_parse(arena, text, &second);
+	if (status == UE_NO_MEMORY)
+		return;
+	require(status == UE_OK && !second->is_cut);
 	ue_buf_init(&buf, arena, CEILING);
 	ue_jsonout_init(&out, &buf);
 	write_node(&out, second);
-	require(ue_buf_finish(&buf, &again) == UE_OK && ue_slice_is_equal(text, again));
+	status = ue_buf_finish(&buf, &again);
+	require(status == UE_NO_MEMORY ||
+			(status == UE_OK && ue_slice_is_equal(text, again)));
+}
+
+/*
+ * Each allocation in turn is the first that fails, up to MOST_FAILURES: reading and writing
+ * say so, or do without, and leave nothing behind.
+ */
+static void
+check_failures(UeSlice text, UeStatus expected)
+{
+	for (long n = 1; n <= MOST_FAILURES; n++)
+	{
+		LibcAllocation allocation = {0, n, 0};
+		UeAllocator allocator = {libc_allocate, libc_release, &allocation};
+		const UeJson *root = NULL;
+		UeArena arena;
+		UeStatus status;
+
+		ue_arena_init(&arena, &allocator, CEILING);
+		status = ue_json_parse(&arena, text, &root);
+		require(status == expected || (status == UE_NO_MEMORY && root == NULL));
+		if (status == UE_OK)
+			check_writing(&arena, root);
+		ue_arena_free(&arena);
+		require(allocation.n_blocks == 0);
+		if (allocation.n_calls < n)
+			return;
+	}
 }
 
 int
@@ -159,6 +195,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			require(has_leniency(text));
 		json_decref(oracle);
 	}
+	check_failures(text, status);
 	ue_arena_free(&arena);
 	free(copy);
 	return 0;

@@ -179,6 +179,10 @@ test_dates(void)
 		   !ue_parse_http_date(UE_SLICE("Sat Nov 21 00:00:00 20267"), &when) &&
 		   !ue_parse_http_date(UE_SLICE("Sat Nov  x 00:00:00 2026"), &when),
 	   "what is no obsolete date");
+	ok(!ue_parse_http_date(UE_SLICE("Mon, 29 Feb 2027 00:00:00 GMT"), &when) &&
+		   !ue_parse_http_date(UE_SLICE("Mon, 29 Feb 2100 00:00:00 GMT"), &when) &&
+		   ue_parse_http_date(UE_SLICE("Tue, 29 Feb 2000 00:00:00 GMT"), &when),
+	   "parse: the last of February is one only where there is one");
 	ok(!ue_parse_http_date(UE_SLICE("Sat, 21 Nov 2026 00:00:00 CET"), &when) &&
 		   !ue_parse_http_date(UE_SLICE("Sat, 32 Nov 2026 00:00:00 GMT"), &when) &&
 		   !ue_parse_http_date(UE_SLICE("Sat, 21 Noo 2026 00:00:00 GMT"), &when) &&
