@@ -43,6 +43,9 @@ static void resolve_proxy(UeTableChannel *entry);
 static const Kept *keep(UeSlice text, bool is_base, char *error, size_t error_size);
 static char *follow(UeSlice reference, const char **problem);
 static char *read_file(const char *path, const char **problem);
+static bool write_header(UeTableChannel *entry);
+static UeSlice find_header_name(UeSlice platform, UeSlice credential);
+static void wipe(char *secret);
 static char *finish_secret(char *text, const char **problem);
 static void free_table(UeChannelTable *table);
 static UeChannelTable *remove_unused(void);
@@ -168,6 +171,8 @@ resolve_channel(UeTableChannel *entry)
 		entry->base = base->base;
 	if (entry->problem == NULL && channel->credential.len > 0)
 		entry->credential = follow(channel->credential, &entry->problem);
+	if (entry->credential != NULL && !write_header(entry))
+		entry->problem = "not enough memory";
 	if (entry->problem == NULL && channel->proxy.len > 0)
 		resolve_proxy(entry);
 	if (entry->problem == NULL || !channel->is_enabled)
@@ -285,6 +290,46 @@ read_file(const char *path, const char **problem)
 	return text;
 }
 
+static bool
+write_header(UeTableChannel *entry)
+{
+	UeSlice credential = ue_slice_of(entry->credential);
+	UeSlice name = find_header_name(entry->channel->platform, credential);
+	const char *scheme =
+		ue_slice_is_equal(name, UE_SLICE("authorization")) ? "Bearer " : "";
+	size_t size = strlen(scheme) + credential.len + 1;
+	char *value = malloc(size);
+
+	if (value == NULL)
+		return false;
+	snprintf(value, size, "%s%s", scheme, entry->credential);
+	entry->header = (UeHeader){name, {value, size - 1}};
+	return true;
+}
+
+/* Anthropic's OAuth tokens and Google's access tokens are Bearer, their keys are not. */
+static UeSlice
+find_header_name(UeSlice platform, UeSlice credential)
+{
+	if (ue_slice_is_equal_fold(platform, UE_SLICE("anthropic")) &&
+		!ue_slice_has_prefix(credential, UE_SLICE("sk-ant-oat")))
+		return UE_SLICE("x-api-key");
+	if (ue_slice_is_equal_fold(platform, UE_SLICE("gemini")) &&
+		!ue_slice_has_prefix(credential, UE_SLICE("ya29.")))
+		return UE_SLICE("x-goog-api-key");
+	if (ue_slice_is_equal_fold(platform, UE_SLICE("azure")))
+		return UE_SLICE("api-key");
+	return UE_SLICE("authorization");
+}
+
+static void
+wipe(char *secret)
+{
+	if (secret != NULL)
+		explicit_bzero(secret, strlen(secret));
+	free(secret);
+}
+
 /* Without the line end that editors put; a key with one inside would be two headers. */
 static char *
 finish_secret(char *text, const char **problem)
@@ -340,12 +385,10 @@ free_table(UeChannelTable *table)
 		UeChannelTable *next = table->next;
 
 		for (size_t i = 0; i < table->n; i++)
-			if (table->channels[i].credential != NULL)
-			{
-				explicit_bzero(table->channels[i].credential,
-							   strlen(table->channels[i].credential));
-				free(table->channels[i].credential);
-			}
+		{
+			wipe(table->channels[i].credential);
+			wipe((char *) table->channels[i].header.value.ptr);
+		}
 		free(table->channels);
 		ue_breakers_free(table->own_breakers);
 		ue_policy_store_release(table->policy);

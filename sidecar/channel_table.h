@@ -21,6 +21,7 @@ typedef struct UeTableChannel
 	const UeBaseUrl *base; /* lives as long as the process */
 	const char *proxy;	   /* the same; NULL: none */
 	char *credential;	   /* NULL: the client's own */
+	UeHeader header;	   /* which says it, in the platform's way; owned as well */
 	const char *problem;   /* why it cannot be used; NULL: it can */
 } UeTableChannel;
 

@@ -82,12 +82,18 @@ ue_exchange_find_gone(const UeExchange *exchange)
 void
 ue_exchange_peek_request(UeExchange *exchange)
 {
+	UeSlice body = ue_client_body(exchange->client);
 	UeSlice model = {NULL, 0};
 
 	if (exchange->is_request_peeked)
 		return;
 	exchange->is_request_peeked = true;
-	ue_peek_request(ue_client_body(exchange->client), &model, &exchange->is_stream);
+	ue_peek_request(body, &model, &exchange->is_stream);
+	if (model.len > 0)
+	{
+		exchange->model_start = (size_t) (model.ptr - body.ptr);
+		exchange->model_end = exchange->model_start + model.len;
+	}
 	if (model.len > sizeof(exchange->model))
 		model.len = sizeof(exchange->model);
 	if (model.len > 0)
@@ -164,17 +170,17 @@ handle_gone(void *context, UeClient *client)
 		case UE_EXCHANGE_PEEKING:
 		case UE_EXCHANGE_PASSING:
 		case UE_EXCHANGE_STREAMING:
+		case UE_EXCHANGE_RESTING:
+			/* of one that left between two attempts the row of the second says so */
 			exchange->is_client_gone = true;
 			ue_exchange_fail(exchange, &cause);
 			return;
 		case UE_EXCHANGE_DECIDING:
 			ue_decider_cancel(&exchange->failure->decision);
 			exchange->is_client_gone = true;
+			if (exchange->attempts != NULL)
+				ue_attempts_give_up(exchange->attempts);
 			ue_exchange_complete(exchange, outcome, UE_EVENT_NULL);
-			ue_exchange_end(exchange, outcome);
-			return;
-		case UE_EXCHANGE_RESTING:
-			/* the failure before has its row, and nothing else was begun */
 			ue_exchange_end(exchange, outcome);
 			return;
 	}
@@ -285,25 +291,32 @@ static void
 handle_end(void *context, const UeTransferEnd *end)
 {
 	UeExchange *exchange = context;
-	UeSlice none = {NULL, 0};
 
 	exchange->transfer = NULL;
+	ue_exchange_end_attempt(exchange, end->network);
+}
+
+void
+ue_exchange_end_attempt(UeExchange *exchange, UeNetwork network)
+{
+	UeSlice none = {NULL, 0};
+
 	switch (exchange->state)
 	{
 		case UE_EXCHANGE_WAITING:
-			fail_with_body(exchange, UE_KIND_REQUEST_ERROR, end->network, none);
+			fail_with_body(exchange, UE_KIND_REQUEST_ERROR, network, none);
 			break;
 		case UE_EXCHANGE_PEEKING:
-			end_peeking(exchange, end->network);
+			end_peeking(exchange, network);
 			break;
 		case UE_EXCHANGE_PASSING:
-			if (end->network == UE_NETWORK_NONE)
+			if (network == UE_NETWORK_NONE)
 				end_good(exchange);
 			else
-				fail_with_body(exchange, UE_KIND_STREAM_ERROR, end->network, none);
+				fail_with_body(exchange, UE_KIND_STREAM_ERROR, network, none);
 			break;
 		case UE_EXCHANGE_STREAMING:
-			end_streaming(exchange, end->network);
+			end_streaming(exchange, network);
 			break;
 		case UE_EXCHANGE_COLLECTING:
 			/* what was seen of a failed answer counts, also when it was cut */
@@ -493,7 +506,7 @@ ue_exchange_pass_stream(UeExchange *exchange, UeSlice bytes)
 	{
 		send_head(exchange, -1);
 		if (exchange->attempts != NULL && exchange->transfer != NULL)
-			drop_request_body(exchange);
+			ue_attempts_drop_body(exchange->attempts);
 	}
 	if (bytes.len > 0 && !ue_client_send_body(exchange->client, bytes))
 		exchange->is_full = true;

@@ -37,6 +37,7 @@ struct UeAttempts
 	size_t n_serving;
 	size_t current; /* in serving; SIZE_MAX: none was chosen */
 	bool is_taken;	/* the current one's health waits for our word */
+	bool is_probe;	/* nobody else may ask it meanwhile */
 
 	/* the request as the current channel wants it; owned */
 	char *target; /* NULL: as it came */
@@ -44,10 +45,10 @@ struct UeAttempts
 
 	/* a body that is not whole when it is sent, or was not the first time */
 	UeSpool *spool;
-	size_t read_at;				   /* next byte, in the body as the client sent it */
-	size_t model_start, model_end; /* where it names the model; both 0: nowhere known */
-	UeSlice other_model;		   /* in place of that; empty: as it came */
+	size_t read_at;		 /* next byte, in the body as the client sent it */
+	UeSlice other_model; /* in place of the client's, as JSON has it; empty: as it came */
 	size_t n_other_sent;
+	bool is_body_final; /* no further attempt will want it */
 
 	UeHold hold;
 	bool is_holding;
@@ -104,6 +105,12 @@ extern int64_t ue_attempts_read_body(UeAttempts *attempts, char *buffer, size_t 
 									 bool *is_end);
 extern bool ue_attempts_is_body_kept(const UeAttempts *attempts);
 
+/* Of a body that is not whole: whether more of it must be there to choose a channel. */
+extern bool ue_attempts_wants_more(const UeExchange *exchange);
+
+/* Output has begun, so it will not be sent again: gives back what can be. */
+extern void ue_attempts_drop_body(UeAttempts *attempts);
+
 /* exchange_step.c */
 
 /* Decides what follows the verdict; true: another attempt will be made. */
@@ -121,6 +128,13 @@ extern void ue_attempts_let_go(UeAttempts *attempts);
 
 /* Starts the clock of an attempt that has been sent. */
 extern void ue_attempts_start_clock(UeAttempts *attempts);
+
+/* An attempt is over, or none will follow: nothing of it may happen any more. */
+extern void ue_attempts_stop_clocks(UeAttempts *attempts);
+
+/* The client is gone, and its last attempt had failed: the channel's health learns of it,
+ * and nothing follows. */
+extern void ue_attempts_give_up(UeAttempts *attempts);
 
 /* A good answer has begun to reach the client. */
 extern void ue_attempts_note_output(UeAttempts *attempts);

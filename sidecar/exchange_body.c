@@ -10,12 +10,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/jsonout.h"
 #include "exchange_attempts.h"
 #include "peek.h"
 
-static bool find_model_place(UeAttempts *attempts);
+static bool has_channels(const UeExchange *exchange);
+static bool write_model(UeArena *arena, UeSlice model, UeSlice *out);
 static bool write_whole(UeAttempts *attempts, UeSlice body, UeTransferRequest *request);
 static int64_t read_original(UeAttempts *attempts, char *buffer, size_t size);
+static int64_t skip_model(UeAttempts *attempts);
 static bool is_read_up(const UeAttempts *attempts);
 
 bool
@@ -33,9 +36,11 @@ ue_attempts_prepare_body(UeAttempts *attempts, UeTransferRequest *request, bool 
 	attempts->read_at = 0;
 	attempts->n_other_sent = 0;
 	attempts->other_model = (UeSlice){NULL, 0};
+	/* a body that names the model behind its beginning keeps its name */
 	if (other_model.len > 0 && exchange->route.model.len == 0 &&
-		find_model_place(attempts))
-		attempts->other_model = other_model;
+		exchange->model_end > 0 &&
+		!write_model(&exchange->arena, other_model, &attempts->other_model))
+		return false;
 	if (is_whole)
 	{
 		request->whole_body = ue_client_body(exchange->client);
@@ -49,7 +54,7 @@ ue_attempts_prepare_body(UeAttempts *attempts, UeTransferRequest *request, bool 
 	if (request->content_length > 0 && attempts->other_model.len > 0)
 		request->content_length +=
 			(int64_t) attempts->other_model.len -
-			(int64_t) (attempts->model_end - attempts->model_start);
+			(int64_t) (exchange->model_end - exchange->model_start);
 	if (attempts->spool == NULL && request->content_length != 0)
 	{
 		attempts->spool = ue_spool_new(&options);
@@ -64,39 +69,77 @@ ue_attempts_is_body_kept(const UeAttempts *attempts)
 	return attempts->spool == NULL || ue_spool_state(attempts->spool) == UE_SPOOL_WHOLE;
 }
 
-/* Known once the beginning was there; a body that names it later keeps its name. */
-static bool
-find_model_place(UeAttempts *attempts)
+bool
+ue_attempts_wants_more(const UeExchange *exchange)
 {
-	UeSlice body = ue_client_body(attempts->exchange->client);
+	UeSlice body = ue_client_body(exchange->client);
 	UeSlice model = {NULL, 0};
 	bool is_stream;
 
-	if (attempts->model_end > 0)
-		return true;
-	ue_peek_request(body, &model, &is_stream);
-	if (model.len == 0)
+	if (exchange->is_routed || exchange->route.model.len > 0 ||
+		body.len >= exchange->owner->config->server.body_window_bytes ||
+		!has_channels(exchange))
 		return false;
-	attempts->model_start = (size_t) (model.ptr - body.ptr);
-	attempts->model_end = attempts->model_start + model.len;
+	ue_peek_request(body, &model, &is_stream);
+	if (model.len > 0)
+		return false;
+	/* what is no object names no model */
+	body = ue_slice_trim(body);
+	return body.len == 0 || body.ptr[0] == '{';
+}
+
+static bool
+has_channels(const UeExchange *exchange)
+{
+	const UeChannelTable *table = ue_channel_table_acquire();
+	UeSlice platform = ue_slice_of(exchange->route.upstream->platform);
+	bool is_found = false;
+
+	for (size_t i = 0; table != NULL && i < table->n && !is_found; i++)
+		is_found = ue_slice_is_equal_fold(table->channels[i].channel->platform, platform);
+	ue_channel_table_release(table);
+	return is_found;
+}
+
+/* As it stands between quotation marks. */
+static bool
+write_model(UeArena *arena, UeSlice model, UeSlice *out)
+{
+	bool is_plain = true;
+	UeBuf buf;
+	UeJsonOut json;
+
+	for (size_t i = 0; i < model.len; i++)
+		is_plain &= model.ptr[i] != '"' && model.ptr[i] != '\\' &&
+					(unsigned char) model.ptr[i] >= ' ';
+	*out = model;
+	if (is_plain)
+		return true;
+	ue_buf_init(&buf, arena, UE_LIMIT_BODY);
+	ue_jsonout_init(&json, &buf);
+	ue_jsonout_append_string(&json, model);
+	if (ue_buf_finish(&buf, out) != UE_OK)
+		return false;
+	*out = ue_slice_sub(*out, 1, out->len - 2);
 	return true;
 }
 
 static bool
 write_whole(UeAttempts *attempts, UeSlice body, UeTransferRequest *request)
 {
+	const UeExchange *exchange = attempts->exchange;
 	UeSlice other = attempts->other_model;
-	size_t behind = body.len - attempts->model_end;
+	size_t behind = body.len - exchange->model_end;
 
-	attempts->body = malloc(attempts->model_start + other.len + behind + 1);
+	attempts->body = malloc(exchange->model_start + other.len + behind + 1);
 	if (attempts->body == NULL)
 		return false;
-	memcpy(attempts->body, body.ptr, attempts->model_start);
-	memcpy(attempts->body + attempts->model_start, other.ptr, other.len);
-	memcpy(attempts->body + attempts->model_start + other.len,
-		   body.ptr + attempts->model_end, behind);
+	memcpy(attempts->body, body.ptr, exchange->model_start);
+	memcpy(attempts->body + exchange->model_start, other.ptr, other.len);
+	memcpy(attempts->body + exchange->model_start + other.len,
+		   body.ptr + exchange->model_end, behind);
 	request->whole_body =
-		(UeSlice){attempts->body, attempts->model_start + other.len + behind};
+		(UeSlice){attempts->body, exchange->model_start + other.len + behind};
 	request->content_length = (int64_t) request->whole_body.len;
 	return true;
 }
@@ -104,12 +147,17 @@ write_whole(UeAttempts *attempts, UeSlice body, UeTransferRequest *request)
 int64_t
 ue_attempts_read_body(UeAttempts *attempts, char *buffer, size_t size, bool *is_end)
 {
+	const UeExchange *exchange = attempts->exchange;
 	UeSlice other = attempts->other_model;
 	int64_t n_bytes;
 
 	*is_end = false;
-	if (other.len > 0 && attempts->read_at == attempts->model_start &&
-		attempts->n_other_sent < other.len)
+	if (other.len > 0 && attempts->read_at < exchange->model_start)
+	{
+		if (size > exchange->model_start - attempts->read_at)
+			size = exchange->model_start - attempts->read_at;
+	}
+	else if (attempts->n_other_sent < other.len)
 	{
 		UeSlice left = ue_slice_sub(other, attempts->n_other_sent, size);
 
@@ -117,28 +165,55 @@ ue_attempts_read_body(UeAttempts *attempts, char *buffer, size_t size, bool *is_
 		attempts->n_other_sent += left.len;
 		return (int64_t) left.len;
 	}
-	if (other.len > 0 && attempts->read_at >= attempts->model_start &&
-		attempts->read_at < attempts->model_end)
+	else if (other.len > 0 && attempts->read_at < exchange->model_end)
 	{
-		/* the name in the client's words: read, and not sent */
-		char passed[256];
-		size_t left = attempts->model_end - attempts->read_at;
-
-		n_bytes = read_original(attempts, passed,
-								left < sizeof(passed) ? left : sizeof(passed));
-		if (n_bytes <= 0 || attempts->read_at < attempts->model_end)
-			return n_bytes < 0 ? -1
-							   : ue_attempts_read_body(attempts, buffer,
-													   n_bytes == 0 ? 0 : size, is_end);
+		n_bytes = skip_model(attempts);
+		if (n_bytes < 0 || attempts->read_at < exchange->model_end)
+			return n_bytes < 0 ? -1 : 0;
 	}
-	if (size == 0)
-		return 0;
-	if (other.len > 0 && attempts->read_at < attempts->model_start &&
-		attempts->model_start - attempts->read_at < size)
-		size = attempts->model_start - attempts->read_at;
 	n_bytes = read_original(attempts, buffer, size);
 	*is_end = n_bytes >= 0 && is_read_up(attempts);
 	return n_bytes;
+}
+
+/* The client's name for the model: read, kept, and not sent. */
+static int64_t
+skip_model(UeAttempts *attempts)
+{
+	size_t end = attempts->exchange->model_end;
+	int64_t n_bytes = 0;
+
+	do
+	{
+		char passed[256];
+		size_t left = end - attempts->read_at;
+
+		n_bytes = read_original(attempts, passed,
+								left < sizeof(passed) ? left : sizeof(passed));
+	} while (n_bytes > 0 && attempts->read_at < end);
+	return n_bytes;
+}
+
+void
+ue_attempts_drop_body(UeAttempts *attempts)
+{
+	UeExchange *exchange = attempts->exchange;
+
+	attempts->is_body_final = true;
+	if (exchange->is_body_lent)
+	{
+		if (!ue_transfer_has_sent_body(exchange->transfer))
+			return;
+		ue_client_consume_body(exchange->client, ue_client_body(exchange->client).len);
+		free(attempts->body);
+		attempts->body = NULL;
+	}
+	else if (attempts->spool != NULL &&
+			 attempts->read_at >= ue_spool_size(attempts->spool))
+	{
+		ue_spool_free(attempts->spool);
+		attempts->spool = NULL;
+	}
 }
 
 /* From what was kept, then from the client, which is kept. */
@@ -146,11 +221,11 @@ static int64_t
 read_original(UeAttempts *attempts, char *buffer, size_t size)
 {
 	UeExchange *exchange = attempts->exchange;
-	size_t n_kept = ue_spool_size(attempts->spool);
 	UeSlice body;
 	size_t n_bytes;
 
-	if (attempts->read_at < n_kept && ue_attempts_is_body_kept(attempts))
+	if (attempts->spool != NULL && ue_attempts_is_body_kept(attempts) &&
+		attempts->read_at < ue_spool_size(attempts->spool))
 	{
 		int64_t n_read = ue_spool_read(attempts->spool, attempts->read_at, buffer, size);
 
@@ -164,7 +239,8 @@ read_original(UeAttempts *attempts, char *buffer, size_t size)
 	{
 		memcpy(buffer, body.ptr, n_bytes);
 		/* one that cannot be kept is sent once */
-		(void) ue_spool_append(attempts->spool, ue_slice_sub(body, 0, n_bytes));
+		if (!attempts->is_body_final)
+			(void) ue_spool_append(attempts->spool, ue_slice_sub(body, 0, n_bytes));
 		ue_client_consume_body(exchange->client, n_bytes);
 		exchange->received_bytes += (int64_t) n_bytes;
 		attempts->read_at += n_bytes;
@@ -179,7 +255,7 @@ is_read_up(const UeAttempts *attempts)
 
 	return ue_client_body(exchange->client).len == 0 &&
 		   ue_client_is_body_complete(exchange->client) &&
-		   (!ue_attempts_is_body_kept(attempts) ||
+		   (attempts->spool == NULL || !ue_attempts_is_body_kept(attempts) ||
 			attempts->read_at == ue_spool_size(attempts->spool)) &&
 		   attempts->n_other_sent == attempts->other_model.len;
 }

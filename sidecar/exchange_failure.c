@@ -40,12 +40,16 @@ ue_exchange_fail(UeExchange *exchange, const UeFailureCause *cause)
 	UeStatus status = UE_NO_MEMORY;
 
 	ue_exchange_peek_request(exchange);
+	if (exchange->state == UE_EXCHANGE_RESTING)
+		exchange->attempts->current = SIZE_MAX; /* nobody has been asked again */
 	if (failure != NULL)
 		status = build_case(exchange, cause, now_us / 1000, mask, &failure->kase);
 	if (exchange->transfer != NULL)
 		ue_transfer_cancel(exchange->transfer);
 	exchange->transfer = NULL;
 	ue_loop_cancel_timer(exchange->owner->loop, &exchange->collecting);
+	if (exchange->attempts != NULL)
+		ue_attempts_stop_clocks(exchange->attempts);
 	exchange->state = UE_EXCHANGE_DECIDING;
 	if (status == UE_OK)
 		status = ue_decide_case(&exchange->arena, policy, &failure->kase,
@@ -70,6 +74,8 @@ ue_exchange_fail(UeExchange *exchange, const UeFailureCause *cause)
 	{
 		UeOutcome outcome = ue_exchange_find_gone(exchange);
 
+		if (exchange->attempts != NULL)
+			ue_attempts_give_up(exchange->attempts);
 		ue_exchange_complete(exchange, outcome, UE_EVENT_NULL);
 		ue_exchange_end(exchange, outcome);
 		return;

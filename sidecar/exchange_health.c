@@ -31,7 +31,6 @@ ue_attempts_note_failure(UeAttempts *attempts)
 		ue_attempts_abandon(attempts);
 		return;
 	}
-	attempts->is_taken = false;
 	switch (exchange->failure->decision.verdict.action)
 	{
 		case UE_ACTION_COOLDOWN:
@@ -46,8 +45,7 @@ ue_attempts_note_failure(UeAttempts *attempts)
 			break;
 	}
 	/* no rule may have fitted: then one that was half open can be tried again at once */
-	ue_health_store_abandon(exchange->owner->health,
-							ue_attempts_channel(attempts)->channel->id, attempts->model);
+	ue_attempts_abandon(attempts);
 }
 
 void
@@ -60,9 +58,10 @@ ue_attempts_note_success(UeAttempts *attempts)
 
 	if (owner->health == NULL || channel == NULL || !attempts->is_taken)
 		return;
-	attempts->is_taken = false;
-	n_changes = ue_health_store_succeed(owner->health, channel->channel->id,
-										attempts->model, changes);
+	attempts->is_taken = attempts->is_probe = false;
+	n_changes =
+		ue_health_store_succeed(owner->health, channel->channel->id, attempts->model,
+								ue_exchange_read_unix_us() / 1000, changes);
 	for (int i = 0; i < n_changes; i++)
 		record_change(attempts, &changes[i], 0);
 }
@@ -73,9 +72,9 @@ ue_attempts_abandon(UeAttempts *attempts)
 	const UeTableChannel *channel = ue_attempts_channel(attempts);
 	UeHealthStore *health = attempts->exchange->owner->health;
 
-	if (health != NULL && channel != NULL && attempts->is_taken)
+	if (health != NULL && channel != NULL && attempts->is_probe)
 		ue_health_store_abandon(health, channel->channel->id, attempts->model);
-	attempts->is_taken = false;
+	attempts->is_taken = attempts->is_probe = false;
 }
 
 static bool

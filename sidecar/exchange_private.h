@@ -85,7 +85,8 @@ struct UeExchange
 
 	/* from the request's body, as far as it was looked at */
 	bool is_request_peeked;
-	bool is_stream; /* an event stream was asked for */
+	bool is_stream;				   /* an event stream was asked for */
+	size_t model_start, model_end; /* in the body; both 0: it does not name one */
 	size_t model_len;
 	char model[4 * UE_LIMIT_TOKEN]; /* more than a row has: it is masked, then cut */
 
@@ -133,6 +134,9 @@ extern const UeTransferHandler ue_exchange_transfer_handler;
 extern UeOutcome ue_exchange_find_gone(const UeExchange *exchange);
 extern void ue_exchange_peek_request(UeExchange *exchange);
 extern void ue_exchange_pass_stream(UeExchange *exchange, UeSlice bytes);
+
+/* The transfer has ended, or is given up for what network says. */
+extern void ue_exchange_end_attempt(UeExchange *exchange, UeNetwork network);
 
 /* exchange_start.c */
 

@@ -35,6 +35,7 @@ static void fill_candidates(const UeAttempts *attempts, int64_t now_ms,
 							UeCandidate *candidates);
 static bool choose(UeAttempts *attempts, int64_t now_ms);
 static bool write_target(UeAttempts *attempts, UeSlice model, UeTransferRequest *request);
+static size_t write_segment(UeSlice text, char *out);
 static UeSlice drop_key(char *target, size_t len);
 static size_t find_first_back(const UeAttempts *attempts, int64_t now_ms,
 							  UeHealthPause *first);
@@ -43,7 +44,6 @@ static void explain_nobody(UeAttempts *attempts, int64_t now_ms, UeFailureCause 
 static const char *find_why(const UeAttempts *attempts, size_t i, int64_t now_ms,
 							UeHealthPause *pause);
 static bool is_credential_header(UeSlice name);
-static UeSlice find_credential_name(UeSlice platform, const char *credential);
 static void write_instant(int64_t unix_ms, char out[INSTANT_SIZE]);
 static int64_t read_unix_ms(void);
 static int64_t find_client_timeout(const UeRequest *request);
@@ -96,14 +96,9 @@ ue_attempts_begin(UeExchange *exchange)
 void
 ue_attempts_free(UeAttempts *attempts)
 {
-	UeLoop *loop;
-
 	if (attempts == NULL)
 		return;
-	loop = attempts->exchange->owner->loop;
-	ue_loop_cancel_timer(loop, &attempts->wait);
-	ue_loop_cancel_timer(loop, &attempts->deadline);
-	ue_loop_cancel_timer(loop, &attempts->hold_end);
+	ue_attempts_stop_clocks(attempts);
 	ue_attempts_abandon(attempts);
 	ue_hold_free(&attempts->hold);
 	ue_spool_free(attempts->spool);
@@ -202,12 +197,13 @@ choose(UeAttempts *attempts, int64_t now_ms)
 		   !ue_health_store_take(
 			   owner->health,
 			   attempts->table->channels[attempts->serving[chosen]].channel->id,
-			   attempts->model, now_ms, PROBE_PATIENCE_MS))
+			   attempts->model, now_ms, PROBE_PATIENCE_MS, &attempts->is_probe))
 	{
 		candidates[chosen].is_usable = false;
 		chosen = ue_choose(candidates, attempts->n_serving, may_repeat,
 						   ue_ident_random(&owner->ident));
 	}
+	attempts->is_probe &= chosen != SIZE_MAX;
 	attempts->current = chosen;
 	attempts->is_taken = chosen != SIZE_MAX;
 	if (chosen != SIZE_MAX && attempts->n_tries[chosen] < UINT8_MAX)
@@ -272,12 +268,12 @@ write_target(UeAttempts *attempts, UeSlice model, UeTransferRequest *request)
 	}
 	if (before == target.len && !has_key)
 		return true;
-	attempts->target = malloc(target.len + model.len + 1);
+	attempts->target = malloc(target.len + 3 * model.len + 1);
 	if (attempts->target == NULL)
 		return false;
 	memcpy(attempts->target, target.ptr, before);
 	if (before < target.len)
-		memcpy(attempts->target + before, model.ptr, model.len);
+		model.len = write_segment(model, attempts->target + before);
 	else
 		model.len = 0;
 	memcpy(attempts->target + before + model.len, target.ptr + after, target.len - after);
@@ -286,6 +282,33 @@ write_target(UeAttempts *attempts, UeSlice model, UeTransferRequest *request)
 	if (has_key)
 		request->target = drop_key(attempts->target, request->target.len);
 	return true;
+}
+
+/* What may stand in a path (RFC 3986 3.3) as it is, slashes of names like
+ * "publishers/google/models/x" and what is encoded already; the rest encoded.  Returns the
+ * length. */
+static size_t
+write_segment(UeSlice text, char *out)
+{
+	static const char plain[] = "-._~!$&'()*+,;=:@/%";
+	size_t n_out = 0;
+
+	for (size_t i = 0; i < text.len; i++)
+	{
+		unsigned char c = (unsigned char) text.ptr[i];
+		bool is_plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+						(c >= 'A' && c <= 'Z') || (c != '\0' && strchr(plain, c) != NULL);
+
+		if (is_plain)
+		{
+			out[n_out++] = text.ptr[i];
+			continue;
+		}
+		out[n_out++] = '%';
+		out[n_out++] = "0123456789ABCDEF"[c >> 4];
+		out[n_out++] = "0123456789ABCDEF"[c & 15];
+	}
+	return n_out;
 }
 
 /* Google's clients may send their key in the query; ours goes in a header. */
@@ -324,23 +347,16 @@ ue_attempts_filter_request(UeAttempts *attempts, size_t *n_out)
 	const UeTableChannel *channel = ue_attempts_channel(attempts);
 	UeHeader *headers = (UeHeader *) ue_exchange_filter_request(exchange, n_out);
 	size_t n_kept = 0;
-	UeBuf value;
-	UeHeader header;
 
 	if (headers == NULL || channel->credential == NULL)
 		return headers;
 	for (size_t i = 0; i < *n_out; i++)
 		if (!is_credential_header(headers[i].name))
 			headers[n_kept++] = headers[i];
-	header.name = find_credential_name(channel->channel->platform, channel->credential);
-	ue_buf_init(&value, &exchange->arena, UE_LIMIT_BODY);
-	if (ue_slice_is_equal(header.name, UE_SLICE("authorization")))
-		ue_buf_append(&value, UE_SLICE("Bearer "));
-	ue_buf_append(&value, ue_slice_of(channel->credential));
 	headers = ue_exchange_reserve_headers(exchange->owner, n_kept + 1);
-	if (headers == NULL || ue_buf_finish(&value, &header.value) != UE_OK)
+	if (headers == NULL)
 		return NULL;
-	headers[n_kept] = header;
+	headers[n_kept] = channel->header;
 	*n_out = n_kept + 1;
 	return headers;
 }
@@ -352,21 +368,6 @@ is_credential_header(UeSlice name)
 		if (ue_slice_is_equal_fold(name, credential_headers[i]))
 			return true;
 	return false;
-}
-
-/* Anthropic's OAuth tokens are Bearer, its keys are not. */
-static UeSlice
-find_credential_name(UeSlice platform, const char *credential)
-{
-	if (ue_slice_is_equal_fold(platform, UE_SLICE("anthropic")) &&
-		!ue_slice_has_prefix(ue_slice_of(credential), UE_SLICE("sk-ant-oat")))
-		return UE_SLICE("x-api-key");
-	if (ue_slice_is_equal_fold(platform, UE_SLICE("gemini")) &&
-		!ue_slice_has_prefix(ue_slice_of(credential), UE_SLICE("ya29.")))
-		return UE_SLICE("x-goog-api-key");
-	if (ue_slice_is_equal_fold(platform, UE_SLICE("azure")))
-		return UE_SLICE("api-key");
-	return UE_SLICE("authorization");
 }
 
 /* Why a channel that serves the model is not asked; NULL: it could be. */

@@ -39,7 +39,7 @@ ue_exchange_refuse(UeExchange *exchange)
 
 /*
  * A body that is whole goes in one piece; one that will soon be is waited for; a larger
- * one, or one of unknown length, is sent on as it comes.
+ * one, or one of unknown length, is sent on as it comes, once a channel can be chosen.
  */
 void
 ue_exchange_begin(UeExchange *exchange)
@@ -48,8 +48,9 @@ ue_exchange_begin(UeExchange *exchange)
 	int64_t content_length = exchange->request->content_length;
 	bool is_whole = ue_client_is_body_complete(exchange->client);
 
-	if (!is_whole && content_length > 0 &&
-		content_length <= (int64_t) limits->body_window_bytes)
+	if (!is_whole &&
+		((content_length > 0 && content_length <= (int64_t) limits->body_window_bytes) ||
+		 ue_attempts_wants_more(exchange)))
 		exchange->state = UE_EXCHANGE_BODY;
 	else
 		ue_exchange_start_attempt(exchange);

@@ -71,8 +71,6 @@ wait_for_next(UeAttempts *attempts)
 	UeExchange *exchange = attempts->exchange;
 	UeLoop *loop = exchange->owner->loop;
 
-	ue_loop_cancel_timer(loop, &attempts->deadline);
-	ue_loop_cancel_timer(loop, &attempts->hold_end);
 	ue_hold_free(&attempts->hold);
 	attempts->is_holding = false;
 	ue_exchange_reset_attempt(exchange);
@@ -80,6 +78,24 @@ wait_for_next(UeAttempts *attempts)
 	exchange->state = UE_EXCHANGE_RESTING;
 	attempts->wait.on_due = handle_wait;
 	ue_loop_set_timer(loop, &attempts->wait, attempts->step.wait_ms);
+}
+
+void
+ue_attempts_stop_clocks(UeAttempts *attempts)
+{
+	UeLoop *loop = attempts->exchange->owner->loop;
+
+	ue_loop_cancel_timer(loop, &attempts->wait);
+	ue_loop_cancel_timer(loop, &attempts->deadline);
+	ue_loop_cancel_timer(loop, &attempts->hold_end);
+}
+
+void
+ue_attempts_give_up(UeAttempts *attempts)
+{
+	ue_attempts_note_failure(attempts);
+	attempts->step =
+		(UeStep){.kind = UE_STEP_ANSWER, .reason = UE_STEP_CLIENT_GONE, .wait_ms = 0};
 }
 
 static void
@@ -122,12 +138,12 @@ handle_deadline(UeTimer *timer)
 {
 	UeAttempts *attempts =
 		(UeAttempts *) ((char *) timer - offsetof(UeAttempts, deadline));
-	UeFailureCause cause = {.kind = UE_KIND_REQUEST_ERROR, .network = attempts->overdue};
+	UeNetwork network = attempts->overdue;
 
 	if (attempts->exchange->first_byte_ms >= 0 &&
-		attempts->overdue == UE_NETWORK_FIRST_BYTE_TIMEOUT)
-		cause.network = UE_NETWORK_IDLE_TIMEOUT;
-	ue_exchange_fail(attempts->exchange, &cause);
+		network == UE_NETWORK_FIRST_BYTE_TIMEOUT)
+		network = UE_NETWORK_IDLE_TIMEOUT;
+	ue_exchange_end_attempt(attempts->exchange, network);
 }
 
 void

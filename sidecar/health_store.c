@@ -42,7 +42,7 @@ static UeSlice fit_model(UeSlice model);
 static void copy_reason(Entry *entry, UeSlice reason);
 static void fill_change(const Entry *entry, UeHealthState from, UeHealthChange *change);
 static bool is_entry_usable(const Entry *entry, int64_t now_ms);
-static void begin_probe(Entry *entry, int64_t now_ms, int64_t patience_ms);
+static bool begin_probe(Entry *entry, int64_t now_ms, int64_t patience_ms);
 
 static const UeSlice whole_channel = {NULL, 0};
 
@@ -91,7 +91,7 @@ ue_health_store_is_usable(UeHealthStore *store, int64_t channel_id, UeSlice mode
 
 bool
 ue_health_store_take(UeHealthStore *store, int64_t channel_id, UeSlice model,
-					 int64_t now_ms, int64_t patience_ms)
+					 int64_t now_ms, int64_t patience_ms, bool *is_probe)
 {
 	Entry *channel;
 	Entry *of_model;
@@ -101,10 +101,11 @@ ue_health_store_take(UeHealthStore *store, int64_t channel_id, UeSlice model,
 	channel = find(store, channel_id, whole_channel);
 	of_model = find(store, channel_id, fit_model(model));
 	is_usable = is_entry_usable(channel, now_ms) && is_entry_usable(of_model, now_ms);
+	*is_probe = false;
 	if (is_usable)
 	{
-		begin_probe(channel, now_ms, patience_ms);
-		begin_probe(of_model, now_ms, patience_ms);
+		*is_probe |= begin_probe(channel, now_ms, patience_ms);
+		*is_probe |= begin_probe(of_model, now_ms, patience_ms);
 	}
 	pthread_mutex_unlock(&store->lock);
 	return is_usable;
@@ -135,7 +136,7 @@ ue_health_store_fail(UeHealthStore *store, int64_t channel_id, UeSlice model,
 
 int
 ue_health_store_succeed(UeHealthStore *store, int64_t channel_id, UeSlice model,
-						UeHealthChange *changes)
+						int64_t now_ms, UeHealthChange *changes)
 {
 	Entry *entries[2];
 	int n_changes = 0;
@@ -151,7 +152,7 @@ ue_health_store_succeed(UeHealthStore *store, int64_t channel_id, UeSlice model,
 		if (entries[i] == NULL)
 			continue;
 		from = entries[i]->health.state;
-		if (ue_health_succeed(&entries[i]->health))
+		if (ue_health_succeed(&entries[i]->health, now_ms))
 			fill_change(entries[i], from, &changes[n_changes++]);
 	}
 	pthread_mutex_unlock(&store->lock);
@@ -183,7 +184,7 @@ ue_health_store_merge(UeHealthStore *store, const UeHealthChange *change, UeSlic
 				? find(store, change->channel_id, fit_model(model))
 				: find_or_add(store, change->channel_id, fit_model(model));
 	if (entry != NULL && change->to == UE_HEALTH_HEALTHY)
-		(void) ue_health_succeed(&entry->health);
+		(void) ue_health_clear(&entry->health);
 	else if (entry != NULL &&
 			 ue_health_merge(&entry->health, change->to, change->until_ms, change->level))
 		copy_reason(entry, reason);
@@ -314,9 +315,11 @@ is_entry_usable(const Entry *entry, int64_t now_ms)
 	return entry == NULL || ue_health_is_usable(&entry->health, now_ms);
 }
 
-static void
+static bool
 begin_probe(Entry *entry, int64_t now_ms, int64_t patience_ms)
 {
-	if (entry != NULL && ue_health_is_half_open(&entry->health, now_ms))
-		ue_health_begin_probe(&entry->health, now_ms, patience_ms);
+	if (entry == NULL || !ue_health_is_half_open(&entry->health, now_ms))
+		return false;
+	ue_health_begin_probe(&entry->health, now_ms, patience_ms);
+	return true;
 }

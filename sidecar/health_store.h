@@ -46,7 +46,7 @@ extern bool ue_health_store_is_usable(UeHealthStore *store, int64_t channel_id,
  * another request was quicker.
  */
 extern bool ue_health_store_take(UeHealthStore *store, int64_t channel_id, UeSlice model,
-								 int64_t now_ms, int64_t patience_ms);
+								 int64_t now_ms, int64_t patience_ms, bool *is_probe);
 
 /*
  * What became of a request that was sent there.  An empty model: the channel as a whole.
@@ -58,9 +58,10 @@ extern bool ue_health_store_fail(UeHealthStore *store, int64_t channel_id, UeSli
 
 /* Both of the channel and of its model; returns how many of changes[2] there are. */
 extern int ue_health_store_succeed(UeHealthStore *store, int64_t channel_id,
-								   UeSlice model, UeHealthChange *changes);
+								   UeSlice model, int64_t now_ms,
+								   UeHealthChange *changes);
 
-/* It told nothing about the channel: a probe makes room for another. */
+/* A probe told nothing about the channel: it makes room for another. */
 extern void ue_health_store_abandon(UeHealthStore *store, int64_t channel_id,
 									UeSlice model);
 

@@ -118,10 +118,12 @@ ue_health_fail(UeHealth *health, const UeHealthRule *rule, int64_t now_ms,
 }
 
 bool
-ue_health_succeed(UeHealth *health)
+ue_health_succeed(UeHealth *health, int64_t now_ms)
 {
 	bool is_change = health->state != UE_HEALTH_HEALTHY;
 
+	if (is_paused(health, now_ms))
+		return false;
 	if (is_change)
 		memset(health, 0, sizeof(*health));
 	health->level = 0;

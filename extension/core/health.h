@@ -57,8 +57,9 @@ extern const char *ue_health_state_name(UeHealthState state);
 extern bool ue_health_fail(UeHealth *health, const UeHealthRule *rule, int64_t now_ms,
 						   int64_t hint_ms);
 
-/* An attempt has succeeded.  True as above. */
-extern bool ue_health_succeed(UeHealth *health);
+/* An attempt has succeeded.  True as above.  During a pause it changes nothing: that attempt
+ * was begun before it, and knows no more than the failure that came later. */
+extern bool ue_health_succeed(UeHealth *health, int64_t now_ms);
 
 /* Whether a request may ask it now.  Of one that is half open: whether this request may be
  * the probe; who takes it calls ue_health_begin_probe. */

@@ -44,10 +44,13 @@ test_exponential(void)
 		   "then one may try");
 		expected = expected * 2 < 1800000 ? expected * 2 : 1800000;
 	}
-	ok(ue_health_succeed(&health) && health.state == UE_HEALTH_HEALTHY &&
+	ok(!ue_health_succeed(&health, now - 1) && health.state == UE_HEALTH_COOLING &&
+		   health.until_ms == now && health.level > 1,
+	   "a success of an attempt begun before the pause does not end it");
+	ok(ue_health_succeed(&health, now) && health.state == UE_HEALTH_HEALTHY &&
 		   ue_health_is_usable(&health, now),
 	   "a success makes it healthy");
-	ok(!ue_health_succeed(&health), "a further one changes nothing");
+	ok(!ue_health_succeed(&health, now), "a further one changes nothing");
 	ok(ue_health_fail(&health, &limited, now, -1) && health.until_ms == now + 1000,
 	   "and the next pause is a short one again");
 }
@@ -133,7 +136,7 @@ test_probe(void)
 	(void) ue_health_clear(&health);
 	(void) ue_health_fail(&health, &ten_minutes, NOW, -1);
 	ue_health_begin_probe(&health, then, 30000);
-	ok(ue_health_succeed(&health) && ue_health_is_usable(&health, then),
+	ok(ue_health_succeed(&health, then) && ue_health_is_usable(&health, then),
 	   "a probe that succeeds opens it");
 }
 

@@ -52,12 +52,19 @@ test_scopes(void)
 		   pause.state == UE_HEALTH_DISABLED && pause.until_ms == 0 &&
 		   strcmp(pause.reason, "no credit") == 0,
 	   "the graver pause is told, and why");
-	ok(ue_health_store_succeed(store, 1, UE_SLICE("gpt"), changes) == 2 &&
+	ok(ue_health_store_succeed(store, 1, UE_SLICE("gpt"), NOW + 59999, changes) == 0 &&
+		   !ue_health_store_is_usable(store, 1, UE_SLICE("gpt"), NOW + 59999),
+	   "a success inside the pause was begun before it");
+	ue_health_store_clear(store, 1, none);
+	(void) ue_health_store_fail(store, 1, UE_SLICE("gpt"), &minute, NOW, -1, none,
+								&change);
+	(void) ue_health_store_fail(store, 1, none, &minute, NOW, -1, none, &change);
+	ok(ue_health_store_succeed(store, 1, UE_SLICE("gpt"), NOW + 60000, changes) == 2 &&
 		   changes[0].to == UE_HEALTH_HEALTHY && changes[1].from == UE_HEALTH_COOLING &&
 		   ue_health_store_is_usable(store, 1, UE_SLICE("gpt"), NOW),
-	   "a success heals both");
-	ok(ue_health_store_succeed(store, 1, UE_SLICE("gpt"), changes) == 0 &&
-		   ue_health_store_succeed(store, 7, none, changes) == 0,
+	   "a success behind it heals both");
+	ok(ue_health_store_succeed(store, 1, UE_SLICE("gpt"), NOW + 60000, changes) == 0 &&
+		   ue_health_store_succeed(store, 7, none, NOW, changes) == 0,
 	   "once");
 	ue_health_store_free(store);
 	ue_health_store_free(NULL);
@@ -73,21 +80,24 @@ test_others(void)
 						   .until_ms = NOW + 1000,
 						   .level = 2};
 	UeHealthPause pause;
+	bool is_probe;
 
 	ue_health_store_merge(store, &told, UE_SLICE("seen elsewhere"));
 	ok(ue_health_store_find_pause(store, 5, UE_SLICE("gpt"), NOW, &pause) &&
 		   strcmp(pause.reason, "seen elsewhere") == 0,
 	   "what another sidecar saw holds here");
-	ok(ue_health_store_take(store, 5, UE_SLICE("gpt"), NOW + 1000, 500) &&
-		   !ue_health_store_take(store, 5, UE_SLICE("gpt"), NOW + 1000, 500) &&
-		   ue_health_store_take(store, 5, UE_SLICE("gpt"), NOW + 1500, 500),
+	ok(ue_health_store_take(store, 5, UE_SLICE("gpt"), NOW + 1000, 500, &is_probe) &&
+		   !ue_health_store_take(store, 5, UE_SLICE("gpt"), NOW + 1000, 500, &is_probe) &&
+		   ue_health_store_take(store, 5, UE_SLICE("gpt"), NOW + 1500, 500, &is_probe),
 	   "half open: one probe at a time");
 	ue_health_store_abandon(store, 5, UE_SLICE("gpt"));
-	ok(ue_health_store_take(store, 5, UE_SLICE("gpt"), NOW + 1501, 500),
+	ok(ue_health_store_take(store, 5, UE_SLICE("gpt"), NOW + 1501, 500, &is_probe),
 	   "one that told nothing makes room");
 	told.to = UE_HEALTH_HEALTHY;
 	ue_health_store_merge(store, &told, none);
-	ok(ue_health_store_take(store, 5, UE_SLICE("gpt"), NOW, 500), "healed elsewhere too");
+	ok(is_probe && ue_health_store_take(store, 5, UE_SLICE("gpt"), NOW, 500, &is_probe) &&
+		   !is_probe,
+	   "healed elsewhere too");
 	told.to = UE_HEALTH_DISABLED;
 	told.until_ms = 0;
 	ue_health_store_merge(store, &told, none);
@@ -138,13 +148,16 @@ take_many(void *context)
 	{
 		char model[16];
 		UeHealthChange changes[2];
+		bool is_probe;
 
 		snprintf(model, sizeof(model), "m%d", i % 50);
-		if (ue_health_store_take(work->store, 9, UE_SLICE("probe"), NOW + 60000, 1000000))
+		if (ue_health_store_take(work->store, 9, UE_SLICE("probe"), NOW + 60000, 1000000,
+								 &is_probe))
 			work->n_taken++;
 		(void) ue_health_store_fail(work->store, i % 20, ue_slice_of(model), &minute,
 									NOW + i, -1, none, changes);
-		(void) ue_health_store_succeed(work->store, i % 20, ue_slice_of(model), changes);
+		(void) ue_health_store_succeed(work->store, i % 20, ue_slice_of(model), NOW,
+									   changes);
 	}
 	return NULL;
 }
