@@ -21,9 +21,10 @@
  * What an operator hides on top: every match, or, where the pattern's first group took part
  * in it, that group, becomes "***".  Patterns see a text as the built-in rules leave it, and
  * each sees what those before it wrote.  Left alone is what is hidden already: stars, and a
- * match that is all of what the built-in rules wrote ("sk-***").  Where a pattern costs more
- * than its limit, or patterns and rules keep changing each other's results, the whole text
- * becomes "***".
+ * match that is all of what the built-in rules wrote ("sk-***").  The whole text becomes
+ * "***" where all matches of a pattern together cost more than UE_LIMIT_PATTERN_STEPS, in a
+ * text longer than an error body that for each so many bytes of it, and where patterns and
+ * rules keep changing each other's results.
  */
 typedef struct UeMaskSettings
 {

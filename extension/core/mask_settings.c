@@ -12,6 +12,7 @@
 
 #include <string.h>
 
+#include "core/limits.h"
 #include "core/utf8.h"
 
 /* One pattern over one text. */
@@ -35,12 +36,22 @@ static UeStatus copy_valid(UeArena *arena, UeSlice text, UeSlice *out);
 static size_t find_next(const PatternPass *pass, size_t offset, size_t end);
 static UeStatus apply_span(PatternPass *pass, UePatternSpan span);
 
+/* What all matches in a text may cost: an error body as much as one match anywhere. */
+static size_t
+count_steps(size_t len)
+{
+	if (len <= UE_LIMIT_BODY)
+		return UE_LIMIT_PATTERN_STEPS;
+	return len * (UE_LIMIT_PATTERN_STEPS / UE_LIMIT_BODY + 1);
+}
+
 UeStatus
 ue_mask_apply_pattern(UeArena *arena, UeBuf *buf, const UePattern *pattern, UeSlice text,
 					  UeSlice *out)
 {
 	PatternPass pass = {.text = text, .buf = buf};
 	size_t offset = 0;
+	size_t steps = count_steps(text.len);
 	UeStatus status = copy_valid(arena, text, &pass.subject);
 
 	buf->len = 0;
@@ -50,7 +61,8 @@ ue_mask_apply_pattern(UeArena *arena, UeBuf *buf, const UePattern *pattern, UeSl
 		UePatternResult result;
 		UePatternSpan span;
 
-		status = ue_pattern_find(pattern, arena, pass.subject, offset, &result, &span);
+		status = ue_pattern_find_next(pattern, arena, pass.subject, offset, &steps,
+									  &result, &span);
 		if (status != UE_OK || result == UE_PATTERN_MISS)
 			break;
 		if (result == UE_PATTERN_LIMIT)

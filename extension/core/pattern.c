@@ -149,8 +149,18 @@ UeStatus
 ue_pattern_find(const UePattern *pattern, UeArena *arena, UeSlice text, size_t offset,
 				UePatternResult *result, UePatternSpan *span)
 {
+	size_t steps = UE_LIMIT_PATTERN_STEPS;
+
+	return ue_pattern_find_next(pattern, arena, text, offset, &steps, result, span);
+}
+
+UeStatus
+ue_pattern_find_next(const UePattern *pattern, UeArena *arena, UeSlice text,
+					 size_t offset, size_t *steps, UePatternResult *result,
+					 UePatternSpan *span)
+{
 	MatchMemory memory = {.allocator = arena->allocator};
-	MatchBudget budget = {pattern, offset, UE_LIMIT_PATTERN_STEPS};
+	MatchBudget budget = {pattern, offset, *steps};
 	PCRE2_SPTR subject = (PCRE2_SPTR) (text.len == 0 ? "" : text.ptr);
 	pcre2_general_context *general =
 		pcre2_general_context_create(allocate_scratch, release_scratch, &memory);
@@ -175,6 +185,7 @@ ue_pattern_find(const UePattern *pattern, UeArena *arena, UeSlice text, size_t o
 	if (code == PCRE2_ERROR_JIT_STACKLIMIT)
 		code = pcre2_match(pattern->code, subject, text.len, offset,
 						   PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, match, context);
+	*steps = budget.steps;
 	status = read_result(code, match, text, offset, result, span);
 
 done:

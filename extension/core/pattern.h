@@ -72,4 +72,13 @@ extern UeStatus ue_pattern_find(const UePattern *pattern, UeArena *arena, UeSlic
 								size_t offset, UePatternResult *result,
 								UePatternSpan *span) UE_MUST_CHECK;
 
+/*
+ * The same for one of many matches in a text, which share their steps: *steps are left, and
+ * become fewer.  A match that they are too few for is given up.
+ */
+extern UeStatus ue_pattern_find_next(const UePattern *pattern, UeArena *arena,
+									 UeSlice text, size_t offset, size_t *steps,
+									 UePatternResult *result,
+									 UePatternSpan *span) UE_MUST_CHECK;
+
 #endif

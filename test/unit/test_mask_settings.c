@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/json.h"
+#include "core/limits.h"
 #include "core/mask.h"
 #include "core/utf8.h"
 #include "guard.h"
@@ -175,6 +176,39 @@ test_fold(void)
 	ue_arena_reset(&arena);
 	is_text(mask(&who, UE_SLICE("the ACME and the Acme"), &is_at_rest),
 			UE_SLICE("the *** and the ***"), "mask: a pattern of any case");
+	operator_free(&who);
+}
+
+/*
+ * Each match of it is far below the limit of one, and finds its x only after it has tried
+ * all ways to part the letters before it; many of them are too many.
+ */
+static void
+test_budget(void)
+{
+	static const char unit[] = "aaaaaaaaaa x ";
+	static char text[UE_LIMIT_BODY];
+	size_t unit_len = sizeof(unit) - 1;
+	size_t lens[] = {unit_len, 4 * unit_len, sizeof(text)};
+	const char *expected[] = {"aaaaaaaaaa *** ",
+							  "aaaaaaaaaa *** aaaaaaaaaa *** "
+							  "aaaaaaaaaa *** aaaaaaaaaa *** ",
+							  "***"};
+	Operator who;
+	bool is_at_rest;
+
+	for (size_t i = 0; i < sizeof(text); i++)
+		text[i] = unit[i % unit_len];
+	operator_init(&who);
+	add_pattern(&who, "(?:a+a+)+[^a ]|x", false);
+	for (size_t i = 0; i < N_ROWS(lens); i++)
+	{
+		ue_arena_reset(&arena);
+		is_text(mask(&who, (UeSlice){text, lens[i]}, &is_at_rest),
+				ue_slice_of(expected[i]), "mask: a pattern's steps over %zu bytes",
+				lens[i]);
+		ok(is_at_rest, "mask: and again");
+	}
 	operator_free(&who);
 }
 
@@ -478,6 +512,7 @@ main(void)
 	ue_arena_init(&arena, &libc_allocator, CEILING);
 	test_patterns();
 	test_fold();
+	test_budget();
 	test_hosts();
 	test_json();
 	test_idempotence();
