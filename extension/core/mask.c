@@ -287,7 +287,7 @@ apply_dot(UeMaskScan *scan, char left, size_t at)
 }
 
 /* Whether a name may end before a separator: three bytes of it, a quote, or a blank. */
-static bool
+static inline bool
 is_name_end(const UeMaskScan *scan, size_t at)
 {
 	const char *text = scan->text.ptr + at;
@@ -296,7 +296,7 @@ is_name_end(const UeMaskScan *scan, size_t at)
 	if (at - scan->floor < 3)
 		return false;
 	if (!ue_mask_is_class(text[-1], classes))
-		return text[-1] == ' ' || memchr("\"'`", text[-1], 3) != NULL;
+		return text[-1] == ' ' || text[-1] == '"' || text[-1] == '\'' || text[-1] == '`';
 	/* a digit may be that of a quote: %22, %27, \u0027 */
 	return ue_mask_is_class(text[-2], classes) &&
 		   (ue_mask_is_class(text[-3], classes) ||
@@ -313,6 +313,8 @@ apply_colon(UeMaskScan *scan, size_t at)
 		return true;
 	if (after == ':')
 		return at >= scan->colon_end && ue_mask_apply_ipv6(scan, at);
+	if (after == ' ' && !is_name_end(scan, at))
+		return false;
 	if ((after == '/' || after == '\\') && ue_mask_apply_url(scan, at))
 		return true;
 	return (is_name_end(scan, at) && ue_mask_apply_name(scan, at, 1)) ||
@@ -324,17 +326,24 @@ apply_colon(UeMaskScan *scan, size_t at)
 static bool
 apply_percent(UeMaskScan *scan, size_t at)
 {
-	if (ue_mask_has_fold(scan, at, UE_SLICE("%3a")))
-		return (ue_mask_read(scan, at + 3) == '%' && ue_mask_apply_url(scan, at)) ||
-			   ue_mask_apply_encoded_arn(scan, at) ||
+	char first = ue_mask_read(scan, at + 1);
+	char second = ue_mask_read(scan, at + 2);
+	/* a digit is not changed by it, and no other letter becomes one of these */
+	char letter = (char) (second | ('a' - 'A'));
+
+	if (first == '3' && letter == 'a')
+		return (ue_mask_has_fold(scan, at + 3, UE_SLICE("%2f")) &&
+				ue_mask_apply_url(scan, at)) ||
+			   (ue_mask_read(scan, at + 3) == 'a' &&
+				ue_mask_apply_encoded_arn(scan, at)) ||
 			   (is_name_end(scan, at) && ue_mask_apply_name(scan, at, 3)) ||
 			   (at >= scan->colon_end && ue_mask_apply_encoded_ipv6(scan, at));
-	if (ue_mask_has_fold(scan, at, UE_SLICE("%3d")))
+	if (first == '3' && letter == 'd')
 		return is_name_end(scan, at) && ue_mask_apply_name(scan, at, 3);
-	if (ue_mask_has_fold(scan, at, UE_SLICE("%2f")))
+	if (first == '2' && letter == 'f')
 		return ue_mask_apply_refresh_token(scan, at, UE_SLICE("%2f%2f0")) ||
 			   ue_mask_apply_project(scan, at, 3);
-	if (ue_mask_has(scan, at, UE_SLICE("%40")))
+	if (first == '4' && second == '0')
 		return ue_mask_apply_email(scan, at, 3);
 	return false;
 }

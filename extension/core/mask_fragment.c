@@ -222,17 +222,29 @@ find_fragment_at(UeSlice name, size_t at)
 	return NULL;
 }
 
+static bool
+is_counter(UeSlice name)
+{
+	for (size_t i = 0; i + 6 <= name.len; i++)
+	{
+		if (name.ptr[i] == 't' && name.ptr[i + 5] == 's' &&
+			is_fragment_at(name, i, UE_SLICE("tokens")))
+			return true;
+	}
+	return false;
+}
+
 const UeMaskFragment *
 ue_mask_find_fragment(UeSlice name)
 {
 	char copy[LONGEST_NAME];
 	UeSlice folded = copy_folded(name, copy);
 	const UeMaskFragment *found = NULL;
-	size_t n;
 
 	for (size_t i = 0; i + UE_MASK_SHORTEST_NAME <= folded.len && found == NULL; i++)
 		found = find_fragment_at(folded, i);
-	if (found == NULL ||
+	/* every counter of tokens */
+	if (found == NULL || is_counter(folded) ||
 		ue_mask_is_listed(folded, harmless_names, N_ROWS(harmless_names)))
 		return NULL;
 	for (size_t i = 0; i < N_ROWS(error_prefixes); i++)
@@ -241,7 +253,5 @@ ue_mask_find_fragment(UeSlice name)
 			ue_slice_has_prefix(folded, error_prefixes[i]))
 			return NULL;
 	}
-	if (ue_slice_find(folded, UE_SLICE("tokens"), &n))
-		return NULL;
 	return found;
 }

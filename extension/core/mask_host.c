@@ -365,15 +365,15 @@ ue_mask_apply_email(UeMaskScan *scan, size_t at, size_t at_len)
 	UeSlice host;
 	UeSlice last;
 
+	found = find_name(scan, domain);
+	if (found.n_labels < 2)
+		return false;
 	while (start > lowest &&
 		   ue_mask_is_class(scan->text.ptr[start - 1], UE_MASK_WORD | UE_MASK_LOCAL))
 		start--;
 	scan->at_end = domain;
 	start = ue_mask_skip_escape(scan, start);
 	if (start >= at)
-		return false;
-	found = find_name(scan, domain);
-	if (found.n_labels < 2)
 		return false;
 	host = ue_mask_cut(scan, domain, found.end);
 	last = ue_mask_cut(scan, found.last, found.end);
@@ -418,12 +418,14 @@ ue_mask_apply_ipv6(UeMaskScan *scan, size_t at)
 	if (at < scan->colon_end || !has_second_colon(scan, at))
 		return false;
 	start = ue_mask_skip_escape(scan, ue_mask_find_start(scan, at, UE_MASK_HEX));
-	while (end < scan->text.len &&
-		   (ue_mask_is_class(scan->text.ptr[end], UE_MASK_HEX) ||
-			scan->text.ptr[end] == ':' || scan->text.ptr[end] == '.'))
+	for (char before = '\0'; end < scan->text.len; end++)
 	{
-		has_gap |= scan->text.ptr[end] == ':' && ue_mask_read(scan, end + 1) == ':';
-		end++;
+		char byte = scan->text.ptr[end];
+
+		if (!ue_mask_is_class(byte, UE_MASK_HEX) && byte != ':' && byte != '.')
+			break;
+		has_gap |= byte == ':' && before == ':';
+		before = byte;
 	}
 	scan->colon_end = end;
 	/* without "::" there are eight groups */

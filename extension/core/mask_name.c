@@ -24,11 +24,16 @@ static const UeSlice auth_schemes[] = {
 	UE_SLICE_INIT("aws4-hmac-sha256"),
 };
 
+#define SHORTEST_SCHEME 5
+
 /* Values that hide nothing. */
 static const UeSlice empty_values[] = {
 	UE_SLICE_INIT("null"), UE_SLICE_INIT("none"),	   UE_SLICE_INIT("nil"),
 	UE_SLICE_INIT("true"), UE_SLICE_INIT("undefined"), UE_SLICE_INIT("false"),
 };
+
+#define SHORTEST_EMPTY 3
+#define LONGEST_EMPTY  9
 
 #define N_ROWS(table) (sizeof(table) / sizeof((table)[0]))
 
@@ -96,6 +101,14 @@ static bool
 is_quote(char byte)
 {
 	return byte == '"' || byte == '\'' || byte == '`';
+}
+
+/* What ends an unquoted value, beside what ends all running text. */
+static bool
+is_value_end(char byte)
+{
+	return byte == ',' || byte == ';' || byte == '&' || byte == ')' || byte == ']' ||
+		   byte == '}' || byte == '|';
 }
 
 /* A quote as JSON may escape it, which Java and Go do for the sake of HTML. */
@@ -373,12 +386,12 @@ find_word_end(const UeMaskScan *scan, size_t at)
 		at = ue_mask_find_end(scan, at, UE_MASK_PLAIN);
 		unit = ue_mask_read_unit(scan, at, &len);
 		/* an apostrophe between letters belongs to them: ?key=a'b */
-		if (unit == '\0' || memchr(",;&)]}|", unit, 7) != NULL ||
+		if (unit == '\0' || is_value_end(unit) ||
 			(unit == '\'' && !ue_mask_is_class(ue_mask_read(scan, at + 1), UE_MASK_WORD)))
 			break;
 		at += len;
 	}
-	while (at > start && memchr(".:", scan->text.ptr[at - 1], 2) != NULL)
+	while (at > start && (scan->text.ptr[at - 1] == '.' || scan->text.ptr[at - 1] == ':'))
 		at--;
 	return at;
 }
@@ -399,7 +412,8 @@ is_number(UeSlice text)
 static bool
 is_secret_word(const NamedValue *value, UeSlice word)
 {
-	if (word.len == 0 || ue_mask_is_listed(word, empty_values, N_ROWS(empty_values)))
+	if (word.len == 0 || (word.len >= SHORTEST_EMPTY && word.len <= LONGEST_EMPTY &&
+						  ue_mask_is_listed(word, empty_values, N_ROWS(empty_values))))
 		return false;
 	if (is_number(word) && value->fragment->secrecy != UE_MASK_SECRECY_ALL)
 		return false;
@@ -422,7 +436,8 @@ apply_word(UeMaskScan *scan, const NamedValue *value)
 		return false;
 	end = find_word_end(scan, start);
 	word = ue_slice_sub(scan->text, start, end - start);
-	if (ue_mask_is_listed(word, auth_schemes, N_ROWS(auth_schemes)))
+	if (word.len >= SHORTEST_SCHEME &&
+		ue_mask_is_listed(word, auth_schemes, N_ROWS(auth_schemes)))
 	{
 		start = end;
 		while (ue_mask_read(scan, start) == ' ' || ue_mask_read(scan, start) == '+')
