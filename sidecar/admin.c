@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/jsonout.h"
@@ -369,6 +370,8 @@ read_source(const UeAdminState *state, UeMetricsSource *source)
 	source->n_workers = state->n_workers;
 	source->platforms = state->platforms;
 	source->n_platforms = state->n_platforms;
+	source->health = state->health;
+	source->now_ms = (int64_t) time(NULL) * 1000;
 	if (state->read_journal_stats != NULL)
 		state->read_journal_stats(state->context, &source->journal);
 	if (state->read_shipper_stats != NULL)

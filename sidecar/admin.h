@@ -30,6 +30,7 @@ typedef struct UeAdminState
 	int n_platforms;
 	bool has_database; /* one is configured */
 	const char *journal_directory;
+	UeHealthStore *health; /* NULL: none */
 	const char *token; /* NULL: none is asked for; else "Authorization: Bearer <token>" */
 
 	/* Called from the admin's thread; any of them may be NULL. */

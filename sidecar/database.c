@@ -341,7 +341,8 @@ give_notifications(UeDatabase *database)
 		   (notification = PQnotifies(database->connection)) != NULL)
 	{
 		if (database->state == UE_DATABASE_READY && database->handler->on_notify != NULL)
-			database->handler->on_notify(database->context, notification->extra);
+			database->handler->on_notify(database->context, notification->relname,
+										 notification->extra);
 		PQfreemem(notification);
 	}
 	return database->connection != NULL;

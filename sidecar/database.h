@@ -52,7 +52,7 @@ typedef struct UeDatabaseHandler
 	/* Before the descriptor is closed.  Queries without a result will get none. */
 	void (*on_lost)(void *context);
 	/* What another session said on a channel that this one listens to; may be NULL. */
-	void (*on_notify)(void *context, const char *payload);
+	void (*on_notify)(void *context, const char *channel, const char *payload);
 } UeDatabaseHandler;
 
 typedef struct UeDatabaseOptions

@@ -23,6 +23,8 @@ struct Entry
 	Entry *next;
 	int64_t channel_id;
 	UeHealth health;
+	bool is_shared; /* the database told this state, or has been told */
+	bool is_seen;	/* in this sync */
 	size_t model_len;
 	char model[UE_LIMIT_TOKEN + 1];
 	char reason[sizeof(((UeHealthPause *) NULL)->reason)];
@@ -32,6 +34,7 @@ struct UeHealthStore
 {
 	pthread_mutex_t lock;
 	int n_entries;
+	UeHealthStats stats;
 	Entry *buckets[N_BUCKETS];
 };
 
@@ -41,6 +44,7 @@ static uint32_t hash(int64_t channel_id, UeSlice model);
 static UeSlice fit_model(UeSlice model);
 static void copy_reason(Entry *entry, UeSlice reason);
 static void fill_change(const Entry *entry, UeHealthState from, UeHealthChange *change);
+static void count_change(UeHealthStore *store, Entry *entry);
 static bool is_entry_usable(const Entry *entry, int64_t now_ms);
 static bool begin_probe(Entry *entry, int64_t now_ms, int64_t patience_ms);
 
@@ -128,7 +132,10 @@ ue_health_store_fail(UeHealthStore *store, int64_t channel_id, UeSlice model,
 		copy_reason(entry, reason);
 		is_change = ue_health_fail(&entry->health, rule, now_ms, hint_ms);
 		if (is_change)
+		{
 			fill_change(entry, from, change);
+			count_change(store, entry);
+		}
 	}
 	pthread_mutex_unlock(&store->lock);
 	return is_change;
@@ -153,7 +160,10 @@ ue_health_store_succeed(UeHealthStore *store, int64_t channel_id, UeSlice model,
 			continue;
 		from = entries[i]->health.state;
 		if (ue_health_succeed(&entries[i]->health, now_ms))
+		{
 			fill_change(entries[i], from, &changes[n_changes++]);
+			count_change(store, entries[i]);
+		}
 	}
 	pthread_mutex_unlock(&store->lock);
 	return n_changes;
@@ -184,10 +194,20 @@ ue_health_store_merge(UeHealthStore *store, const UeHealthChange *change, UeSlic
 				? find(store, change->channel_id, fit_model(model))
 				: find_or_add(store, change->channel_id, fit_model(model));
 	if (entry != NULL && change->to == UE_HEALTH_HEALTHY)
-		(void) ue_health_clear(&entry->health);
-	else if (entry != NULL &&
-			 ue_health_merge(&entry->health, change->to, change->until_ms, change->level))
-		copy_reason(entry, reason);
+		store->stats.version += ue_health_clear(&entry->health);
+	else if (entry != NULL)
+	{
+		if (ue_health_merge(&entry->health, change->to, change->until_ms, change->level))
+		{
+			copy_reason(entry, reason);
+			store->stats.version++;
+			entry->is_shared = true;
+		}
+		else if (entry->health.state == change->to &&
+				 entry->health.until_ms == change->until_ms)
+			entry->is_shared = true;
+		entry->is_seen = true;
+	}
 	pthread_mutex_unlock(&store->lock);
 }
 
@@ -201,7 +221,56 @@ ue_health_store_clear(UeHealthStore *store, int64_t channel_id, UeSlice model)
 				(model.len == 0 ||
 				 ue_slice_is_equal((UeSlice){entry->model, entry->model_len},
 								   fit_model(model))))
-				(void) ue_health_clear(&entry->health);
+				store->stats.version += ue_health_clear(&entry->health);
+	pthread_mutex_unlock(&store->lock);
+}
+
+void
+ue_health_store_begin_sync(UeHealthStore *store)
+{
+	pthread_mutex_lock(&store->lock);
+	for (size_t i = 0; i < N_BUCKETS; i++)
+		for (Entry *entry = store->buckets[i]; entry != NULL; entry = entry->next)
+			entry->is_seen = false;
+	pthread_mutex_unlock(&store->lock);
+}
+
+void
+ue_health_store_end_sync(UeHealthStore *store)
+{
+	pthread_mutex_lock(&store->lock);
+	for (size_t i = 0; i < N_BUCKETS; i++)
+		for (Entry *entry = store->buckets[i]; entry != NULL; entry = entry->next)
+			if (entry->is_shared && !entry->is_seen)
+				store->stats.version += ue_health_clear(&entry->health);
+	pthread_mutex_unlock(&store->lock);
+}
+
+/* The lock is held for one bucket at a time: requests need not wait for the whole. */
+void
+ue_health_store_list(UeHealthStore *store, UeHealthVisit visit, void *context)
+{
+	for (size_t i = 0; i < N_BUCKETS; i++)
+	{
+		pthread_mutex_lock(&store->lock);
+		for (const Entry *entry = store->buckets[i]; entry != NULL; entry = entry->next)
+		{
+			UeHealthChange change;
+
+			if (entry->health.state == UE_HEALTH_HEALTHY)
+				continue;
+			fill_change(entry, entry->health.state, &change);
+			visit(context, &change, entry->reason);
+		}
+		pthread_mutex_unlock(&store->lock);
+	}
+}
+
+void
+ue_health_store_read_stats(UeHealthStore *store, UeHealthStats *out)
+{
+	pthread_mutex_lock(&store->lock);
+	*out = store->stats;
 	pthread_mutex_unlock(&store->lock);
 }
 
@@ -307,6 +376,15 @@ fill_change(const Entry *entry, UeHealthState from, UeHealthChange *change)
 	change->to = entry->health.state;
 	change->until_ms = entry->health.until_ms;
 	change->level = entry->health.level;
+}
+
+/* Of a change that the database has yet to be told. */
+static void
+count_change(UeHealthStore *store, Entry *entry)
+{
+	entry->is_shared = false;
+	store->stats.version++;
+	store->stats.transitions[entry->health.state]++;
 }
 
 static bool

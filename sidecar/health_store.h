@@ -65,7 +65,7 @@ extern int ue_health_store_succeed(UeHealthStore *store, int64_t channel_id,
 extern void ue_health_store_abandon(UeHealthStore *store, int64_t channel_id,
 									UeSlice model);
 
-/* From the database; no change to tell. */
+/* From the database, or from what it said before; no change to tell. */
 extern void ue_health_store_merge(UeHealthStore *store, const UeHealthChange *change,
 								  UeSlice reason);
 
@@ -73,8 +73,29 @@ extern void ue_health_store_merge(UeHealthStore *store, const UeHealthChange *ch
 extern void ue_health_store_clear(UeHealthStore *store, int64_t channel_id,
 								  UeSlice model);
 
+/*
+ * Around the merges of all that the database knows: what it told before and does not know
+ * any more is over.  What happened here and it has not told yet stays.
+ */
+extern void ue_health_store_begin_sync(UeHealthStore *store);
+extern void ue_health_store_end_sync(UeHealthStore *store);
+
 /* The graver pause of the channel and of its model; false: usable. */
 extern bool ue_health_store_find_pause(UeHealthStore *store, int64_t channel_id,
 									   UeSlice model, int64_t now_ms, UeHealthPause *out);
+
+/* Every channel and model that is not healthy.  change->from is its state, too. */
+typedef void (*UeHealthVisit)(void *context, const UeHealthChange *change,
+							  const char *reason);
+extern void ue_health_store_list(UeHealthStore *store, UeHealthVisit visit,
+								 void *context); /* visit must not call the store */
+
+typedef struct UeHealthStats
+{
+	uint64_t version; /* another one whenever a state has changed, whoever did it */
+	uint64_t transitions[UE_HEALTH_DISABLED + 1]; /* that were to be told, by new state */
+} UeHealthStats;
+
+extern void ue_health_store_read_stats(UeHealthStore *store, UeHealthStats *out);
 
 #endif

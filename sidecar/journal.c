@@ -43,6 +43,7 @@ static bool append_record(UeJournal *journal, UeRecordKind kind, const char *rec
 static bool write_record(UeSegment *segment, const char *record, size_t len);
 static void report_trouble(UeJournal *journal, bool is_written, int error);
 static void wake_reader(UeJournal *journal, UeRecordKind kind);
+static void read_empty(int event_fd);
 static int64_t read_clock_us(void);
 
 UeJournal *
@@ -55,7 +56,7 @@ ue_journal_open(const UeJournalOptions *options, char *error, size_t error_size)
 		snprintf(error, error_size, "out of memory");
 		return NULL;
 	}
-	journal->directory_fd = journal->lock_fd = -1;
+	journal->directory_fd = journal->lock_fd = journal->urgent_fd = -1;
 	pthread_mutex_init(&journal->lock, NULL);
 	pthread_mutex_init(&journal->position_lock, NULL);
 	pthread_cond_init(&journal->keeper_wake, NULL);
@@ -68,7 +69,8 @@ ue_journal_open(const UeJournalOptions *options, char *error, size_t error_size)
 		journal->segment_bytes = MIN_SEGMENT_BYTES;
 
 	journal->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	if (journal->wake_fd < 0)
+	journal->urgent_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (journal->wake_fd < 0 || journal->urgent_fd < 0)
 	{
 		snprintf(error, error_size, "could not create an event descriptor: %s",
 				 strerror(errno));
@@ -113,6 +115,8 @@ ue_journal_close(UeJournal *journal)
 	}
 	if (journal->wake_fd >= 0)
 		close(journal->wake_fd);
+	if (journal->urgent_fd >= 0)
+		close(journal->urgent_fd);
 	if (journal->lock_fd >= 0)
 		close(journal->lock_fd);
 	if (journal->directory_fd >= 0)
@@ -240,20 +244,29 @@ ue_journal_create_segment(UeJournal *journal, uint64_t seq)
 }
 
 int
-ue_journal_arm(UeJournal *journal, UeAwait awaited)
+ue_journal_arm(UeJournal *journal)
 {
-	atomic_store(&journal->awaited, (int) awaited);
+	atomic_store(&journal->is_reader_waiting, true);
 	return journal->wake_fd;
 }
 
 void
 ue_journal_disarm(UeJournal *journal)
 {
-	uint64_t count;
+	atomic_store(&journal->is_reader_waiting, false);
+	read_empty(journal->wake_fd);
+}
 
-	atomic_store(&journal->awaited, UE_AWAIT_NOTHING);
-	while (read(journal->wake_fd, &count, sizeof(count)) < 0 && errno == EINTR)
-		;
+int
+ue_journal_urgent_fd(const UeJournal *journal)
+{
+	return journal->urgent_fd;
+}
+
+void
+ue_journal_calm(UeJournal *journal)
+{
+	read_empty(journal->urgent_fd);
 }
 
 int
@@ -461,20 +474,30 @@ report_trouble(UeJournal *journal, bool is_written, int error)
 				 "reason", strerror(error), NULL);
 }
 
-/* The plain load first: an exchange for each append would move the cache line. */
 static void
 wake_reader(UeJournal *journal, UeRecordKind kind)
 {
 	static const uint64_t one = 1;
-	int awaited = atomic_load(&journal->awaited);
+	bool is_written = true;
 
-	if (awaited == UE_AWAIT_NOTHING ||
-		(awaited == UE_AWAIT_URGENT && kind != UE_RECORD_TRANSITION))
-		return;
-	if (atomic_exchange(&journal->awaited, UE_AWAIT_NOTHING) != UE_AWAIT_NOTHING &&
-		write(journal->wake_fd, &one, sizeof(one)) < 0)
+	/* The plain load first: an exchange for each append would move the cache line. */
+	if (atomic_load(&journal->is_reader_waiting) &&
+		atomic_exchange(&journal->is_reader_waiting, false))
+		is_written = write(journal->wake_fd, &one, sizeof(one)) > 0;
+	if (kind == UE_RECORD_TRANSITION)
+		is_written = write(journal->urgent_fd, &one, sizeof(one)) > 0 && is_written;
+	if (!is_written)
 		ue_log_write(UE_LOG_WARNING, "journal_wake_failed",
 					 "could not wake the shipper; it looks by itself every second", NULL);
+}
+
+static void
+read_empty(int event_fd)
+{
+	uint64_t count;
+
+	while (read(event_fd, &count, sizeof(count)) < 0 && errno == EINTR)
+		;
 }
 
 static int64_t

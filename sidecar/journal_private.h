@@ -40,6 +40,7 @@ struct UeJournal
 	int directory_fd;
 	int lock_fd;
 	int wake_fd;
+	int urgent_fd;
 	uint64_t first_seq; /* of this run */
 
 	pthread_mutex_t lock;
@@ -56,7 +57,7 @@ struct UeJournal
 	pthread_t keeper;
 	bool has_keeper;
 
-	atomic_int awaited; /* UeAwait, by the reader */
+	atomic_bool is_reader_waiting;
 	atomic_bool
 		is_failing; /* that appends fail has been said, that they do not, not yet */
 	atomic_llong reported_us; /* when; 0: never */

@@ -45,21 +45,17 @@ extern bool ue_journal_reader_is_past_earlier_runs(const UeJournalReader *reader
 /* Places where bytes had to be passed over. */
 extern uint64_t ue_journal_reader_count_corrupt(const UeJournalReader *reader);
 
-/* What the reader is to be woken by. */
-typedef enum UeAwait
-{
-	UE_AWAIT_NOTHING = 0,
-	UE_AWAIT_URGENT, /* transitions */
-	UE_AWAIT_ANY,
-} UeAwait;
-
 /*
- * A descriptor that becomes readable with the next append of what is awaited after this
- * call; read it empty with ue_journal_disarm.  Between arming and waiting, look once more
- * for records.
+ * A descriptor that becomes readable with the next append after this call; read it empty
+ * with ue_journal_disarm.  Between arming and waiting, look once more for records.
  */
-extern int ue_journal_arm(UeJournal *journal, UeAwait awaited);
+extern int ue_journal_arm(UeJournal *journal);
 extern void ue_journal_disarm(UeJournal *journal);
+
+/* One that is readable since the last transition was appended, armed or not, until
+ * ue_journal_calm, after which the reader must look for records. */
+extern int ue_journal_urgent_fd(const UeJournal *journal);
+extern void ue_journal_calm(UeJournal *journal);
 
 /* Keeps the position, durably, and removes the segments before it.  False: the file could
  * not be written (disk full); the position holds in memory and the next call tries again. */

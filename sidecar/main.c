@@ -6,8 +6,8 @@
  *
  * What fails before "ready" is said on stderr and ends the process with status 2.  SIGTERM
  * and SIGINT drain: no new connections, requests in progress end, what is in the journal is
- * shipped, all within drain_timeout; a second SIGINT ends at once.  SIGHUP is kept for
- * reloading and does nothing yet.
+ * shipped, all within drain_timeout; a second SIGINT ends at once.  SIGHUP reads the files
+ * and variables behind the channels' credentials again.
  */
 #include <errno.h>
 #include <signal.h>
@@ -61,7 +61,7 @@ static bool start_shipper(Sidecar *sidecar);
 static bool start_admin(Sidecar *sidecar);
 static void stop_all(Sidecar *sidecar);
 static bool choose_port(char **address, char *error, size_t error_size);
-static void wait_for_end(const sigset_t *signals);
+static void wait_for_end(const Sidecar *sidecar, const sigset_t *signals);
 static void exit_at_once(int signal_number);
 static void notify(const char *state);
 static void read_journal_stats(void *context, UeJournalStats *out);
@@ -107,7 +107,7 @@ main(int argc, char **argv)
 	ue_log_write_listener("admin_listening", "health, readiness and metrics are served",
 						  sidecar.config.admin_listen);
 
-	wait_for_end(&signals);
+	wait_for_end(&sidecar, &signals);
 	notify("STOPPING=1");
 	ue_log_write(UE_LOG_INFO, "draining", "requests in progress may end", NULL);
 	stop_all(&sidecar);
@@ -155,6 +155,7 @@ start_policy(Sidecar *sidecar)
 		.region = sidecar->config.region,
 		.version = UE_VERSION,
 		.reconnect_ms = RECONNECT_MS,
+		.health = sidecar->health,
 	};
 
 	sidecar->policy = ue_policy_keeper_start(&options);
@@ -234,6 +235,7 @@ start_admin(Sidecar *sidecar)
 	state->n_platforms = (int) config->n_upstreams;
 	state->has_database = config->database != NULL;
 	state->journal_directory = config->journal;
+	state->health = sidecar->health;
 	state->token = config->admin_token;
 	state->read_journal_stats = read_journal_stats;
 	state->read_shipper_stats = sidecar->shipper == NULL ? NULL : read_shipper_stats;
@@ -315,7 +317,7 @@ choose_port(char **address, char *error, size_t error_size)
 }
 
 static void
-wait_for_end(const sigset_t *signals)
+wait_for_end(const Sidecar *sidecar, const sigset_t *signals)
 {
 	struct sigaction at_once = {.sa_handler = exit_at_once};
 	sigset_t interrupt;
@@ -325,8 +327,11 @@ wait_for_end(const sigset_t *signals)
 	{
 		sigwait(signals, &number);
 		if (number == SIGHUP)
-			ue_log_write(UE_LOG_INFO, "hangup",
-						 "SIGHUP is kept for reloading, which is not there yet", NULL);
+		{
+			ue_policy_keeper_reload(sidecar->policy);
+			ue_log_write(UE_LOG_INFO, "reloaded",
+						 "credentials of channels are read again", NULL);
+		}
 	} while (number != SIGTERM && number != SIGINT);
 
 	/* From here on an impatient Ctrl-C gets through. */

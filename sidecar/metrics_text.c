@@ -13,6 +13,9 @@
 
 #define PREFIX "upstream_errors_"
 
+/* Clients choose the names of models: so many states are shown one by one. */
+#define MAX_STATES 1000
+
 /* Where a single value is: an offset in … */
 typedef enum Origin
 {
@@ -73,6 +76,15 @@ static const Single singles[] = {
 	{"shipper_quarantined_events_total", "counter",
 	 "Events that Postgres refused, put into the quarantine file.",
 	 SOURCE(shipper.quarantined_events)},
+	{"shipper_shipped_transitions_total", "counter",
+	 "Changes of channels' health committed by Postgres.",
+	 SOURCE(shipper.shipped_transitions)},
+	{"shipper_shipped_recoveries_total", "counter",
+	 "Failed attempts of which Postgres knows that their request ended well.",
+	 SOURCE(shipper.shipped_recoveries)},
+	{"shipper_quarantined_follow_ups_total", "counter",
+	 "Of these two, those that Postgres refused, put into the quarantine file.",
+	 SOURCE(shipper.quarantined_follow_ups)},
 	{"shipper_corrupt_records_total", "counter",
 	 "Places in the journal that could not be read.", SOURCE(shipper.corrupt_records)},
 	{"shipper_batches_total", "counter", "Batches committed by Postgres.",
@@ -100,6 +112,11 @@ static const Single singles[] = {
 	{"policy_file_failures_total", "counter",
 	 "Times that the copy of the policy on disk could not be read or written.",
 	 SOURCE(policy.file_failures)},
+	{"health_messages_total", "counter", "States of channels told by Postgres.",
+	 SOURCE(policy.health_messages)},
+	{"health_file_failures_total", "counter",
+	 "Times that the states of channels on disk could not be read or written.",
+	 SOURCE(policy.health_file_failures)},
 	{"start_time_seconds", "gauge", "When the process started, as Unix time.",
 	 SOURCE(started_at_s)},
 };
@@ -123,6 +140,8 @@ static void append_requests(UeBuf *buf, const UeMetricsSource *source);
 static void append_failures(UeBuf *buf, const UeMetricsSource *source);
 static void append_verdicts(UeBuf *buf, const UeMetricsSource *source);
 static void append_unmonitored(UeBuf *buf, const UeMetricsSource *source);
+static void append_health(UeBuf *buf, const UeMetricsSource *source);
+static void append_state(void *context, const UeHealthChange *change, const char *reason);
 static void append_histogram(UeBuf *buf, const UeMetricsSource *source, const char *name,
 							 const char *help, size_t buckets, size_t sum);
 
@@ -144,6 +163,8 @@ ue_metrics_append_text(UeBuf *buf, const UeMetricsSource *source)
 					 offsetof(UeMetrics, total), offsetof(UeMetrics, total_ms));
 	append_verdicts(buf, source);
 	append_unmonitored(buf, source);
+	if (source->health != NULL)
+		append_health(buf, source);
 
 	append_family(buf, "database_connected", "gauge",
 				  "1 when a worker or the shipper is connected to Postgres.");
@@ -384,6 +405,72 @@ append_unmonitored(UeBuf *buf, const UeMetricsSource *source)
 				  sum_counter(source, offsetof(UeMetrics, unmonitored)));
 	append_sample(buf, "unmonitored_total", configuration,
 				  sum_counter(source, offsetof(UeMetrics, excluded)));
+}
+
+typedef struct StateList
+{
+	UeBuf *buf;
+	int64_t now_ms;
+	int n_shown;
+	uint64_t n_cooling, n_disabled, n_half_open;
+} StateList;
+
+static void
+append_health(UeBuf *buf, const UeMetricsSource *source)
+{
+	StateList list = {.buf = buf, .now_ms = source->now_ms};
+	const char *const cooling[] = {"state", "cooling", NULL};
+	const char *const disabled[] = {"state", "disabled", NULL};
+	const char *const half_open[] = {"state", "half_open", NULL};
+	UeHealthStats stats;
+
+	append_family(buf, "channel_state", "gauge",
+				  "Always 1; a channel, or with a model that one of it, that is not "
+				  "healthy. The first 1000 of them.");
+	ue_health_store_list(source->health, append_state, &list);
+	append_family(buf, "channel_states", "gauge",
+				  "Channels and models of channels that are not healthy, by state.");
+	append_sample(buf, "channel_states", cooling, list.n_cooling);
+	append_sample(buf, "channel_states", disabled, list.n_disabled);
+	append_sample(buf, "channel_states", half_open, list.n_half_open);
+
+	ue_health_store_read_stats(source->health, &stats);
+	append_family(buf, "channel_transitions_total", "counter",
+				  "Changes of channels' health seen here, by the state after.");
+	for (int i = UE_HEALTH_HEALTHY; i <= UE_HEALTH_DISABLED; i++)
+	{
+		const char *const labels[] = {"state", ue_health_state_name((UeHealthState) i),
+									  NULL};
+
+		append_sample(buf, "channel_transitions_total", labels, stats.transitions[i]);
+	}
+}
+
+static void
+append_state(void *context, const UeHealthChange *change, const char *reason)
+{
+	StateList *list = context;
+	char channel_id[24];
+	const char *state = ue_health_state_name(change->to);
+
+	(void) reason;
+	if (change->until_ms != 0 && change->until_ms <= list->now_ms)
+	{
+		state = "half_open";
+		list->n_half_open++;
+	}
+	else if (change->to == UE_HEALTH_DISABLED)
+		list->n_disabled++;
+	else
+		list->n_cooling++;
+	if (list->n_shown == MAX_STATES)
+		return;
+	list->n_shown++;
+	snprintf(channel_id, sizeof(channel_id), "%lld", (long long) change->channel_id);
+	append_sample(list->buf, "channel_state",
+				  (const char *const[]){"channel_id", channel_id, "model", change->model,
+										"state", state, NULL},
+				  1);
 }
 
 /* buckets and sum: offsets of the families in UeMetrics, each by platform first. */

@@ -8,6 +8,7 @@
 #ifndef UE_METRICS_TEXT_H
 #define UE_METRICS_TEXT_H
 
+#include "health_store.h"
 #include "journal.h"
 #include "metrics.h"
 #include "policy_keeper.h"
@@ -24,6 +25,8 @@ typedef struct UeMetricsSource
 	UeJournalStats journal;
 	UeShipperStats shipper;
 	UePolicyStats policy;
+	UeHealthStore *health; /* NULL: no channels */
+	int64_t now_ms;		   /* Unix; for the states of channels */
 } UeMetricsSource;
 
 extern void ue_metrics_append_text(UeBuf *buf, const UeMetricsSource *source);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * policy_file.c: the policy's copy on disk, read and replaced.
+ * policy_file.c: copies on disk, read and replaced.
  */
 #include "policy_file.h"
 
@@ -14,7 +14,8 @@
 
 #include "crc32c.h"
 
-#define NEW_NAME UE_POLICY_FILE_NAME ".new"
+/* "policy.jsonl.new" and the like */
+#define NEW_NAME_SIZE 64
 
 #define PREFIX	   "# crc32c "
 #define PREFIX_LEN (sizeof(PREFIX) - 1)
@@ -31,7 +32,8 @@ static bool write_whole(int fd, const char *head, size_t head_len, UeSlice snaps
 static bool write_bytes(int fd, const char *bytes, size_t len);
 
 UePolicyFileResult
-ue_policy_file_read(const char *directory, UePolicyFile *out, const char **reason)
+ue_policy_file_read(const char *directory, const char *name, UePolicyFile *out,
+					const char **reason)
 {
 	int directory_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int fd = -1;
@@ -40,7 +42,7 @@ ue_policy_file_read(const char *directory, UePolicyFile *out, const char **reaso
 
 	if (directory_fd >= 0)
 	{
-		fd = openat(directory_fd, UE_POLICY_FILE_NAME, O_RDONLY | O_CLOEXEC);
+		fd = openat(directory_fd, name, O_RDONLY | O_CLOEXEC);
 		close(directory_fd);
 	}
 	if (fd < 0)
@@ -59,9 +61,10 @@ ue_policy_file_read(const char *directory, UePolicyFile *out, const char **reaso
 }
 
 bool
-ue_policy_file_write(const char *directory, const char *identity, UeSlice snapshot,
-					 const char **reason)
+ue_policy_file_write(const char *directory, const char *name, const char *identity,
+					 UeSlice snapshot, const char **reason)
 {
+	char new_name[NEW_NAME_SIZE];
 	char head[PREFIX_LEN + SUM_LEN + LABEL_LEN + UE_POLICY_IDENTITY + 8];
 	int directory_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	size_t summed = PREFIX_LEN + SUM_LEN;
@@ -77,14 +80,14 @@ ue_policy_file_write(const char *directory, const char *identity, UeSlice snapsh
 	snprintf(head, PREFIX_LEN + SUM_LEN + 1, PREFIX "%08x", sum);
 	head[summed] = ' '; /* snprintf ended the text there */
 
+	snprintf(new_name, sizeof(new_name), "%s.new", name);
 	if (directory_fd >= 0)
-		fd = openat(directory_fd, NEW_NAME, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
+		fd = openat(directory_fd, new_name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
 					0600);
 	if (fd >= 0)
-		is_written =
-			write_whole(fd, head, (size_t) len, snapshot) &&
-			renameat(directory_fd, NEW_NAME, directory_fd, UE_POLICY_FILE_NAME) == 0 &&
-			fsync(directory_fd) == 0;
+		is_written = write_whole(fd, head, (size_t) len, snapshot) &&
+					 renameat(directory_fd, new_name, directory_fd, name) == 0 &&
+					 fsync(directory_fd) == 0;
 	*reason = is_written ? "" : strerror(errno);
 	if (fd >= 0)
 		close(fd);

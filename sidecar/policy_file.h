@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * policy_file.h: the last policy on disk, for a start without the database.
+ * policy_file.h: what the database said last on disk, for a start without it.
  *
- * policy.jsonl in the journal's directory: a line that guards the rest,
+ * policy.jsonl and health.jsonl in the journal's directory: a line that guards the rest,
  *
  *     # crc32c 1a2b3c4d database 7301234567890123456/16384
  *
- * and then the snapshot as upstream_error_snapshot() gave it.  The sum is over everything
+ * and then, in the first, the snapshot as upstream_error_snapshot() gave it.  The sum is over everything
  * behind its eight digits.  The file is replaced whole, so a reader sees the one before or
  * the one after.
  */
@@ -17,6 +17,7 @@
 #include "core/limits.h"
 
 #define UE_POLICY_FILE_NAME "policy.jsonl"
+#define UE_HEALTH_FILE_NAME "health.jsonl"
 
 /* system identifier, '/', the database's OID */
 #define UE_POLICY_IDENTITY 64
@@ -36,11 +37,12 @@ typedef enum UePolicyFileResult
 } UePolicyFileResult;
 
 /* *reason is static or strerror's. */
-extern UePolicyFileResult ue_policy_file_read(const char *directory, UePolicyFile *out,
-											  const char **reason);
+extern UePolicyFileResult ue_policy_file_read(const char *directory, const char *name,
+											  UePolicyFile *out, const char **reason);
 
 /* Durable when it returns true.  False and *reason: the file is what it was before. */
-extern bool ue_policy_file_write(const char *directory, const char *identity,
-								 UeSlice snapshot, const char **reason);
+extern bool ue_policy_file_write(const char *directory, const char *name,
+								 const char *identity, UeSlice snapshot,
+								 const char **reason);
 
 #endif

@@ -2,11 +2,12 @@
 /*
  * policy_keeper.c: listen, fetch, put in force, acknowledge, keep on disk.
  *
- * Five questions, each at most once in flight.  After connecting: who are you (identity),
- * how is it with you (status), what is the policy (snapshot).  A primary is then listened
- * to, and its status asked once more, for a change may have been committed in between.
- * Every notification asks for the snapshot; those that come while one is on its way ask
- * for one more behind it, so a burst costs few.
+ * A few questions, each at most once in flight.  After connecting: who are you (identity),
+ * how is it with you (status), who is well (health), what is the policy (snapshot).  A
+ * primary is then listened to, and its status and health asked once more, for a change may
+ * have been committed in between.  A notification of the policy asks for the snapshot; those
+ * that come while one is on its way ask for one more behind it, so a burst costs few.  One
+ * of health holds the state itself.
  *
  * The acknowledgement goes out before the copy is written: it says "in force", and a disk
  * may be slow.  What the database says holds, even when its generation is lower than the
@@ -27,11 +28,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "channel_table.h"
 #include "database.h"
 #include "log.h"
 #include "policy_file.h"
+#include "policy_health.h"
 #include "policy_load.h"
+#include "policy_question.h"
 #include "policy_store.h"
 
 #define START_WAIT_MS		 1000
@@ -40,18 +42,6 @@
 #define ANSWER_MS			 30000 /* beyond: the server hangs */
 #define STATEMENT_TIMEOUT_MS 20000
 #define SAVE_MS				 1000 /* in a burst of changes the copy is written so often */
-
-/* In the order in which they are sent when several are wanted. */
-typedef enum Question
-{
-	QUESTION_LISTEN = 0,
-	QUESTION_IDENTITY,
-	QUESTION_STATUS,
-	QUESTION_SNAPSHOT,
-	QUESTION_ACKNOWLEDGE,
-} Question;
-
-#define QUESTIONS (QUESTION_ACKNOWLEDGE + 1)
 
 typedef struct Asked
 {
@@ -65,7 +55,7 @@ struct UePolicyKeeper
 	UePolicyKeeperOptions options;
 	UeDatabase *database; /* NULL: without one */
 	UePolicyLoad load;
-	Asked asked[QUESTIONS];
+	Asked asked[UE_QUESTIONS];
 	char identity[UE_POLICY_IDENTITY];		/* of the database; "": not known */
 	char file_identity[UE_POLICY_IDENTITY]; /* of the one that the copy on disk is of */
 	int64_t seen_generation; /* the last one that was asked for or fetched */
@@ -76,33 +66,39 @@ struct UePolicyKeeper
 	bool is_other_database; /* than that of the policy in force */
 	bool is_unsaved;		/* the copy on disk is not what is in force */
 	bool is_save_reported, is_refusal_reported;
+	UeHealthCopy health_copy;
 
 	pthread_t thread;
 	bool has_thread;
 	int stop_fd;
 	atomic_bool is_stopping;
+	atomic_bool must_reload;
 	pthread_mutex_t lock;
 	pthread_cond_t settled;
 	bool is_settled; /* under lock: the start need not wait */
 
 	atomic_llong generation, loaded_at_s;
 	atomic_ullong n_rules, n_bytes, loads, refusals, file_failures;
+	atomic_ullong health_messages;
 	atomic_bool is_listening;
 };
 
 static void load_file(UePolicyKeeper *keeper);
+static void wake(UePolicyKeeper *keeper);
 static bool start_thread(UePolicyKeeper *keeper);
 static void wait_until_settled(UePolicyKeeper *keeper);
 static void settle(UePolicyKeeper *keeper);
 static void *run(void *argument);
+static void step_database(UePolicyKeeper *keeper, int64_t now_ms);
 static void wait_for_work(UePolicyKeeper *keeper, int64_t now_ms);
+static int64_t find_due(const UePolicyKeeper *keeper);
 static void ask(UePolicyKeeper *keeper, int64_t now_ms);
-static bool send_question(UePolicyKeeper *keeper, Question question);
+static bool send_question(UePolicyKeeper *keeper, UeQuestion question);
 static bool send_acknowledge(UePolicyKeeper *keeper);
 static void on_ready(void *context);
 static void on_result(void *context, void *query, const UeDatabaseResult *result);
 static void on_lost(void *context);
-static void on_notify(void *context, const char *payload);
+static void on_notify(void *context, const char *channel, const char *payload);
 static void take_identity(UePolicyKeeper *keeper, const UeDatabaseResult *result);
 static void take_snapshot(UePolicyKeeper *keeper, const UeDatabaseResult *result);
 static void take_status(UePolicyKeeper *keeper, const UeDatabaseResult *result);
@@ -120,29 +116,6 @@ static const UeDatabaseHandler handler = {
 	.on_notify = on_notify,
 };
 
-/* text, text, text, int8: src/include/catalog/pg_type.dat */
-static const uint32_t acknowledge_types[] = {25, 25, 25, 20};
-
-static const UeStatement statements[QUESTIONS] = {
-	[QUESTION_LISTEN] = {.name = "policy_listen", .sql = "LISTEN upstream_errors"},
-	[QUESTION_IDENTITY] =
-		{.name = "policy_identity",
-		 .sql = "SELECT s.system_identifier::pg_catalog.text || '/' ||"
-				" d.oid::pg_catalog.text"
-				" FROM pg_catalog.pg_control_system() s, pg_catalog.pg_database d"
-				" WHERE d.datname = pg_catalog.current_database()"},
-	[QUESTION_SNAPSHOT] = {.name = "policy_snapshot",
-						   .sql = "SELECT %s.upstream_error_snapshot()"},
-	[QUESTION_STATUS] = {.name = "policy_status",
-						 .sql = "SELECT %s.upstream_error_generation(),"
-								" pg_catalog.pg_is_in_recovery()"},
-	[QUESTION_ACKNOWLEDGE] = {.name = "policy_acknowledge",
-							  .sql =
-								  "SELECT %s.upstream_error_acknowledge($1, $2, $3, $4)",
-							  .n_parameters = 4,
-							  .types = acknowledge_types},
-};
-
 UePolicyKeeper *
 ue_policy_keeper_start(const UePolicyKeeperOptions *options)
 {
@@ -153,8 +126,8 @@ ue_policy_keeper_start(const UePolicyKeeperOptions *options)
 		.reconnect_ms = options->reconnect_ms,
 		.statement_timeout_ms = STATEMENT_TIMEOUT_MS,
 		.is_quiet = true,
-		.statements = statements,
-		.n_statements = QUESTIONS,
+		.statements = ue_question_statements,
+		.n_statements = UE_QUESTIONS,
 	};
 
 	if (keeper == NULL)
@@ -165,24 +138,33 @@ ue_policy_keeper_start(const UePolicyKeeperOptions *options)
 	pthread_mutex_init(&keeper->lock, NULL);
 	pthread_cond_init(&keeper->settled, NULL);
 	load_file(keeper);
-	if (options->conninfo == NULL)
-		return keeper;
+	ue_health_copy_init(&keeper->health_copy, options->health, options->directory);
 
+	/* without a database there are still health and credentials to look after */
 	keeper->stop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	keeper->database = ue_database_new(&database, &handler, keeper);
-	if (keeper->stop_fd < 0 || keeper->database == NULL || !start_thread(keeper))
+	if (options->conninfo != NULL)
+		keeper->database = ue_database_new(&database, &handler, keeper);
+	if (keeper->stop_fd < 0 || (options->conninfo != NULL && keeper->database == NULL) ||
+		!start_thread(keeper))
 	{
 		ue_policy_keeper_stop(keeper);
 		return NULL;
 	}
-	wait_until_settled(keeper);
+	if (options->conninfo != NULL)
+		wait_until_settled(keeper);
 	return keeper;
+}
+
+void
+ue_policy_keeper_reload(UePolicyKeeper *keeper)
+{
+	atomic_store(&keeper->must_reload, true);
+	wake(keeper);
 }
 
 void
 ue_policy_keeper_stop(UePolicyKeeper *keeper)
 {
-	static const uint64_t one = 1;
 	int saved_errno = errno;
 
 	if (keeper == NULL)
@@ -190,8 +172,7 @@ ue_policy_keeper_stop(UePolicyKeeper *keeper)
 	if (keeper->has_thread)
 	{
 		atomic_store(&keeper->is_stopping, true);
-		while (write(keeper->stop_fd, &one, sizeof(one)) < 0)
-			;
+		wake(keeper);
 		pthread_join(keeper->thread, NULL);
 	}
 	ue_database_free(keeper->database);
@@ -201,7 +182,7 @@ ue_policy_keeper_stop(UePolicyKeeper *keeper)
 	pthread_mutex_destroy(&keeper->lock);
 	free(keeper);
 	ue_policy_store_reset();
-	(void) ue_channel_table_update();
+	ue_policy_update_channels();
 	errno = saved_errno;
 }
 
@@ -216,6 +197,8 @@ ue_policy_keeper_read_stats(const UePolicyKeeper *keeper, UePolicyStats *out)
 	out->file_failures = atomic_load(&keeper->file_failures);
 	out->is_listening = atomic_load(&keeper->is_listening);
 	out->loaded_at_s = atomic_load(&keeper->loaded_at_s);
+	out->health_messages = atomic_load(&keeper->health_messages);
+	out->health_file_failures = atomic_load(&keeper->health_copy.failures);
 }
 
 /* A copy that is no good is said and passed over: the next one replaces it. */
@@ -225,7 +208,8 @@ load_file(UePolicyKeeper *keeper)
 	UePolicyFile file;
 	const char *reason = "";
 
-	switch (ue_policy_file_read(keeper->options.directory, &file, &reason))
+	switch (ue_policy_file_read(keeper->options.directory, UE_POLICY_FILE_NAME, &file,
+								&reason))
 	{
 		case UE_POLICY_FILE_READ:
 			if (load_snapshot(keeper, file.snapshot, "disk") == UE_POLICY_LOADED)
@@ -245,6 +229,15 @@ load_file(UePolicyKeeper *keeper)
 						 UE_POLICY_FILE_NAME, "reason", reason, NULL);
 			break;
 	}
+}
+
+static void
+wake(UePolicyKeeper *keeper)
+{
+	static const uint64_t one = 1;
+
+	while (write(keeper->stop_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
 }
 
 /* Signals are for the main thread. */
@@ -295,30 +288,65 @@ run(void *argument)
 	{
 		int64_t now_ms = read_monotonic_ms();
 
-		ue_database_step(keeper->database, now_ms);
-		if (ue_database_is_ready(keeper->database))
-			ask(keeper, now_ms);
-		else if (ue_database_fd(keeper->database) < 0)
-			settle(keeper); /* the attempt has failed */
+		if (atomic_exchange(&keeper->must_reload, false))
+			ue_policy_update_channels();
+		if (keeper->database != NULL)
+			step_database(keeper, now_ms);
+		ue_health_copy_save(&keeper->health_copy, keeper->identity, now_ms);
 		wait_for_work(keeper, now_ms);
 	}
+	ue_health_copy_save(&keeper->health_copy, keeper->identity, INT64_MAX);
 	return NULL;
+}
+
+static void
+step_database(UePolicyKeeper *keeper, int64_t now_ms)
+{
+	ue_database_step(keeper->database, now_ms);
+	if (ue_database_is_ready(keeper->database))
+		ask(keeper, now_ms);
+	else if (ue_database_fd(keeper->database) < 0)
+		settle(keeper); /* the attempt has failed */
 }
 
 static void
 wait_for_work(UePolicyKeeper *keeper, int64_t now_ms)
 {
 	struct pollfd polled[2] = {
-		{.fd = ue_database_fd(keeper->database),
-		 .events = (short) ue_database_events(keeper->database)},
 		{.fd = keeper->stop_fd, .events = POLLIN},
+		{.fd = -1},
 	};
-	int64_t due_ms = ue_database_due_ms(keeper->database);
+	int64_t due_ms = find_due(keeper);
+	uint64_t count;
 
+	if (keeper->database != NULL)
+	{
+		polled[1].fd = ue_database_fd(keeper->database);
+		polled[1].events = (short) ue_database_events(keeper->database);
+	}
+
+	/* workers change states without waking us for the copy on disk */
+	if (keeper->options.health != NULL && due_ms > now_ms + UE_HEALTH_SAVE_MS)
+		due_ms = now_ms + UE_HEALTH_SAVE_MS;
+	if (due_ms > now_ms + CHECK_MS)
+		due_ms = now_ms + CHECK_MS;
+	poll(polled, 2, due_ms > now_ms ? (int) (due_ms - now_ms) : 0);
+	if (polled[0].revents != 0 && read(keeper->stop_fd, &count, sizeof(count)) < 0)
+		return; /* somebody will wake us again */
+}
+
+static int64_t
+find_due(const UePolicyKeeper *keeper)
+{
+	int64_t due_ms;
+
+	if (keeper->database == NULL)
+		return UE_DATABASE_NEVER;
+	due_ms = ue_database_due_ms(keeper->database);
 	if (ue_database_is_ready(keeper->database))
 	{
 		due_ms = keeper->status_due_ms;
-		for (int i = 0; i < QUESTIONS; i++)
+		for (int i = 0; i < UE_QUESTIONS; i++)
 		{
 			const Asked *asked = &keeper->asked[i];
 
@@ -326,9 +354,7 @@ wait_for_work(UePolicyKeeper *keeper, int64_t now_ms)
 				due_ms = asked->sent_ms + ANSWER_MS;
 		}
 	}
-	if (due_ms > now_ms + CHECK_MS)
-		due_ms = now_ms + CHECK_MS;
-	poll(polled, 2, due_ms > now_ms ? (int) (due_ms - now_ms) : 0);
+	return due_ms;
 }
 
 /* Sends what is wanted and not on its way. */
@@ -340,11 +366,13 @@ ask(UePolicyKeeper *keeper, int64_t now_ms)
 	if (now_ms >= keeper->status_due_ms)
 	{
 		keeper->status_due_ms = now_ms + (is_listening ? CHECK_MS : POLL_MS);
-		keeper->asked[QUESTION_STATUS].is_wanted = true;
+		keeper->asked[UE_QUESTION_STATUS].is_wanted = true;
 		if (keeper->is_unsaved)
-			keeper->asked[QUESTION_SNAPSHOT].is_wanted = true;
+			keeper->asked[UE_QUESTION_SNAPSHOT].is_wanted = true;
+		if (keeper->options.health != NULL && !is_listening)
+			keeper->asked[UE_QUESTION_HEALTH].is_wanted = true;
 	}
-	for (int i = 0; i < QUESTIONS; i++)
+	for (int i = 0; i < UE_QUESTIONS; i++)
 	{
 		Asked *asked = &keeper->asked[i];
 
@@ -357,7 +385,7 @@ ask(UePolicyKeeper *keeper, int64_t now_ms)
 			continue;
 
 		/* too many in flight: after the next answer */
-		if (!send_question(keeper, (Question) i))
+		if (!send_question(keeper, (UeQuestion) i))
 			return;
 		asked->is_wanted = false;
 		asked->is_in_flight = true;
@@ -366,9 +394,9 @@ ask(UePolicyKeeper *keeper, int64_t now_ms)
 }
 
 static bool
-send_question(UePolicyKeeper *keeper, Question question)
+send_question(UePolicyKeeper *keeper, UeQuestion question)
 {
-	if (question == QUESTION_ACKNOWLEDGE)
+	if (question == UE_QUESTION_ACKNOWLEDGE)
 		return send_acknowledge(keeper);
 	return ue_database_send(keeper->database, (int) question, NULL,
 							&keeper->asked[question]);
@@ -388,8 +416,8 @@ send_acknowledge(UePolicyKeeper *keeper)
 	if (keeper->options.region != NULL)
 		parameters[1] = ue_slice_of(keeper->options.region);
 	keeper->acknowledged_ms = read_monotonic_ms();
-	return ue_database_send(keeper->database, QUESTION_ACKNOWLEDGE, parameters,
-							&keeper->asked[QUESTION_ACKNOWLEDGE]);
+	return ue_database_send(keeper->database, UE_QUESTION_ACKNOWLEDGE, parameters,
+							&keeper->asked[UE_QUESTION_ACKNOWLEDGE]);
 }
 
 static void
@@ -397,8 +425,9 @@ on_ready(void *context)
 {
 	UePolicyKeeper *keeper = context;
 
-	keeper->asked[QUESTION_IDENTITY].is_wanted = true;
-	keeper->asked[QUESTION_SNAPSHOT].is_wanted = true;
+	keeper->asked[UE_QUESTION_IDENTITY].is_wanted = true;
+	keeper->asked[UE_QUESTION_SNAPSHOT].is_wanted = true;
+	keeper->asked[UE_QUESTION_HEALTH].is_wanted = keeper->options.health != NULL;
 	keeper->status_due_ms = INT64_MIN;
 	keeper->is_refusal_reported = false;
 }
@@ -414,12 +443,20 @@ on_lost(void *context)
 }
 
 static void
-on_notify(void *context, const char *payload)
+on_notify(void *context, const char *channel, const char *payload)
 {
 	UePolicyKeeper *keeper = context;
 
-	(void) payload;
-	keeper->asked[QUESTION_SNAPSHOT].is_wanted = true;
+	if (strcmp(channel, UE_QUESTION_HEALTH_CHANNEL) == 0)
+	{
+		atomic_fetch_add(&keeper->health_messages, 1);
+
+		/* of a later version, or somebody's own: the table has what counts */
+		if (!ue_health_merge_line(keeper->options.health, ue_slice_of(payload)))
+			keeper->asked[UE_QUESTION_HEALTH].is_wanted = true;
+		return;
+	}
+	keeper->asked[UE_QUESTION_SNAPSHOT].is_wanted = true;
 }
 
 static void
@@ -429,22 +466,34 @@ on_result(void *context, void *query, const UeDatabaseResult *result)
 	Asked *asked = query;
 
 	asked->is_in_flight = false;
-	switch ((Question) (asked - keeper->asked))
+	switch ((UeQuestion) (asked - keeper->asked))
 	{
-		case QUESTION_LISTEN:
+		case UE_QUESTION_LISTEN:
 			take_listen(keeper, result);
 			break;
-		case QUESTION_IDENTITY:
+		case UE_QUESTION_LISTEN_HEALTH:
+			if (result->is_ok)
+				keeper->asked[UE_QUESTION_HEALTH].is_wanted = true;
+			else
+				report_refusal(keeper, result);
+			break;
+		case UE_QUESTION_IDENTITY:
 			take_identity(keeper, result);
 			break;
-		case QUESTION_SNAPSHOT:
+		case UE_QUESTION_SNAPSHOT:
 			take_snapshot(keeper, result);
 			settle(keeper);
 			break;
-		case QUESTION_STATUS:
+		case UE_QUESTION_STATUS:
 			take_status(keeper, result);
 			break;
-		case QUESTION_ACKNOWLEDGE:
+		case UE_QUESTION_HEALTH:
+			if (result->is_ok)
+				ue_health_merge_rows(keeper->options.health, result);
+			else
+				report_refusal(keeper, result);
+			break;
+		case UE_QUESTION_ACKNOWLEDGE:
 			if (!result->is_ok)
 				report_refusal(keeper, result);
 			break;
@@ -489,7 +538,7 @@ take_snapshot(UePolicyKeeper *keeper, const UeDatabaseResult *result)
 	loaded = load_snapshot(keeper, snapshot, "database");
 	if (!keeper->is_standby)
 	{
-		keeper->asked[QUESTION_ACKNOWLEDGE].is_wanted = true;
+		keeper->asked[UE_QUESTION_ACKNOWLEDGE].is_wanted = true;
 		ask(keeper, read_monotonic_ms());
 	}
 	if (loaded == UE_POLICY_REFUSED)
@@ -531,16 +580,20 @@ take_status(UePolicyKeeper *keeper, const UeDatabaseResult *result)
 	if (generation != keeper->seen_generation)
 	{
 		/* answers come in order: a snapshot still on its way is younger than this */
-		if (!keeper->asked[QUESTION_SNAPSHOT].is_in_flight)
-			keeper->asked[QUESTION_SNAPSHOT].is_wanted = true;
+		if (!keeper->asked[UE_QUESTION_SNAPSHOT].is_in_flight)
+			keeper->asked[UE_QUESTION_SNAPSHOT].is_wanted = true;
 		keeper->seen_generation = generation;
 	}
 	if (keeper->is_standby)
 		return;
 	if (!atomic_load(&keeper->is_listening))
-		keeper->asked[QUESTION_LISTEN].is_wanted = true;
+	{
+		keeper->asked[UE_QUESTION_LISTEN].is_wanted = true;
+		keeper->asked[UE_QUESTION_LISTEN_HEALTH].is_wanted =
+			keeper->options.health != NULL;
+	}
 	if (now_ms - keeper->acknowledged_ms >= CHECK_MS)
-		keeper->asked[QUESTION_ACKNOWLEDGE].is_wanted = true;
+		keeper->asked[UE_QUESTION_ACKNOWLEDGE].is_wanted = true;
 }
 
 static void
@@ -554,7 +607,7 @@ take_listen(UePolicyKeeper *keeper, const UeDatabaseResult *result)
 	atomic_store(&keeper->is_listening, true);
 
 	/* what was committed between the snapshot and now */
-	keeper->asked[QUESTION_STATUS].is_wanted = true;
+	keeper->asked[UE_QUESTION_STATUS].is_wanted = true;
 	keeper->status_due_ms = read_monotonic_ms() + CHECK_MS;
 }
 
@@ -588,11 +641,12 @@ save(UePolicyKeeper *keeper, UeSlice snapshot)
 	int64_t now_ms = read_monotonic_ms();
 	const char *reason = "";
 
-	if (keeper->asked[QUESTION_SNAPSHOT].is_wanted && now_ms - keeper->saved_ms < SAVE_MS)
+	if (keeper->asked[UE_QUESTION_SNAPSHOT].is_wanted &&
+		now_ms - keeper->saved_ms < SAVE_MS)
 		return;
 	keeper->saved_ms = now_ms;
-	if (ue_policy_file_write(keeper->options.directory, keeper->identity, snapshot,
-							 &reason))
+	if (ue_policy_file_write(keeper->options.directory, UE_POLICY_FILE_NAME,
+							 keeper->identity, snapshot, &reason))
 	{
 		keeper->is_unsaved = keeper->is_save_reported = false;
 		memcpy(keeper->file_identity, keeper->identity, sizeof(keeper->identity));

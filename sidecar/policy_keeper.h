@@ -6,12 +6,17 @@
  * it is committed there: the keeper listens on the channel upstream_errors, and where that
  * is not possible (a standby) it asks every 5 s.  What is in force is kept on disk and
  * acknowledged in SQL.  Nobody waits for it but the start, and that for a second at most.
+ *
+ * It does the same for the health of channels: upstream_error_health() after connecting,
+ * the channel upstream_errors_health from then on, and health.jsonl on disk.
  */
 #ifndef UE_POLICY_KEEPER_H
 #define UE_POLICY_KEEPER_H
 
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "health_store.h"
 
 typedef struct UePolicyKeeper UePolicyKeeper;
 
@@ -24,6 +29,7 @@ typedef struct UePolicyKeeperOptions
 	const char *region; /* NULL: none */
 	const char *version;
 	int64_t reconnect_ms;
+	UeHealthStore *health; /* NULL: nobody's health is kept */
 } UePolicyKeeperOptions;
 
 /* For metrics. */
@@ -37,6 +43,8 @@ typedef struct UePolicyStats
 	uint64_t file_failures; /* the copy on disk could not be written, or read */
 	uint64_t is_listening;	/* 1: changes come by themselves */
 	int64_t loaded_at_s;	/* Unix time; 0: never */
+	uint64_t health_messages;	   /* states told by the database */
+	uint64_t health_file_failures; /* as file_failures, of the states */
 } UePolicyStats;
 
 /*
@@ -45,6 +53,10 @@ typedef struct UePolicyStats
  * errno set.
  */
 extern UePolicyKeeper *ue_policy_keeper_start(const UePolicyKeeperOptions *options);
+
+/* Any thread, until ue_policy_keeper_stop: the files and variables behind credentials may
+ * have changed. */
+extern void ue_policy_keeper_reload(UePolicyKeeper *keeper);
 
 /* Ends the thread and takes the policy out of force; NULL is fine. */
 extern void ue_policy_keeper_stop(UePolicyKeeper *keeper);

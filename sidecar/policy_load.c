@@ -74,7 +74,7 @@ put_in_force(UePolicyLoad *load, UePolicy *policy, const char *source)
 
 	if (!ue_policy_store_swap(policy))
 		return false;
-	(void) ue_channel_table_update();
+	ue_policy_update_channels();
 	load->generation = generation;
 	load->n_rules = n_rules;
 	load->n_bytes = n_bytes;
@@ -83,6 +83,15 @@ put_in_force(UePolicyLoad *load, UePolicy *policy, const char *source)
 	ue_log_write(UE_LOG_INFO, "policy_in_force", "rules and masks are in force", "source",
 				 source, "generation", numbers[0], "rules", numbers[1], NULL);
 	return true;
+}
+
+void
+ue_policy_update_channels(void)
+{
+	if (!ue_channel_table_update())
+		ue_log_write(UE_LOG_ERROR, "channels_not_updated",
+					 "no memory for the channels of the policy: those before stay in use",
+					 NULL);
 }
 
 static void

@@ -30,8 +30,12 @@ typedef enum UePolicyLoadResult
 	UE_POLICY_REFUSED,
 } UePolicyLoadResult;
 
-/* source: for the log, "database" or "disk". */
+/* source: for the log, "database" or "disk".  Its channels are in use as well. */
 extern UePolicyLoadResult ue_policy_load(UePolicyLoad *load, UeSlice snapshot,
 										 const char *source);
+
+/* The files and variables behind the channels' credentials may have changed.  On the thread
+ * that loads, or when it has ended. */
+extern void ue_policy_update_channels(void);
 
 #endif

@@ -6,7 +6,8 @@
  * with the load by themselves.  What the database refuses for its state is sent again for
  * ever, with a growing pause; what it refuses for its data is halved down to the one event
  * and put into quarantine.  upstream_error_maintain goes first, so that the partitions are
- * there, and then every hour.
+ * there, and then every hour.  What follows events goes another way, shipper_follow.h; the
+ * journal's position waits for both.
  */
 #include "shipper.h"
 
@@ -23,6 +24,7 @@
 
 #include "log.h"
 #include "shipper_batch.h"
+#include "shipper_follow.h"
 #include "shipper_loss.h"
 #include "shipper_quarantine.h"
 #include "shipper_traffic.h"
@@ -58,6 +60,8 @@ struct UeShipper
 	UeBatch batch;
 	UeCounts counts;
 	int64_t counts_sent_ms;
+	UeFollower *follower;
+	UeFollowerCounters followed;
 
 	pthread_t thread;
 	int stop_fd;
@@ -142,26 +146,30 @@ ue_shipper_start(UeJournal *journal, const UeShipperOptions *options)
 	shipper->retry_wait_ms = options->reconnect_ms;
 	shipper->is_maintain_due = true;
 	shipper->released = ue_journal_position(journal);
-	shipper->statements[STATEMENT_RECORD] = ue_batch_statement;
+	shipper->statements[STATEMENT_RECORD] = *ue_batch_statement(UE_RECORD_EVENT);
 	shipper->statements[STATEMENT_MAINTAIN] = maintain_statement;
 	shipper->statements[STATEMENT_TRAFFIC] = ue_counts_statement;
 	database.statements = shipper->statements;
 	ue_queue_init(&shipper->queue);
 	ue_counts_init(&shipper->counts);
+	ue_batch_init(&shipper->batch, UE_RECORD_EVENT);
 	shipper->stop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	shipper->reader = ue_journal_reader_new(journal);
 	shipper->database = ue_database_new(&database, &handler, shipper);
+	shipper->follower = ue_follower_new(options->conninfo, options->reconnect_ms, journal,
+										&shipper->queue, &shipper->followed);
 
 	/* Signals are for the main thread. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	is_started = shipper->stop_fd >= 0 && shipper->reader != NULL &&
-				 shipper->database != NULL &&
+				 shipper->database != NULL && shipper->follower != NULL &&
 				 pthread_create(&shipper->thread, NULL, run, shipper) == 0;
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (is_started)
 		return shipper;
 
+	ue_follower_free(shipper->follower);
 	ue_database_free(shipper->database);
 	ue_journal_reader_free(shipper->reader);
 	if (shipper->stop_fd >= 0)
@@ -182,6 +190,7 @@ ue_shipper_stop(UeShipper *shipper, int64_t drain_ms)
 	while (write(shipper->stop_fd, &one, sizeof(one)) < 0)
 		;
 	pthread_join(shipper->thread, NULL);
+	ue_follower_free(shipper->follower);
 	ue_database_free(shipper->database);
 	ue_journal_reader_free(shipper->reader);
 	ue_queue_reset(&shipper->queue);
@@ -200,6 +209,10 @@ ue_shipper_read_stats(const UeShipper *shipper, UeShipperStats *out)
 	out->quarantined_events = atomic_load(&shipper->quarantined_events);
 	out->batches = atomic_load(&shipper->batches);
 	out->failed_batches = atomic_load(&shipper->failed_batches);
+	out->shipped_transitions = atomic_load(&shipper->followed.transitions);
+	out->shipped_recoveries = atomic_load(&shipper->followed.recoveries);
+	out->quarantined_follow_ups = atomic_load(&shipper->followed.quarantined);
+	out->failed_batches += atomic_load(&shipper->followed.failures);
 	out->corrupt_records = atomic_load(&shipper->corrupt_records);
 	out->is_connected = atomic_load(&shipper->is_connected);
 	out->lag_ms = oldest_us == 0 ? 0 : (read_clock_us() - oldest_us) / 1000;
@@ -221,6 +234,7 @@ run(void *argument)
 		advance_queue(shipper, now_ms);
 		send_due(shipper, now_ms);
 		send_traffic(shipper, now_ms);
+		ue_follower_send(shipper->follower, now_ms);
 		keep_position(shipper, now_ms);
 		atomic_store(&shipper->oldest_us, shipper->queue.first == NULL
 											  ? 0
@@ -229,6 +243,7 @@ run(void *argument)
 			return NULL;
 		wait_for_work(shipper, now_ms);
 		ue_database_step(shipper->database, read_monotonic_ms());
+		ue_follower_step(shipper->follower, read_monotonic_ms());
 		atomic_store(&shipper->is_connected, ue_database_is_ready(shipper->database));
 	}
 }
@@ -415,31 +430,40 @@ is_over(UeShipper *shipper, int64_t now_ms)
 	return (shipper->is_caught_up && shipper->queue.first == NULL &&
 			shipper->counts.first == NULL) ||
 		   now_ms >= shipper->stop_due_ms || !ue_database_is_ready(shipper->database);
+	return now_ms >= shipper->stop_due_ms || !ue_database_is_ready(shipper->database) ||
+		   (shipper->is_caught_up &&
+			(shipper->queue.first == NULL ||
+			 (shipper->queue.n_events == 0 && !ue_follower_is_ready(shipper->follower))));
 }
 
 static void
 wait_for_work(UeShipper *shipper, int64_t now_ms)
 {
-	struct pollfd polled[3] = {
+	struct pollfd polled[5] = {
 		{.fd = ue_database_fd(shipper->database),
 		 .events = (short) ue_database_events(shipper->database)},
 		{.fd = shipper->stop_due_ms == 0 ? shipper->stop_fd : -1, .events = POLLIN},
 		{.fd = -1, .events = POLLIN},
+		{.fd = ue_follower_fd(shipper->follower),
+		 .events = (short) ue_follower_events(shipper->follower)},
+		{.fd = ue_journal_urgent_fd(shipper->journal), .events = POLLIN},
 	};
 	int64_t due_ms = find_due(shipper, now_ms);
 	int64_t wait_ms = due_ms > now_ms ? due_ms - now_ms : 0;
 
-	/* Woken by the first event only: those after it are looked for when it is due. */
+	/* Woken by transitions and the first event only: those after it are looked for when it is due. */
 	if (shipper->queue.first == NULL && shipper->is_caught_up)
 	{
-		polled[2].fd = ue_journal_arm(shipper->journal, UE_AWAIT_ANY);
+		polled[2].fd = ue_journal_arm(shipper->journal);
 		shipper->has_held = ue_journal_reader_next(shipper->reader, &shipper->held);
 		if (shipper->has_held)
 			wait_ms = 0;
 	}
-	poll(polled, 3, (int) wait_ms);
+	poll(polled, sizeof(polled) / sizeof(polled[0]), (int) wait_ms);
 	if (polled[2].fd >= 0)
 		ue_journal_disarm(shipper->journal);
+	if (polled[4].revents != 0)
+		ue_journal_calm(shipper->journal);
 }
 
 static int64_t
@@ -447,6 +471,8 @@ find_due(const UeShipper *shipper, int64_t now_ms)
 {
 	int64_t due_ms = ue_database_due_ms(shipper->database);
 
+	if (ue_follower_due_ms(shipper->follower) < due_ms)
+		due_ms = ue_follower_due_ms(shipper->follower);
 	if (due_ms > now_ms + LOOK_MS)
 		due_ms = now_ms + LOOK_MS;
 	if (shipper->released_ms + POSITION_MS > now_ms &&
@@ -577,9 +603,9 @@ static bool
 quarantine(UeShipper *shipper, const UeDatabaseResult *result)
 {
 	const UePending *pending =
-		shipper->batch.events[ue_batch_range(&shipper->batch).from];
+		shipper->batch.entries[ue_batch_range(&shipper->batch).from];
 
-	if (!ue_quarantine_append(ue_journal_directory_fd(shipper->journal), &pending->event,
+	if (!ue_quarantine_append(ue_journal_directory_fd(shipper->journal), pending,
 							  result->sqlstate, result->message))
 		return false;
 	atomic_fetch_add(&shipper->quarantined_events, 1);

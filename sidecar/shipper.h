@@ -3,8 +3,9 @@
  * shipper.h: the thread that brings the journal's events into Postgres.
  *
  * It reads the journal, puts completions to their events, sends batches to
- * upstream_error_record, and moves the journal's position once Postgres has committed.
- * Workers never wait for it.
+ * upstream_error_record, transitions at once to upstream_error_record_transitions and
+ * recoveries behind their events to upstream_error_record_recoveries, and moves the
+ * journal's position once Postgres has committed.  Workers never wait for it.
  */
 #ifndef UE_SHIPPER_H
 #define UE_SHIPPER_H
@@ -28,6 +29,9 @@ typedef struct UeShipperStats
 	uint64_t shipped_events;	 /* committed */
 	uint64_t replayed_events;	 /* of these, the table had them already */
 	uint64_t quarantined_events; /* refused for what is in them; in quarantine.jsonl */
+	uint64_t shipped_transitions;
+	uint64_t shipped_recoveries;
+	uint64_t quarantined_follow_ups; /* of those two */
 	uint64_t batches;
 	uint64_t failed_batches;  /* refused, or lost with the connection: sent again */
 	uint64_t corrupt_records; /* places in the journal that could not be read */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * shipper_batch.c: events as the arrays of upstream_error_record.
+ * shipper_batch.c: records as the arrays of the functions that take them.
  */
 #include "shipper_batch.h"
 
@@ -12,8 +12,8 @@
 #define MAX_MEMORY ((size_t) 64 * 1024 * 1024)
 
 /* timestamptz[], uuid[], text[], int4[], int8[], bool[], jsonb[], inet[]: the numbers of
- * database_array.c in the order of ue_event_columns. */
-static const uint32_t parameter_types[UE_EVENT_COLUMNS] = {
+ * database_array.c in the order of the columns. */
+static const uint32_t event_types[UE_EVENT_COLUMNS] = {
 	1185, 2951, 1009, 1007, 1009, 1009, 1009, 1009, 1009, 1009, /* at … model */
 	1009, 1000, 1009, 1009, 1009, 1009, 1009, 1009, 1009, 1000, /* upstream_model … */
 	1000, 1000, 1009, 1009, 1009, 1007, 1009, 1009, 1009, 1000, /* request_fault … */
@@ -22,7 +22,16 @@ static const uint32_t parameter_types[UE_EVENT_COLUMNS] = {
 	1009, 1009, 1007, 3807,										/* step … passed_over */
 };
 
-const UeStatement ue_batch_statement = {
+static const uint32_t transition_types[UE_TRANSITION_COLUMNS] = {
+	1185, 2951, 1016, 1009, 1009, 1009, 1009, 1185, /* at … until */
+	1007, 1009, 1009, 1007, 1016, 2951, 1009, 1009, /* level … instance */
+};
+
+static const uint32_t recovery_types[UE_RECOVERY_COLUMNS] = {
+	1185, 2951, 1009, 1007, 1007, 1009,
+};
+
+static const UeStatement record_events = {
 	.name = "upstream_error_record",
 	.sql = "SELECT %s.upstream_error_record("
 		   "$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,"
@@ -30,13 +39,53 @@ const UeStatement ue_batch_statement = {
 		   " $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, $44, $45, $46, $47,"
 		   " $48, $49, $50, $51, $52, $53, $54)",
 	.n_parameters = UE_EVENT_COLUMNS,
-	.types = parameter_types,
+	.types = event_types,
+};
+
+static const UeStatement record_transitions = {
+	.name = "upstream_error_record_transitions",
+	.sql = "SELECT %s.upstream_error_record_transitions("
+		   "$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+	.n_parameters = UE_TRANSITION_COLUMNS,
+	.types = transition_types,
+};
+
+static const UeStatement record_recoveries = {
+	.name = "upstream_error_record_recoveries",
+	.sql = "SELECT %s.upstream_error_record_recoveries($1, $2, $3, $4, $5, $6)",
+	.n_parameters = UE_RECOVERY_COLUMNS,
+	.types = recovery_types,
 };
 
 _Static_assert(UE_BATCH_MAX_EVENTS <= 1 << (UE_BATCH_MAX_RANGES - 2),
 			   "halving must not outgrow the ranges");
 
+static const UeColumn *find_columns(UeRecordKind kind);
 static bool is_refusal_of_data(const char *sqlstate);
+
+const UeStatement *
+ue_batch_statement(UeRecordKind kind)
+{
+	switch (kind)
+	{
+		case UE_RECORD_TRANSITION:
+			return &record_transitions;
+		case UE_RECORD_RECOVERY:
+			return &record_recoveries;
+		case UE_RECORD_EVENT:
+		case UE_RECORD_COMPLETION:
+		case UE_RECORD_TRAFFIC:
+			break;
+	}
+	return &record_events;
+}
+
+void
+ue_batch_init(UeBatch *batch, UeRecordKind kind)
+{
+	batch->kind = kind;
+	batch->n_ranges = 0;
+}
 
 bool
 ue_batch_is_empty(const UeBatch *batch)
@@ -47,12 +96,17 @@ ue_batch_is_empty(const UeBatch *batch)
 bool
 ue_batch_take(UeBatch *batch, UeQueue *queue)
 {
-	size_t n_events =
-		ue_queue_take(queue, batch->events, UE_BATCH_MAX_EVENTS, UE_BATCH_MAX_BYTES);
+	size_t n_entries;
 
-	if (n_events == 0)
+	if (batch->kind == UE_RECORD_EVENT)
+		n_entries =
+			ue_queue_take(queue, batch->entries, UE_BATCH_MAX_EVENTS, UE_BATCH_MAX_BYTES);
+	else
+		n_entries = ue_queue_take_follow_ups(queue, batch->kind, batch->entries,
+											 UE_BATCH_MAX_EVENTS, UE_BATCH_MAX_BYTES);
+	if (n_entries == 0)
 		return false;
-	batch->ranges[0] = (UeRange){0, n_events};
+	batch->ranges[0] = (UeRange){0, n_entries};
 	batch->n_ranges = 1;
 	return true;
 }
@@ -61,21 +115,22 @@ bool
 ue_batch_send(const UeBatch *batch, UeDatabase *database, int statement, void *query)
 {
 	UeRange range = ue_batch_range(batch);
-	const void *events[UE_BATCH_MAX_EVENTS];
+	const UeColumn *columns = find_columns(batch->kind);
+	int n_columns = ue_batch_statement(batch->kind)->n_parameters;
+	const void *records[UE_BATCH_MAX_EVENTS];
 	UeSlice parameters[UE_EVENT_COLUMNS];
 	UeArena arena;
 	bool is_sent = true;
 
 	for (size_t i = range.from; i < range.to; i++)
-		events[i - range.from] = &batch->events[i]->event;
+		records[i - range.from] = &batch->entries[i]->event; /* of the union, any */
 	ue_arena_init(&arena, &ue_heap_allocator, MAX_MEMORY);
-	for (int i = 0; i < UE_EVENT_COLUMNS && is_sent; i++)
+	for (int i = 0; i < n_columns && is_sent; i++)
 	{
 		UeBuf buf;
 
 		ue_buf_init(&buf, &arena, MAX_MEMORY);
-		ue_database_write_column(&buf, &ue_event_columns[i], events,
-								 range.to - range.from);
+		ue_database_write_column(&buf, &columns[i], records, range.to - range.from);
 		is_sent = ue_buf_finish(&buf, &parameters[i]) == UE_OK;
 	}
 	is_sent = is_sent && ue_database_send(database, statement, parameters, query);
@@ -115,10 +170,28 @@ ue_batch_finish_range(UeBatch *batch, UeJournal *journal)
 
 	for (size_t i = range.from; i < range.to; i++)
 	{
-		batch->events[i]->state = UE_PENDING_DONE;
-		ue_journal_count_shipped(journal, batch->events[i]->position.seq, 1);
+		batch->entries[i]->state = UE_PENDING_DONE;
+		if (batch->kind == UE_RECORD_EVENT)
+			ue_journal_count_shipped(journal, batch->entries[i]->position.seq, 1);
 	}
 	batch->n_ranges--;
+}
+
+static const UeColumn *
+find_columns(UeRecordKind kind)
+{
+	switch (kind)
+	{
+		case UE_RECORD_TRANSITION:
+			return ue_transition_columns;
+		case UE_RECORD_RECOVERY:
+			return ue_recovery_columns;
+		case UE_RECORD_EVENT:
+		case UE_RECORD_COMPLETION:
+		case UE_RECORD_TRAFFIC:
+			break;
+	}
+	return ue_event_columns;
 }
 
 /*

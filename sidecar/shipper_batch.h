@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * shipper_batch.h: up to a thousand events on their way, cut in half as often as it takes
- * to find the one that Postgres refuses.
+ * shipper_batch.h: up to a thousand records of one kind on their way, cut in half as often
+ * as it takes to find the one that Postgres refuses.
  */
 #ifndef UE_SHIPPER_BATCH_H
 #define UE_SHIPPER_BATCH_H
@@ -22,9 +22,10 @@ typedef struct UeRange
 
 typedef struct UeBatch
 {
-	UePending *events[UE_BATCH_MAX_EVENTS]; /* of the queue */
-	UeRange ranges[UE_BATCH_MAX_RANGES];	/* still to be sent, the next one last */
-	size_t n_ranges;						/* 0: empty */
+	UeRecordKind kind; /* of all of them; UE_RECORD_COMPLETION has no batches */
+	UePending *entries[UE_BATCH_MAX_EVENTS]; /* of the queue */
+	UeRange ranges[UE_BATCH_MAX_RANGES];	 /* still to be sent, the next one last */
+	size_t n_ranges;						 /* 0: empty */
 } UeBatch;
 
 /* How one range fared. */
@@ -32,12 +33,14 @@ typedef enum UeBatchResult
 {
 	UE_BATCH_SHIPPED = 0,
 	UE_BATCH_SPLIT,	 /* refused for its data: its halves are next */
-	UE_BATCH_POISON, /* a single event, refused for its data */
+	UE_BATCH_POISON, /* a single record, refused for its data */
 	UE_BATCH_LATER,	 /* not its fault: send it again after a while */
 } UeBatchResult;
 
-extern const UeStatement ue_batch_statement;
+/* The function that takes records of a kind. */
+extern const UeStatement *ue_batch_statement(UeRecordKind kind);
 
+extern void ue_batch_init(UeBatch *batch, UeRecordKind kind);
 extern bool ue_batch_is_empty(const UeBatch *batch);
 
 /* Fills an empty batch.  False: nothing was ready. */
@@ -54,7 +57,7 @@ extern UeBatchResult ue_batch_apply_result(UeBatch *batch,
 /* The range that is next, or was sent. */
 extern UeRange ue_batch_range(const UeBatch *batch);
 
-/* Its events are in Postgres or in quarantine: on to the next range. */
+/* Its records are in Postgres or in quarantine: on to the next range. */
 extern void ue_batch_finish_range(UeBatch *batch, UeJournal *journal);
 
 #endif

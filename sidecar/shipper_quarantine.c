@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * shipper_quarantine.c: one refused event as a line of JSON.
+ * shipper_quarantine.c: one refused record as a line of JSON.
  */
 #include "shipper_quarantine.h"
 
@@ -15,12 +15,13 @@
 /* A record's payload, escaped and masked, several copies of it. */
 #define MAX_LINE ((size_t) 16 * 1024 * 1024)
 
-static void append_column(UeJsonOut *out, const UeColumn *column, const UeEvent *event);
+static void append_columns(UeJsonOut *out, const UePending *pending);
+static void append_column(UeJsonOut *out, const UeColumn *column, const void *record);
 static void append_masked(UeJsonOut *out, UeSlice text);
 static void append_uuid(UeJsonOut *out, const unsigned char *uuid);
 
 bool
-ue_quarantine_append(int directory_fd, const UeEvent *event, const char *sqlstate,
+ue_quarantine_append(int directory_fd, const UePending *pending, const char *sqlstate,
 					 const char *reason)
 {
 	UeArena arena;
@@ -38,11 +39,7 @@ ue_quarantine_append(int directory_fd, const UeEvent *event, const char *sqlstat
 	ue_jsonout_append_string(&out, ue_slice_of(sqlstate));
 	ue_jsonout_append_key(&out, UE_SLICE("reason"));
 	append_masked(&out, ue_slice_of(reason));
-	ue_jsonout_append_key(&out, UE_SLICE("event"));
-	ue_jsonout_append_begin(&out, '{');
-	for (int i = 0; i < UE_EVENT_COLUMNS; i++)
-		append_column(&out, &ue_event_columns[i], event);
-	ue_jsonout_append_end(&out, '}');
+	append_columns(&out, pending);
 	ue_jsonout_append_end(&out, '}');
 	ue_buf_append_byte(&buf, '\n');
 
@@ -64,9 +61,35 @@ ue_quarantine_append(int directory_fd, const UeEvent *event, const char *sqlstat
 }
 
 static void
-append_column(UeJsonOut *out, const UeColumn *column, const UeEvent *event)
+append_columns(UeJsonOut *out, const UePending *pending)
 {
-	const char *field = (const char *) event + column->offset;
+	const UeColumn *columns = ue_event_columns;
+	int n_columns = UE_EVENT_COLUMNS;
+	UeSlice name = UE_SLICE("event");
+
+	if (pending->kind == UE_RECORD_TRANSITION)
+	{
+		columns = ue_transition_columns;
+		n_columns = UE_TRANSITION_COLUMNS;
+		name = UE_SLICE("transition");
+	}
+	else if (pending->kind == UE_RECORD_RECOVERY)
+	{
+		columns = ue_recovery_columns;
+		n_columns = UE_RECOVERY_COLUMNS;
+		name = UE_SLICE("recovery");
+	}
+	ue_jsonout_append_key(out, name);
+	ue_jsonout_append_begin(out, '{');
+	for (int i = 0; i < n_columns; i++)
+		append_column(out, &columns[i], &pending->event); /* of the union, any */
+	ue_jsonout_append_end(out, '}');
+}
+
+static void
+append_column(UeJsonOut *out, const UeColumn *column, const void *record)
+{
+	const char *field = (const char *) record + column->offset;
 	const UeSlice *text = (const UeSlice *) field;
 	const int64_t *number = (const int64_t *) field;
 
@@ -81,6 +104,8 @@ append_column(UeJsonOut *out, const UeColumn *column, const UeEvent *event)
 			ue_jsonout_append_int64(out, *number);
 			break;
 		case UE_COLUMN_UUID:
+			if (!ue_columns_has_uuid(field))
+				return;
 			ue_jsonout_append_key(out, ue_slice_of(column->name));
 			append_uuid(out, (const unsigned char *) field);
 			break;

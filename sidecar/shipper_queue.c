@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * shipper_queue.c: joining completions to events.
+ * shipper_queue.c: joining completions to events, and holding recoveries back.
  *
  * Waiting is measured on the journal's own clock, the times its records were appended at:
  * after an hour without a database every event is old by the wall clock, yet its completion
@@ -11,7 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool append_event(UeQueue *queue, const UeJournalEntry *entry);
+static bool append_pending(UeQueue *queue, const UeJournalEntry *entry);
+static UeStatus read_payload(UePending *pending, UeSlice payload);
+static void add_to_kind(UeQueue *queue, UePending *pending);
+static UeFollowUps *find_follow_ups(UeQueue *queue, UeRecordKind kind);
+static UePending *find_event(UeQueue *queue, const unsigned char *event_id);
+static void free_done(UeQueue *queue, UePending **link);
 static bool append_completion(UeQueue *queue, UeSlice payload);
 static bool is_over(const UePending *pending, const UeQueue *queue,
 					const UeQueueTime *time);
@@ -42,7 +47,8 @@ ue_queue_reset(UeQueue *queue)
 bool
 ue_queue_is_full(const UeQueue *queue)
 {
-	return queue->n_events >= UE_QUEUE_MAX_EVENTS || queue->n_bytes >= UE_QUEUE_MAX_BYTES;
+	return queue->n_events + queue->n_follow_ups >= UE_QUEUE_MAX_EVENTS ||
+		   queue->n_bytes >= UE_QUEUE_MAX_BYTES;
 }
 
 bool
@@ -54,7 +60,9 @@ ue_queue_append(UeQueue *queue, const UeJournalEntry *entry)
 	switch (entry->record.kind)
 	{
 		case UE_RECORD_EVENT:
-			return append_event(queue, entry);
+		case UE_RECORD_TRANSITION:
+		case UE_RECORD_RECOVERY:
+			return append_pending(queue, entry);
 		case UE_RECORD_COMPLETION:
 			return append_completion(queue, entry->record.payload);
 		default:
@@ -71,7 +79,7 @@ ue_queue_advance(UeQueue *queue, const UeQueueTime *time)
 	for (UePending *pending = queue->first; pending != NULL && queue->n_waiting > 0;
 		 pending = pending->next)
 	{
-		if (pending->state != UE_PENDING_WAITING)
+		if (pending->kind != UE_RECORD_EVENT || pending->state != UE_PENDING_WAITING)
 			continue;
 		if (!is_stuck && !is_over(pending, queue, time))
 			continue;
@@ -91,7 +99,7 @@ ue_queue_take(UeQueue *queue, UePending **out, size_t max_events, size_t max_byt
 		 pending != NULL && n_taken < max_events && queue->n_ready > 0;
 		 pending = pending->next)
 	{
-		if (pending->state != UE_PENDING_READY)
+		if (pending->kind != UE_RECORD_EVENT || pending->state != UE_PENDING_READY)
 			continue;
 		n_bytes += pending->size;
 		if (n_taken > 0 && n_bytes > max_bytes)
@@ -99,6 +107,41 @@ ue_queue_take(UeQueue *queue, UePending **out, size_t max_events, size_t max_byt
 		pending->state = UE_PENDING_TAKEN;
 		queue->n_ready--;
 		out[n_taken++] = pending;
+	}
+	return n_taken;
+}
+
+size_t
+ue_queue_take_follow_ups(UeQueue *queue, UeRecordKind kind, UePending **out,
+						 size_t max_entries, size_t max_bytes)
+{
+	UeFollowUps *follow_ups = find_follow_ups(queue, kind);
+	UePending *before = NULL;
+	UePending *next;
+	size_t n_taken = 0;
+	size_t n_bytes = 0;
+
+	for (UePending *pending = follow_ups->first; pending != NULL && n_taken < max_entries;
+		 pending = next)
+	{
+		next = pending->follow_next;
+		if (kind == UE_RECORD_RECOVERY &&
+			find_event(queue, pending->recovery.event_id) != NULL)
+		{
+			before = pending;
+			continue;
+		}
+		n_bytes += pending->size;
+		if (n_taken > 0 && n_bytes > max_bytes)
+			break;
+		pending->state = UE_PENDING_TAKEN;
+		out[n_taken++] = pending;
+		if (before == NULL)
+			follow_ups->first = next;
+		else
+			before->follow_next = next;
+		if (next == NULL)
+			follow_ups->last = before;
 	}
 	return n_taken;
 }
@@ -120,36 +163,66 @@ ue_queue_give_back(UeQueue *queue, UePending *pending)
 	queue->n_ready++;
 }
 
+/*
+ * What stays for long at the front may be a transition that the database does not take for
+ * its state; the events behind it are shipped meanwhile and need not fill the queue.
+ */
 bool
 ue_queue_pop(UeQueue *queue, UeJournalPosition *oldest)
 {
-	while (queue->first != NULL && queue->first->state == UE_PENDING_DONE)
-	{
-		UePending *pending = queue->first;
+	UePending **link = &queue->first;
 
-		queue->first = pending->next;
-		if (queue->first == NULL)
-			queue->last = NULL;
-		queue->n_events--;
-		queue->n_bytes -= pending->size;
-		remove_from_bucket(queue, pending);
-		free_pending(pending);
+	while (*link != NULL && (*link)->state == UE_PENDING_DONE)
+		free_done(queue, link);
+	if (*link != NULL && (*link)->kind != UE_RECORD_EVENT)
+	{
+		queue->last = NULL;
+		while (*link != NULL)
+		{
+			if ((*link)->state == UE_PENDING_DONE)
+				free_done(queue, link);
+			else
+			{
+				queue->last = *link;
+				link = &(*link)->next;
+			}
+		}
 	}
 	if (queue->first == NULL)
+	{
+		queue->last = NULL;
 		return false;
+	}
 	*oldest = queue->first->position;
 	return true;
 }
 
+static void
+free_done(UeQueue *queue, UePending **link)
+{
+	UePending *pending = *link;
+
+	*link = pending->next;
+	queue->n_bytes -= pending->size;
+	if (pending->kind == UE_RECORD_EVENT)
+	{
+		queue->n_events--;
+		remove_from_bucket(queue, pending);
+	}
+	else
+		queue->n_follow_ups--;
+	free_pending(pending);
+}
+
 static bool
-append_event(UeQueue *queue, const UeJournalEntry *entry)
+append_pending(UeQueue *queue, const UeJournalEntry *entry)
 {
 	UeSlice payload = entry->record.payload;
 	UePending *pending = calloc(1, sizeof(*pending));
-	UePending **bucket;
 
 	if (pending == NULL)
 		return false;
+	pending->kind = (UeRecordKind) entry->record.kind;
 	pending->payload = malloc(payload.len + 1);
 	if (pending->payload == NULL)
 	{
@@ -157,7 +230,7 @@ append_event(UeQueue *queue, const UeJournalEntry *entry)
 		return false;
 	}
 	memcpy(pending->payload, payload.ptr, payload.len);
-	if (ue_event_read((UeSlice){pending->payload, payload.len}, &pending->event) != UE_OK)
+	if (read_payload(pending, (UeSlice){pending->payload, payload.len}) != UE_OK)
 	{
 		/* Its sum is right, so a version of ours wrote it that we do not know. */
 		free_pending(pending);
@@ -168,18 +241,74 @@ append_event(UeQueue *queue, const UeJournalEntry *entry)
 	pending->is_earlier_run = entry->is_earlier_run;
 	pending->size = sizeof(*pending) + payload.len;
 
-	bucket = find_bucket(queue, pending->event.event_id);
-	pending->hash_next = *bucket;
-	*bucket = pending;
 	if (queue->last != NULL)
 		queue->last->next = pending;
 	else
 		queue->first = pending;
 	queue->last = pending;
-	queue->n_events++;
 	queue->n_bytes += pending->size;
-	queue->n_waiting++;
+	add_to_kind(queue, pending);
 	return true;
+}
+
+static UeStatus
+read_payload(UePending *pending, UeSlice payload)
+{
+	switch (pending->kind)
+	{
+		case UE_RECORD_EVENT:
+			return ue_event_read(payload, &pending->event);
+		case UE_RECORD_TRANSITION:
+			return ue_transition_read(payload, &pending->transition);
+		case UE_RECORD_RECOVERY:
+			return ue_recovery_read(payload, &pending->recovery);
+		case UE_RECORD_COMPLETION:
+		case UE_RECORD_TRAFFIC:
+			break;
+	}
+	return UE_INVALID_ARGUMENT;
+}
+
+static void
+add_to_kind(UeQueue *queue, UePending *pending)
+{
+	UeFollowUps *follow_ups;
+
+	if (pending->kind == UE_RECORD_EVENT)
+	{
+		UePending **bucket = find_bucket(queue, pending->event.event_id);
+
+		pending->hash_next = *bucket;
+		*bucket = pending;
+		queue->n_events++;
+		queue->n_waiting++;
+		return;
+	}
+	follow_ups = find_follow_ups(queue, pending->kind);
+	if (follow_ups->last != NULL)
+		follow_ups->last->follow_next = pending;
+	else
+		follow_ups->first = pending;
+	follow_ups->last = pending;
+	queue->n_follow_ups++;
+}
+
+static UeFollowUps *
+find_follow_ups(UeQueue *queue, UeRecordKind kind)
+{
+	return kind == UE_RECORD_TRANSITION ? &queue->transitions : &queue->recoveries;
+}
+
+/* One that is not done; NULL: it is, or was never there. */
+static UePending *
+find_event(UeQueue *queue, const unsigned char *event_id)
+{
+	UePending *pending = *find_bucket(queue, event_id);
+
+	while (pending != NULL && (pending->state == UE_PENDING_DONE ||
+							   memcmp(pending->event.event_id, event_id, 16) != 0))
+		pending = pending->hash_next;
+	return pending;
 }
 
 /* One that comes too late, or for an event that is shipped, has nothing to complete. */
@@ -192,12 +321,7 @@ append_completion(UeQueue *queue, UeSlice payload)
 
 	if (ue_completion_read(payload, &completion) != UE_OK)
 		return true;
-	for (pending = *find_bucket(queue, completion.event_id); pending != NULL;
-		 pending = pending->hash_next)
-	{
-		if (memcmp(pending->event.event_id, completion.event_id, 16) == 0)
-			break;
-	}
+	pending = find_event(queue, completion.event_id);
 	if (pending == NULL || pending->completion != NULL ||
 		(pending->state != UE_PENDING_WAITING && pending->state != UE_PENDING_READY))
 		return true;

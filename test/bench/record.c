@@ -16,6 +16,7 @@
 #include <time.h>
 
 #include "database.h"
+#include "event.h"
 #include "heap.h"
 
 #define MAX_BATCH  10000
@@ -224,7 +225,7 @@ run_turn(Way *way, int round, size_t n_events,
 		 double (*run)(UeArena *arena, const void *const *events, size_t n_events))
 {
 	static UeEvent events[MAX_BATCH];
-	static const UeEvent *pointers[MAX_BATCH];
+	static const void *pointers[MAX_BATCH];
 	UeArena arena;
 	int64_t position;
 

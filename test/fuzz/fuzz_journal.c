@@ -61,7 +61,7 @@ write_record(int fd, UeSlice payload)
 	char record[UE_RECORD_HEADER + 256];
 
 	memcpy(record + UE_RECORD_HEADER, payload.ptr, payload.len);
-	ue_record_write_header(record, (UeRecordKind) (payload.len % 4),
+	ue_record_write_header(record, (UeRecordKind) (payload.len % 5),
 						   (int64_t) payload.len, payload.len);
 	require(write(fd, record, UE_RECORD_HEADER + payload.len) ==
 			(ssize_t) (UE_RECORD_HEADER + payload.len));
@@ -100,6 +100,22 @@ build_segments(const uint8_t *data, size_t size)
 }
 
 static void
+take_follow_ups(UeQueue *queue, UeRecordKind kind)
+{
+	UePending *taken[16];
+	size_t n_taken;
+
+	while ((n_taken = ue_queue_take_follow_ups(queue, kind, taken, 16, 1 << 20)) > 0)
+	{
+		for (size_t i = 0; i < n_taken; i++)
+		{
+			require(taken[i]->kind == kind);
+			taken[i]->state = UE_PENDING_DONE;
+		}
+	}
+}
+
+static void
 read_all(UeJournal *journal)
 {
 	static UeQueue queue;
@@ -121,6 +137,7 @@ read_all(UeJournal *journal)
 		require(ue_queue_append(&queue, &entry));
 	}
 	require(n_read == n_records);
+	take_follow_ups(&queue, UE_RECORD_TRANSITION);
 	ue_queue_advance(&queue, &time);
 	while ((n_taken = ue_queue_take(&queue, taken, 16, 1 << 20)) > 0)
 	{
@@ -128,7 +145,9 @@ read_all(UeJournal *journal)
 			taken[i]->state = UE_PENDING_DONE;
 		ue_queue_pop(&queue, &position);
 	}
+	take_follow_ups(&queue, UE_RECORD_RECOVERY);
 	require(!ue_queue_pop(&queue, &position) && queue.n_bytes == 0);
+	require(queue.n_events == 0 && queue.n_follow_ups == 0);
 	require(ue_journal_release(journal, ue_journal_reader_position(reader)));
 	ue_journal_reader_free(reader);
 }

@@ -7,7 +7,9 @@
  * been appended is written to stdout, so that a test knows what may not get lost.
  *
  * Events are numbered from FIRST.  Every third has no completion, every 1000th holds tags
- * that are no JSON, which the database must refuse.  After COUNT events it says "done" and
+ * that are no JSON, which the database must refuse.  Every tenth is followed by a transition
+ * (of numbers ending in 990 one that the database must refuse), and every seventh by a
+ * recovery, before it or its completion can have been shipped.  After COUNT events it says "done" and
  * goes on shipping; SIGTERM ships what is left and prints the counters.
  */
 #include <inttypes.h>
@@ -39,7 +41,7 @@ fill_id(unsigned char *event_id, uint32_t number)
 }
 
 static bool
-append_event(uint32_t number)
+append_event(uint32_t number, int64_t *at_us)
 {
 	struct timespec now;
 	UeEvent event;
@@ -48,7 +50,7 @@ append_event(uint32_t number)
 	clock_gettime(CLOCK_REALTIME, &now);
 	snprintf(request_id, sizeof(request_id), "req-%" PRIu32, number);
 	ue_event_init(&event);
-	event.at_us = (int64_t) now.tv_sec * 1000000 + now.tv_nsec / 1000;
+	event.at_us = *at_us = (int64_t) now.tv_sec * 1000000 + now.tv_nsec / 1000;
 	fill_id(event.event_id, number);
 	event.request_id = ue_slice_of(request_id);
 	event.attempt = 1;
@@ -86,6 +88,49 @@ append_completion(uint32_t number)
 	ue_journal_append_completion(journal, &completion);
 }
 
+static bool
+append_transition(uint32_t number)
+{
+	UeTransition transition = {
+		.at_us =
+			INT64_C(1767225600000000) + number, /* 2026, for all processes in order */
+		.change = {.channel_id = 1 + number % 4,
+				   .from = UE_HEALTH_HEALTHY,
+				   .to = UE_HEALTH_COOLING,
+				   .until_ms = number % 1000 == 990 ? 0 : INT64_C(1767225600000) + number,
+				   .level = 1},
+		.channel = UE_SLICE_INIT("main"),
+		.reason = UE_SLICE_INIT("Rate limit reached"),
+		.class = UE_SLICE_INIT("rate_limit"),
+		.status_code = 429,
+		.has_event = true,
+		.instance = UE_SLICE_INIT("writer"),
+	};
+
+	fill_id(transition.transition_id, number);
+	fill_id(transition.event_id, number);
+	snprintf(transition.change.model, sizeof(transition.change.model), "m%" PRIu32,
+			 number % 8);
+	return ue_journal_append_transition(journal, &transition);
+}
+
+static bool
+append_recovery(uint32_t number, int64_t at_us)
+{
+	char request_id[32];
+	UeRecovery recovery = {
+		.at_us = at_us,
+		.response_status = 200,
+		.total_ms = 34,
+		.channel = UE_SLICE_INIT("other"),
+	};
+
+	snprintf(request_id, sizeof(request_id), "req-%" PRIu32, number);
+	recovery.request_id = ue_slice_of(request_id);
+	fill_id(recovery.event_id, number);
+	return ue_journal_append_recovery(journal, &recovery);
+}
+
 static void *
 run_thread(void *argument)
 {
@@ -96,8 +141,12 @@ run_thread(void *argument)
 	{
 		char line[16];
 		int len = snprintf(line, sizeof(line), "%" PRIu32 "\n", number);
+		int64_t at_us;
 
-		if (!append_event(number) || write(STDOUT_FILENO, line, (size_t) len) != len)
+		if (!append_event(number, &at_us) ||
+			(number % 10 == 0 && !append_transition(number)) ||
+			(number % 7 == 0 && !append_recovery(number, at_us)) ||
+			write(STDOUT_FILENO, line, (size_t) len) != len)
 			_exit(3);
 		if (number % 3 != 0)
 			append_completion(number);
@@ -153,9 +202,11 @@ main(int argc, char **argv)
 	ue_shipper_stop(shipper, 10000);
 	fprintf(stderr,
 			"shipped %" PRIu64 " replayed %" PRIu64 " quarantined %" PRIu64
-			" batches %" PRIu64 " failed %" PRIu64 " corrupt %" PRIu64 "\n",
+			" batches %" PRIu64 " failed %" PRIu64 " corrupt %" PRIu64
+			" transitions %" PRIu64 " recoveries %" PRIu64 "\n",
 			stats.shipped_events, stats.replayed_events, stats.quarantined_events,
-			stats.batches, stats.failed_batches, stats.corrupt_records);
+			stats.batches, stats.failed_batches, stats.corrupt_records,
+			stats.shipped_transitions, stats.shipped_recoveries);
 	ue_journal_close(journal);
 	return 0;
 }

@@ -71,6 +71,9 @@ my $wanted = keys(%appended) - keys(%poison);
 cmp_ok($wanted, '>', 200 * $rounds, "$wanted events were appended, and " . keys(%poison) . ' that nobody can store');
 ok(poll_for(sub { $node->safe_psql('postgres', "SELECT count(*) FROM upstream_error_events WHERE request_id = 'req-900000998'") == 1 }),
 	'the last one has arrived');
+ok(poll_for(sub { $node->safe_psql('postgres', "SELECT count(*) FROM upstream_error_channel_transitions
+		WHERE right(transition_id::text, 8) = lpad(to_hex(900000980), 8, '0')") == 1 }),
+	'and so has the last transition, before which are all others');
 is($last->stop('TERM'), 0, 'the shipper drains and ends');
 
 my %found;
@@ -82,10 +85,30 @@ is(scalar @doubled, 0, 'none twice') or diag("doubled: @doubled[0 .. ($#doubled 
 my $unsaid = grep { !$appended{$_} } keys %found;
 cmp_ok($unsaid, '<=', 2 * $rounds, 'what was not said to be appended is what each kill interrupted');
 
-my %quarantined = map { substr($_->{event}{request_id}, 4) => 1 } quarantined();
+# --- what follows events ---
+# A number was said after all that belongs to it had been appended.
+my %transitions;
+$transitions{ hex($_) }++
+  for split /\n/, $node->safe_psql('postgres', "SELECT right(transition_id::text, 8) FROM upstream_error_channel_transitions");
+my @due = grep { $_ % 10 == 0 } keys %appended;
+my @untold = grep { $_ % 1000 != 990 && !$transitions{$_} } @due;
+cmp_ok(scalar @due, '>', 20 * $rounds, scalar(@due) . ' transitions were appended');
+is(scalar @untold, 0, 'none lost') or diag("lost: @untold[0 .. ($#untold > 9 ? 9 : $#untold)]");
+is(scalar(grep { $_ > 1 } values %transitions), 0, 'none twice');
+is(scalar(grep { $_ % 1000 == 990 } keys %transitions), 0, 'but those that nobody can store');
+my %held = map { hex(substr($_->{transition}{transition_id}, -8)) => 1 } grep { $_->{transition} } quarantined();
+is_deeply([ grep { $_ % 1000 == 990 && !$held{$_} } @due ], [], 'which are in quarantine');
+is_deeply([ grep { $_ % 1000 != 990 } keys %held ], [], 'and nothing else');
+my %recovered = map { $_ => 1 } split /\n/, $node->safe_psql('postgres', q{SELECT substr(request_id, 5) FROM upstream_error_events
+	WHERE (outcome, response_status, total_ms) = ('recovered', 200, 34)});
+my @missed = grep { $_ % 7 == 0 && !$poison{$_} && !$recovered{$_} } keys %appended;
+is(scalar @missed, 0, keys(%recovered) . ' attempts recovered, none forgotten') or diag("forgotten: @missed[0 .. ($#missed > 9 ? 9 : $#missed)]");
+is(scalar(grep { $_ % 7 } keys %recovered), 0, 'and no other');
+
+my %quarantined = map { substr($_->{event}{request_id}, 4) => 1 } grep { $_->{event} } quarantined();
 is_deeply([ grep { !$quarantined{$_} } keys %poison ], [], 'every poisoned event is in quarantine');
 is(scalar(grep { $_ % 1000 != 999 } keys %quarantined), 0, 'and nothing else');
-my ($one) = quarantined();
+my ($one) = grep { $_->{event} } quarantined();
 is($one->{sqlstate}, '22P02', 'with the refusal');
 
 # --- what arrived is what was appended ---
@@ -101,7 +124,7 @@ is( $node->safe_psql('postgres', q{SELECT count(*) FILTER (WHERE substr(request_
 		count(*) FILTER (WHERE substr(request_id, 5)::int % 3 <> 0
 			AND (response_status, outcome, decided_by, total_ms) = (503, 'answered', 'postgres', 12)), count(*)
 	FROM upstream_error_events WHERE request_id ~ '^req-900000[0-9]{3}$'}),
-	'333|666|999', 'a completion is joined to its event; every third has none');
+	'285|571|999', 'a completion is joined to its event; every third has none, and every seventh says another thing');
 
 # --- a database that comes later ---
 $node->stop;

@@ -186,6 +186,10 @@ check_completion(void)
 		.rule_version = UE_EVENT_NULL,
 		.sent_bytes = INT64_MAX,
 		.total_ms = 0,
+		.step = UE_SLICE_INIT("failover"),
+		.step_reason = UE_SLICE_INIT("retry_status"),
+		.wait_ms = 250,
+		.passed_over = UE_SLICE_INIT("[]"),
 	};
 	UeCompletion read;
 	UeBuf buf;
@@ -201,6 +205,10 @@ check_completion(void)
 		   read.total_ms == 0 && ue_slice_is_equal(read.outcome, completion.outcome) &&
 		   ue_slice_is_equal(read.decided_by, completion.decided_by),
 	   "a completion comes back");
+	ok(ue_slice_is_equal(read.step, completion.step) && read.wait_ms == 250 &&
+		   ue_slice_is_equal(read.step_reason, completion.step_reason) &&
+		   ue_slice_is_equal(read.passed_over, completion.passed_over),
+	   "with what was done next");
 }
 
 static void

@@ -187,10 +187,66 @@ test_threads(void)
 	ue_health_store_free(store);
 }
 
+static void
+count_state(void *context, const UeHealthChange *change, const char *reason)
+{
+	int *n_states = context;
+
+	*n_states += change->to != UE_HEALTH_HEALTHY && reason != NULL;
+}
+
+static int
+count_states(UeHealthStore *store)
+{
+	int n_states = 0;
+
+	ue_health_store_list(store, count_state, &n_states);
+	return n_states;
+}
+
+static void
+test_sync(void)
+{
+	UeHealthStore *store = ue_health_store_new();
+	UeHealthChange told = {.channel_id = 1,
+						   .model = "gpt",
+						   .to = UE_HEALTH_COOLING,
+						   .until_ms = NOW + 60000,
+						   .level = 2};
+	UeHealthChange own;
+	UeHealthStats before;
+	UeHealthStats after;
+
+	ue_health_store_merge(store, &told, UE_SLICE("told"));
+	(void) ue_health_store_fail(store, 2, none, &minute, NOW, -1, UE_SLICE("own"), &own);
+	ok(count_states(store) == 2, "what is not healthy is listed");
+	ue_health_store_read_stats(store, &before);
+	ok(before.transitions[UE_HEALTH_COOLING] == 1, "what is to be told is counted alone");
+	ue_health_store_begin_sync(store);
+	ue_health_store_end_sync(store);
+	ok(ue_health_store_is_usable(store, 1, UE_SLICE("gpt"), NOW) &&
+		   !ue_health_store_is_usable(store, 2, none, NOW),
+	   "what the database told and knows no more is over; what it was not told stays");
+	ue_health_store_read_stats(store, &after);
+	ok(after.version > before.version, "which is a change");
+	ue_health_store_merge(store, &own, UE_SLICE("own"));
+	ue_health_store_read_stats(store, &before);
+	ok(before.version == after.version, "one's own news is none");
+	ue_health_store_begin_sync(store);
+	ue_health_store_merge(store, &own, UE_SLICE("own"));
+	ue_health_store_end_sync(store);
+	ok(!ue_health_store_is_usable(store, 2, none, NOW), "what it still knows stays");
+	ue_health_store_begin_sync(store);
+	ue_health_store_end_sync(store);
+	ok(count_states(store) == 0, "and is over when it does not");
+	ue_health_store_free(store);
+}
+
 int
 main(void)
 {
 	test_scopes();
+	test_sync();
 	test_others();
 	test_long_texts();
 	test_threads();

@@ -47,7 +47,7 @@ is_refused(const char *why)
 	UePolicyFile file;
 	const char *reason = "";
 
-	if (ue_policy_file_read(directory, &file, &reason) != UE_POLICY_FILE_BAD)
+	if (ue_policy_file_read(directory, UE_POLICY_FILE_NAME, &file, &reason) != UE_POLICY_FILE_BAD)
 		return false;
 	return strstr(reason, why) != NULL;
 }
@@ -59,23 +59,23 @@ check_round(void)
 	const char *reason = "";
 	struct stat info;
 
-	ok(ue_policy_file_read(directory, &file, &reason) == UE_POLICY_FILE_MISSING,
+	ok(ue_policy_file_read(directory, UE_POLICY_FILE_NAME, &file, &reason) == UE_POLICY_FILE_MISSING,
 	   "at first there is none");
-	ok(ue_policy_file_write(directory, "730/5", snapshot, &reason), "one is written");
+	ok(ue_policy_file_write(directory, UE_POLICY_FILE_NAME, "730/5", snapshot, &reason), "one is written");
 	ok(stat(path, &info) == 0 && (info.st_mode & 0777) == 0600, "for its owner alone");
-	ok(ue_policy_file_read(directory, &file, &reason) == UE_POLICY_FILE_READ &&
+	ok(ue_policy_file_read(directory, UE_POLICY_FILE_NAME, &file, &reason) == UE_POLICY_FILE_READ &&
 		   strcmp(file.identity, "730/5") == 0,
 	   "and read, with whose it is");
 	is_text(file.snapshot, snapshot, "the snapshot is what was given");
 	free(file.bytes);
 
-	ok(ue_policy_file_write(directory, "", UE_SLICE("{}\n"), &reason) &&
-		   ue_policy_file_read(directory, &file, &reason) == UE_POLICY_FILE_READ &&
+	ok(ue_policy_file_write(directory, UE_POLICY_FILE_NAME, "", UE_SLICE("{}\n"), &reason) &&
+		   ue_policy_file_read(directory, UE_POLICY_FILE_NAME, &file, &reason) == UE_POLICY_FILE_READ &&
 		   strcmp(file.identity, "-") == 0 && file.snapshot.len == 3,
 	   "it is replaced whole by a shorter one, of nobody known");
 	free(file.bytes);
-	ok(ue_policy_file_write(directory, "1/2", (UeSlice){NULL, 0}, &reason) &&
-		   ue_policy_file_read(directory, &file, &reason) == UE_POLICY_FILE_READ &&
+	ok(ue_policy_file_write(directory, UE_POLICY_FILE_NAME, "1/2", (UeSlice){NULL, 0}, &reason) &&
+		   ue_policy_file_read(directory, UE_POLICY_FILE_NAME, &file, &reason) == UE_POLICY_FILE_READ &&
 		   file.snapshot.len == 0,
 	   "an empty text is a text");
 	free(file.bytes);
@@ -89,7 +89,7 @@ check_damage(void)
 	size_t len;
 	int n_accepted = 0;
 
-	if (!ue_policy_file_write(directory, "730/5", snapshot, &reason))
+	if (!ue_policy_file_write(directory, UE_POLICY_FILE_NAME, "730/5", snapshot, &reason))
 		abort();
 	len = read_bytes(good, sizeof(good));
 	for (size_t cut = 0; cut < len; cut++)
@@ -128,15 +128,15 @@ check_places(void)
 	if (mkdir(path, 0700) != 0)
 		abort();
 	ok(is_refused("not a file") &&
-		   !ue_policy_file_write(directory, "1/1", snapshot, &reason) &&
+		   !ue_policy_file_write(directory, UE_POLICY_FILE_NAME, "1/1", snapshot, &reason) &&
 		   reason[0] != '\0',
 	   "a directory in its place is refused, and said");
 	rmdir(path);
 	snprintf(left, sizeof(left), "%s.new", path);
 	unlink(left);
-	ok(!ue_policy_file_write("/nonexistent", "1/1", snapshot, &reason) &&
+	ok(!ue_policy_file_write("/nonexistent", UE_POLICY_FILE_NAME, "1/1", snapshot, &reason) &&
 		   strcmp(reason, "No such file or directory") == 0 &&
-		   ue_policy_file_read("/nonexistent", &file, &reason) == UE_POLICY_FILE_MISSING,
+		   ue_policy_file_read("/nonexistent", UE_POLICY_FILE_NAME, &file, &reason) == UE_POLICY_FILE_MISSING,
 	   "so is a directory that is not there");
 }
 

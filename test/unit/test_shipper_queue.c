@@ -36,7 +36,7 @@ append_event(unsigned char id, int64_t appended_us, bool is_earlier_run)
 	memset(event.event_id, id, 16);
 	ue_buf_init(&buf, &arena, 4096);
 	entry.record = (UeJournalRecord){UE_RECORD_EVENT, appended_us,
-							  finish(&buf, ue_event_write(&buf, &event))};
+									 finish(&buf, ue_event_write(&buf, &event))};
 	ue_queue_append(&queue, &entry);
 }
 
@@ -48,7 +48,7 @@ append_completion_of(const UeCompletion *completion, int64_t appended_us)
 
 	ue_buf_init(&buf, &arena, 4096);
 	entry.record = (UeJournalRecord){UE_RECORD_COMPLETION, appended_us,
-							  finish(&buf, ue_completion_write(&buf, completion))};
+									 finish(&buf, ue_completion_write(&buf, completion))};
 	ue_queue_append(&queue, &entry);
 }
 
@@ -64,6 +64,42 @@ append_completion(unsigned char id, int64_t appended_us)
 
 	memset(completion.event_id, id, 16);
 	append_completion_of(&completion, appended_us);
+}
+
+static void
+append_record(UeRecordKind kind, UeSlice payload, uint64_t offset)
+{
+	UeJournalEntry entry = {.record = {.kind = kind,
+									   .appended_us = SECOND,
+									   .payload = payload},
+							.position = {.seq = 1, .offset = offset}};
+
+	ue_queue_append(&queue, &entry);
+}
+
+static void
+append_recovery(unsigned char id, uint64_t offset)
+{
+	UeRecovery recovery = {.at_us = SECOND, .response_status = 200, .total_ms = 5};
+	UeBuf buf;
+
+	memset(recovery.event_id, id, 16);
+	ue_buf_init(&buf, &arena, 4096);
+	append_record(UE_RECORD_RECOVERY, finish(&buf, ue_recovery_write(&buf, &recovery)),
+				  offset);
+}
+
+static void
+append_transition(unsigned char id, uint64_t offset)
+{
+	UeTransition transition = {.at_us = SECOND,
+							   .change = {.channel_id = id, .to = UE_HEALTH_COOLING}};
+	UeBuf buf;
+
+	memset(transition.transition_id, id, 16);
+	ue_buf_init(&buf, &arena, 4096);
+	append_record(UE_RECORD_TRANSITION,
+				  finish(&buf, ue_transition_write(&buf, &transition)), offset);
 }
 
 static size_t
@@ -224,6 +260,79 @@ check_full(void)
 	ue_queue_reset(&queue);
 }
 
+static void
+check_recoveries(void)
+{
+	UePending *events[4];
+	UePending *taken[4];
+
+	append_event(1, SECOND, false);
+	append_event(2, SECOND, false);
+	append_recovery(2, 3);
+	append_recovery(1, 4);
+	append_completion(1, SECOND);
+	append_completion(2, SECOND);
+	ok(ue_queue_take_follow_ups(&queue, UE_RECORD_RECOVERY, taken, 4, 1 << 20) == 0,
+	   "a recovery waits while its event is ready");
+	ok(ue_queue_take(&queue, events, 4, 1 << 20) == 2 &&
+		   ue_queue_take_follow_ups(&queue, UE_RECORD_RECOVERY, taken, 4, 1 << 20) == 0,
+	   "and while that is on its way");
+	events[0]->state = UE_PENDING_DONE;
+	ok(ue_queue_take_follow_ups(&queue, UE_RECORD_RECOVERY, taken, 4, 1 << 20) == 1 &&
+		   taken[0]->position.offset == 4,
+	   "committed: it goes, also past one that waits");
+	taken[0]->state = UE_PENDING_DONE;
+	append_recovery(9, 5);
+	ok(ue_queue_take_follow_ups(&queue, UE_RECORD_RECOVERY, taken, 4, 1 << 20) == 1 &&
+		   taken[0]->position.offset == 5,
+	   "one of an event that was shipped before waits for nothing");
+	taken[0]->state = UE_PENDING_DONE;
+	events[1]->state = UE_PENDING_DONE;
+	ok(ue_queue_take_follow_ups(&queue, UE_RECORD_RECOVERY, taken, 4, 1 << 20) == 1 &&
+		   taken[0]->position.offset == 3,
+	   "the other one follows");
+	append_recovery(8, 6);
+	ok(ue_queue_take_follow_ups(&queue, UE_RECORD_RECOVERY, taken, 4, 1 << 20) == 1,
+	   "the list is whole when its last was taken");
+	ue_queue_reset(&queue);
+}
+
+static void
+check_transitions(void)
+{
+	UePending *taken[4];
+	UeJournalPosition position = {0, 0, 0};
+
+	append_event(1, SECOND, false);
+	append_transition(1, 2);
+	append_transition(2, 3);
+	append_event(4, SECOND, false);
+	ok(queue.n_follow_ups == 2 && queue.n_events == 2 &&
+		   ue_queue_take_follow_ups(&queue, UE_RECORD_TRANSITION, taken, 4, 1 << 20) ==
+			   2 &&
+		   taken[0]->position.offset == 2 && taken[1]->position.offset == 3,
+	   "transitions wait for nothing and keep their order");
+	ok(taken[0]->transition.channel_id == 1 &&
+		   taken[0]->transition.until_us == UE_EVENT_NULL &&
+		   ue_slice_is_equal(taken[0]->transition.to_state, UE_SLICE("cooling")),
+	   "with what they say");
+	queue.first->state = UE_PENDING_DONE;
+	queue.last->state = UE_PENDING_DONE;
+	ok(ue_queue_pop(&queue, &position) && position.offset == 2 && queue.n_events == 0 &&
+		   queue.last->position.offset == 3,
+	   "one that stays long keeps the position, not what is done behind it");
+	append_event(5, SECOND, false);
+	ok(queue.last->position.offset == 5 && queue.n_events == 1,
+	   "the queue goes on behind it");
+	taken[0]->state = taken[1]->state = queue.last->state = UE_PENDING_DONE;
+	ok(!ue_queue_pop(&queue, &position) && queue.first == NULL && queue.last == NULL &&
+		   queue.n_follow_ups == 0 && queue.n_bytes == 0,
+	   "and is empty in the end");
+	append_record(UE_RECORD_TRANSITION, UE_SLICE("\1\5\2\2\0\0\0no"), 9);
+	ok(queue.first == NULL, "what is no transition is passed over");
+	ue_queue_reset(&queue);
+}
+
 int
 main(void)
 {
@@ -233,6 +342,8 @@ main(void)
 	check_waiting();
 	check_position();
 	check_rules();
+	check_recoveries();
+	check_transitions();
 	check_full();
 	ue_arena_free(&arena);
 	return done_testing();
