@@ -158,6 +158,27 @@ find_bare_key(const UeMaskScan *scan, size_t start, UeSlice name, NamedValue *va
 	return &bare_key;
 }
 
+/* Start of a quote that ends before `end`, written %22 or \u0022; end if there is none. */
+static size_t
+find_encoded_quote(const UeMaskScan *scan, size_t end)
+{
+	size_t start = end;
+
+	if (end == scan->floor ||
+		(scan->text.ptr[end - 1] != '2' && scan->text.ptr[end - 1] != '7'))
+		return end;
+	if (ue_mask_has_before(scan, end, UE_SLICE("%22")) ||
+		ue_mask_has_before(scan, end, UE_SLICE("%27")))
+		return end - 3;
+	if (end - scan->floor < ESCAPED_QUOTE_LEN ||
+		!is_escaped_quote(scan, end - ESCAPED_QUOTE_LEN))
+		return end;
+	start -= ESCAPED_QUOTE_LEN;
+	while (start > scan->floor && scan->text.ptr[start - 1] == '\\')
+		start--;
+	return start;
+}
+
 /* Looks back from the separator for the name: "…api_key" : */
 static bool
 find_name(const UeMaskScan *scan, size_t at, NamedValue *value)
@@ -175,19 +196,12 @@ find_name(const UeMaskScan *scan, size_t at, NamedValue *value)
 		while (end > scan->floor && scan->text.ptr[end - 1] == '\\')
 			end--;
 	}
-	else if (ue_mask_has_before(scan, end, UE_SLICE("%22")) ||
-			 ue_mask_has_before(scan, end, UE_SLICE("%27")))
+	else
 	{
-		value->is_quoted = true;
-		end -= 3;
-	}
-	else if (end - scan->floor >= ESCAPED_QUOTE_LEN &&
-			 is_escaped_quote(scan, end - ESCAPED_QUOTE_LEN))
-	{
-		value->is_quoted = true;
-		end -= ESCAPED_QUOTE_LEN;
-		while (end > scan->floor && scan->text.ptr[end - 1] == '\\')
-			end--;
+		size_t quote = find_encoded_quote(scan, end);
+
+		value->is_quoted = quote < end;
+		end = quote;
 	}
 	start = ue_mask_find_start(scan, end, UE_MASK_ALNUM | UE_MASK_DASH);
 	start = ue_mask_skip_escape(scan, start);

@@ -38,9 +38,9 @@
 #define NAIVE_LEN 4096
 
 /* SPEC 6 */
-#define GOAL_MB_S	 200.0
-#define GOAL_HOSTILE 2.0
-#define GOAL_CORE_US 25.0
+#define GOAL_MB_S	  200.0
+#define GOAL_HOSTILE  2.0
+#define GOAL_CORE_US  25.0
 #define GOAL_MATCH_US 6.0
 
 /* Operators' rules: none fits, so that all must be asked. */
@@ -239,6 +239,18 @@ mask_once(Work *self)
 	return masked.len;
 }
 
+/* Whether there is something to hide in it, or it only looks so. */
+static const char *
+name_kind(const Work *work)
+{
+	UeSlice masked;
+
+	ue_arena_reset(work->arena);
+	if (ue_mask_text(work->arena, NULL, work->text, &masked) != UE_OK)
+		fail("out of memory");
+	return ue_slice_is_equal(masked, work->text) ? "" : "hits";
+}
+
 static size_t
 fingerprint_once(Work *self)
 {
@@ -363,15 +375,16 @@ bench_mask(UeArena *arena, const Naive *naive, size_t len)
 	}
 	measure(works, N_ROWS(works));
 	measure(naive_works, N_ROWS(naive_works));
-	printf("\nmasking, %4zu KB        MB/s  cost per byte  PCRE2 MB/s\n", len / 1024);
+	printf("\nmasking, %4zu KB        MB/s  cost per byte        PCRE2 MB/s\n",
+		   len / 1024);
 	for (size_t i = 0; i < N_ROWS(subjects); i++)
 	{
 		double ns = find_median(&works[i]);
 
 		if (i == 0)
 			clean_ns = ns;
-		printf("%-20s %7.0f  %12.2fx  %10.0f\n", subjects[i].name,
-			   get_mb_s(works[i].text, ns), ns / clean_ns,
+		printf("%-20s %7.0f  %12.2fx %4s  %10.0f\n", subjects[i].name,
+			   get_mb_s(works[i].text, ns), ns / clean_ns, name_kind(&works[i]),
 			   get_mb_s(naive_works[i].text, find_median(&naive_works[i])));
 		free((char *) works[i].text.ptr);
 	}
@@ -437,8 +450,12 @@ static void
 bench_fingerprint(UeArena *arena)
 {
 	Work works[] = {
-		{.work = fingerprint_once, .text = make_text(subjects[0].unit, 300), .arena = arena},
-		{.work = fingerprint_once, .text = make_text(subjects[0].unit, 2048), .arena = arena},
+		{.work = fingerprint_once,
+		 .text = make_text(subjects[0].unit, 300),
+		 .arena = arena},
+		{.work = fingerprint_once,
+		 .text = make_text(subjects[0].unit, 2048),
+		 .arena = arena},
 	};
 
 	measure(works, N_ROWS(works));
@@ -486,8 +503,9 @@ match_naively_once(Work *self)
 static UePolicy *
 make_policy(UeArena *arena, char **keywords)
 {
-	static const char *const forms[N_KEYWORDS] = {
-		"the model gpt-%d is overloaded", "quota of tenant %d exceeded", "错误码 %d"};
+	static const char *const forms[N_KEYWORDS] = {"the model gpt-%d is overloaded",
+												  "quota of tenant %d exceeded",
+												  "错误码 %d"};
 	UePolicy *policy;
 	UePolicyProblem problem;
 	UeSlice text;
@@ -582,8 +600,10 @@ main(void)
 	bench_fingerprint(&arena);
 	bench_mask(&arena, &naive, 65536);
 	bench_mask(&arena, &naive, 1048576);
-	printf("must: %.0f MB/s on bodies, %.0f times the clean cost per byte on the rest\n",
-		   GOAL_MB_S, GOAL_HOSTILE);
+	printf(
+		"must: %.0f MB/s on bodies, %.0f times the clean cost per byte on the rest but "
+		"hits\n",
+		GOAL_MB_S, GOAL_HOSTILE);
 	pcre2_match_data_free(naive.match);
 	pcre2_code_free(naive.code);
 	ue_arena_free(&arena);
