@@ -7,16 +7,21 @@
 
 #include "access/xact.h"
 #include "callarena.h"
+#include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "core/limits.h"
 #include "core/pattern.h"
 #include "core/rules.h"
 #include "datum.h"
+#include "executor/spi.h"
 #include "fmgr.h"
 #include "policycache.h"
 #include "policyread.h"
 #include "report.h"
+#include "utils/builtins.h"
 #include "utils/jsonb.h"
+#include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
 
 /* Returns text: why the tests of rules do not hold; empty when they do. */
 #define TESTS_FUNCTION "upstream_error_rule_problem"
@@ -25,6 +30,7 @@ PG_FUNCTION_INFO_V1(ue_sql_rule_check);
 PG_FUNCTION_INFO_V1(ue_sql_mask_pattern_check);
 PG_FUNCTION_INFO_V1(ue_sql_policy_changed);
 PG_FUNCTION_INFO_V1(ue_sql_policy_check);
+PG_FUNCTION_INFO_V1(ue_sql_last_version);
 
 /* Through the text form, in which snapshots hold rules too. */
 Datum
@@ -125,4 +131,35 @@ ue_sql_policy_check(PG_FUNCTION_ARGS)
 						 "upstream_error_rule_tests, in this transaction too.")));
 	checked_at = serial;
 	return PointerGetDatum(NULL);
+}
+
+/* Under the newest snapshot, with what the commands of this transaction have written. */
+Datum
+ue_sql_last_version(PG_FUNCTION_ARGS)
+{
+	const char *schema = get_namespace_name(get_func_namespace(fcinfo->flinfo->fn_oid));
+	Oid types[] = {TEXTOID, TEXTOID};
+	Datum values[] = {PG_GETARG_DATUM(0), PG_GETARG_DATUM(1)};
+	bool is_null = true;
+	int32 version = 0;
+	char *query;
+	SPIPlanPtr plan;
+
+	SPI_connect();
+	query = psprintf("SELECT pg_catalog.max(version) FROM %s.upstream_error_changes "
+					 "WHERE object OPERATOR(pg_catalog.=) $1 "
+					 "AND key OPERATOR(pg_catalog.=) $2",
+					 quote_identifier(schema));
+	plan = SPI_prepare(query, lengthof(types), types);
+	if (plan == NULL)
+		elog(ERROR, "could not prepare \"%s\": %s", query,
+			 SPI_result_code_string(SPI_result));
+	if (SPI_execute_snapshot(plan, values, NULL, GetLatestSnapshot(), InvalidSnapshot,
+							 false, false, 1) != SPI_OK_SELECT ||
+		SPI_processed != 1)
+		elog(ERROR, "could not read the log of changes");
+	version = DatumGetInt32(
+		SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null));
+	SPI_finish();
+	PG_RETURN_INT32(is_null ? 0 : version);
 }

@@ -9,7 +9,7 @@
  *
  *     {"snapshot":1,"generation":42,"mask_revision":3}
  *     {"setting":{"name":"default_language","value":"zh"}}
- *     {"rule":{ …a row of upstream_error_rules… }}
+ *     {"rule":{ …a row of upstream_error_rules, less what is its column's default… }}
  *     {"mask_pattern":{"pattern":"…","case_sensitive":true}}
  *     {"mask_host":"api.example.com"}
  *     {"message":{"code":"rate_limit_exceeded","language":"de","message":"…"}}

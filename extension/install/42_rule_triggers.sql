@@ -99,6 +99,14 @@ END
 $$;
 COMMENT ON FUNCTION upstream_error_is_restored(text, text, jsonb) IS 'Whether a row that is being written comes from a restored log: it is as its last entry in upstream_error_changes says, generation included.';
 
+-- A transaction that repeats its reads does not see what others have committed since it
+-- began, but has to count on from there.  SPI in C alone can look at more than the
+-- transaction does.
+CREATE FUNCTION upstream_error_last_version(object text, key text) RETURNS int
+AS 'MODULE_PATHNAME', 'ue_sql_last_version'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION upstream_error_last_version(text, text) IS 'The last version of an object in upstream_error_changes, as of now and not as of the transaction''s snapshot; 0 when there was none. The caller holds the lock.';
+
 -- Arguments: what it is, its key's columns.
 CREATE FUNCTION upstream_error_changes_number() RETURNS trigger
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -108,7 +116,6 @@ DECLARE
 	is_replica CONSTANT bool := current_setting('session_replication_role') = 'replica';
 	new_key CONSTANT text := @extschema@.upstream_error_key(to_jsonb(NEW), TG_ARGV[1:]);
 	old_key text;
-	last_version int;
 BEGIN
 	PERFORM pg_advisory_xact_lock('pg_class'::regclass::oid::int4,
 		'@extschema@.upstream_error_changes'::regclass::oid::int4);
@@ -141,9 +148,7 @@ BEGIN
 		NEW.version := OLD.version + 1;
 	ELSE
 		-- a key that is used again goes on counting: (rule_id, rule_version) is one text for ever
-		SELECT max(c.version) INTO last_version FROM @extschema@.upstream_error_changes AS c
-		WHERE c.object = TG_ARGV[0] AND c.key = new_key;
-		NEW.version := coalesce(last_version, 0) + 1;
+		NEW.version := @extschema@.upstream_error_last_version(TG_ARGV[0], new_key) + 1;
 	END IF;
 	IF TG_OP = 'UPDATE' THEN
 		NEW.updated_at := now();
@@ -227,6 +232,12 @@ DECLARE
 BEGIN
 	PERFORM pg_advisory_xact_lock('pg_class'::regclass::oid::int4,
 		'@extschema@.upstream_error_changes'::regclass::oid::int4);
+	IF current_setting('transaction_isolation') <> 'read committed' AND current_setting('session_replication_role') <> 'replica' THEN
+		RAISE EXCEPTION 'table % cannot be truncated in a transaction that repeats its reads', TG_RELID::regclass
+			USING ERRCODE = 'feature_not_supported',
+				DETAIL = 'Rows that others have committed since it began would go without an entry in the log.',
+				HINT = 'Use DELETE, or isolation level READ COMMITTED.';
+	END IF;
 	PERFORM @extschema@.upstream_error_require_own('@extschema@.upstream_error_changes');
 	PERFORM @extschema@.upstream_error_policy_changed();
 	INSERT INTO @extschema@.upstream_error_changes

@@ -53,7 +53,7 @@ BEGIN
 					'upstream_error_maintain', 'upstream_error_snapshot', 'upstream_error_generation',
 					'upstream_error_acknowledge', 'upstream_error_record_transitions', 'upstream_error_record_recoveries',
 					'upstream_error_health') THEN 'upstream_errors_writer'
-				WHEN p.proname IN ('upstream_error_is_restored', 'upstream_error_next_generation',
+				WHEN p.proname IN ('upstream_error_is_restored', 'upstream_error_next_generation', 'upstream_error_last_version',
 					'upstream_error_require_own', 'upstream_error_require_name', 'upstream_error_refuse',
 					'upstream_error_key', 'upstream_error_trim', 'upstream_error_language_tag',
 					'upstream_error_rule_defaults', 'upstream_error_rules_import',
