@@ -4,6 +4,12 @@
 #
 #   test/bench/bench_rules.sh [EVENTS [RULES [RUNS]]]      default: 1000000 events, 1000 rules, 5 runs
 #
+# Measured on a loaded two-core machine, so in processor time of the user: preview over
+# 1,000,000 events 2.84 s with 100 rules of which 25 have a pattern, 2.44 s with the 75
+# others, 1.40 s with 100 that ask for statuses alone; reading the texts of those events
+# takes 1.21 s.  A decision about 2 KB takes 26.3 us with 1,000 rules, 24.2 us without.  The
+# rows of 1,000 rules as text take 7 ms, 185 KB.
+#
 # Needs an installed extension and PG_CONFIG (default: pg_config).  Makes its own server,
 # over a unix socket, and removes it.  Times are medians of RUNS; sides that are compared run
 # in turn.
