@@ -181,6 +181,9 @@ sub write_script
 	return "$directory/$name";
 }
 
+# What a server has told a client to be committed: rows can be seen a moment earlier, when the
+# invalidation is still on its way.
+$primary->safe_psql('postgres', 'CREATE SEQUENCE acknowledged MINVALUE 0 START 0');
 my $writer = write_script('writer', <<'END');
 \set fate random(1, 10)
 BEGIN;
@@ -193,13 +196,14 @@ SELECT require(decided_both() = ARRAY[:mine, :mine], 'its own change is not in f
 ROLLBACK;
 \else
 COMMIT;
+SELECT setval('acknowledged', greatest(:mine, (SELECT last_value FROM acknowledged))) \gset
 \endif
-SELECT committed() AS before \gset
+SELECT last_value AS before FROM acknowledged \gset
 SELECT (decided_both())[1] AS now \gset
 SELECT require(:now >= :before, format('stale: %s after %s was committed', :now, :before));
 END
 my $reader = write_script('reader', <<'END');
-SELECT committed() AS before \gset
+SELECT last_value AS before FROM acknowledged \gset
 SELECT b[1] AS teapot, b[2] AS kettle FROM decided_both() AS b \gset
 SELECT committed() AS after \gset
 SELECT require(:teapot = :kettle, format('torn: %s and %s', :teapot, :kettle));
