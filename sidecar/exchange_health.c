@@ -84,7 +84,7 @@ is_channel_to_blame(const UeExchange *exchange)
 
 	return failure->kase.kind != UE_KIND_CLIENT_GONE &&
 		   failure->kase.kind != UE_KIND_LOCAL_ERROR &&
-		   !failure->decision.verdict.fault.is_request_fault;
+		   !ue_retry_is_request_fault(&failure->decision.verdict.fault);
 }
 
 /* An operator's rule has said so by itself. */

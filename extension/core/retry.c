@@ -48,6 +48,12 @@ ue_step_reason_name(UeStepReason reason)
 	return (unsigned int) reason < UE_STEP_REASON_COUNT ? reason_names[reason] : "rule";
 }
 
+bool
+ue_retry_is_request_fault(const UeFault *fault)
+{
+	return fault->is_request_fault && fault->class != UE_CLASS_MODEL_NOT_FOUND;
+}
+
 static bool
 is_listed(UeRecordList list, UeSlice name)
 {
@@ -98,7 +104,7 @@ is_worth_it(const UeRetryPolicy *policy, const UeAttempt *attempt, UeStepReason 
 	if (attempt->kind == UE_KIND_LOCAL_ERROR && code->is_skip_retry)
 		return false;
 	*reason = UE_STEP_REQUEST_FAULT;
-	if (fault->is_request_fault && !policy->is_request_fault_retried)
+	if (ue_retry_is_request_fault(fault) && !policy->is_request_fault_retried)
 		return false;
 	*reason = UE_STEP_CLASS;
 	if ((policy->stop_classes & BIT(fault->class)) != 0)

@@ -76,6 +76,9 @@ extern const char *ue_step_kind_name(UeStepKind kind); /* "answer", "retry", "fa
 extern const char *
 ue_step_reason_name(UeStepReason reason); /* "output", "client_gone", … */
 
+/* Whether the request would fail in any channel; one may have a model that another lacks. */
+extern bool ue_retry_is_request_fault(const UeFault *fault);
+
 /*
  * A share of the traffic that may be retries: each request earns percent hundredths of
  * one, at most burst are saved up.  So n requests cause at most
