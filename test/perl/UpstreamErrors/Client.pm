@@ -21,9 +21,9 @@ sub new
 	return bless { host => $host, port => $port }, $class;
 }
 
-# Options: path, method, headers (hash), body (text or hash; default: a small chat), model,
-# stream, case (sent as x-case), seconds.  Back: {status, head, headers, content, whole, ms}
-# with a status of 599 when not even a head came.
+# Options: path, method, headers (hash; undef: without that one), body (text or hash; default: a small chat), model,
+# stream, case (sent as x-case), seconds.  Back: {status, head, headers, content, whole, ms,
+# first_ms (until the first bytes of content)}, with a status of 599 when not even a head came.
 sub ask
 {
 	my ($self, %option) = @_;
@@ -39,6 +39,7 @@ sub ask
 	my $is_sent = $self->send_all($self->text_of(%option), \$bytes, $end);
 	$self->receive(\$bytes, $answer, $end);
 	$answer->{ms} = 1000 * (time() - $started);
+	$answer->{first_ms} = 1000 * (($answer->{first} // time()) - $started);
 	$self->{socket} = undef if !$is_sent || !$answer->{whole} || ($answer->{headers}{connection} // '') =~ /close/i;
 	return $answer;
 }
@@ -57,7 +58,7 @@ sub text_of
 	my %headers = (host => 'test', 'content-type' => 'application/json', 'content-length' => length $body, %{ $option{headers} || {} });
 	$headers{'x-case'} = $option{case} if defined $option{case};
 	return sprintf("%s %s HTTP/1.1\r\n", $option{method} || 'POST', $option{path} || '/v1/chat/completions')
-	  . join('', map { "$_: $headers{$_}\r\n" } sort keys %headers) . "\r\n$body";
+	  . join('', map { "$_: $headers{$_}\r\n" } grep { defined $headers{$_} } sort keys %headers) . "\r\n$body";
 }
 
 # An answer may come, and end the connection, before everything was sent.
@@ -93,6 +94,7 @@ sub receive
 	my $ready = IO::Select->new($self->{socket});
 	until (parse($$bytes, $answer))
 	{
+		$answer->{first} //= time() if length $answer->{content};
 		my $left = $end - time();
 		last if $left <= 0 || !$ready->can_read($left);
 		my $n = $self->{socket}->sysread($$bytes, 262144, length $$bytes);

@@ -57,6 +57,7 @@ sub seen
 {
 	my ($self, %option) = @_;
 	my @query = map { "$_=$option{$_}" } sort keys %option;
+	croak "not a word: $_" for grep { /[^\w.-]/ } values %option;
 	my $log = decode_json(request('GET', "$self->{url}/_log" . (@query ? '?' . join('&', @query) : ''))->{content});
 	croak "$log->{dropped} requests were not recorded" if $log->{dropped};
 	return @{ $log->{requests} };
