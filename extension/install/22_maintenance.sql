@@ -68,6 +68,13 @@ DECLARE
 		now() - @extschema@.upstream_error_rollup_retention(), '2000-01-01 00:00:00+00');
 	is_distributed bool := false;
 	uncounted record;
+	move CONSTANT text := 'WITH moved AS (DELETE FROM ONLY %s WHERE at >= $1 AND at < $2 RETURNING *)
+		INSERT INTO %s SELECT * FROM moved';
+	-- partitions made and filled, not attached yet
+	made_days timestamptz[] := '{}';
+	made_partitions text[] := '{}';
+	made_rows bigint[] := '{}';
+	uncounted_partitions regclass[] := '{}';
 BEGIN
 	days_counted := 0;
 	partitions_created := 0;
@@ -154,75 +161,105 @@ BEGIN
 		CONTINUE WHEN next_day <= expired_before OR EXISTS (
 			SELECT FROM @extschema@.upstream_error_partitions() AS p
 			WHERE p.since < next_day AND p.until > day);
-		IF is_blocked THEN
-			partitions_skipped := partitions_skipped + 1;
-			CONTINUE;
-		END IF;
-
 		partition := format('%I.%I', (SELECT n.nspname FROM pg_class AS c
 			JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = events),
 			'upstream_error_events_' || to_char(day, 'YYYYMMDD'));
 		BEGIN
-			-- Events of a day that has begun may be on their way into the default partition,
-			-- which would refuse them once this one is attached: let them start over.
-			IF day <= today THEN
-				EXECUTE format('LOCK TABLE ONLY %s IN SHARE ROW EXCLUSIVE MODE', events);
-			END IF;
 			-- CREATE ... PARTITION OF would lock out every reader of the parent; ATTACH does not
 			EXECUTE format('CREATE TABLE %s (LIKE %s INCLUDING ALL EXCLUDING COMMENTS)', partition,
 				default_partition);
 			EXECUTE format('ALTER TABLE %s OWNER TO %I', partition,
 				(SELECT pg_get_userbyid(c.relowner) FROM pg_class AS c WHERE c.oid = events));
-			-- no new row of that day may come in between the move and the attachment
-			EXECUTE format('LOCK TABLE ONLY %s IN SHARE ROW EXCLUSIVE MODE', default_partition);
-			EXECUTE format('WITH moved AS (DELETE FROM ONLY %s WHERE at >= $1 AND at < $2 RETURNING *)
-				INSERT INTO %s SELECT * FROM moved', default_partition, partition)
-				USING day, next_day;
+			EXECUTE format(move, default_partition, partition) USING day, next_day;
 			GET DIAGNOSTICS moved = ROW_COUNT;
-			EXECUTE format('ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM (%L) TO (%L)',
-				events, partition, day, next_day);
-			partitions_created := partitions_created + 1;
-			rows_moved := rows_moved + moved;
+			made_days := made_days || day;
+			made_partitions := made_partitions || partition;
+			made_rows := made_rows || moved;
 		EXCEPTION
 			WHEN lock_not_available THEN
-				-- whoever is in the way is in the way of the other days too
-				is_blocked := true;
 				partitions_skipped := partitions_skipped + 1;
 			-- a type, which every table has, may be in the way just as well
 			WHEN duplicate_table OR duplicate_object THEN
 				RAISE WARNING 'relation or type % is in the way of a partition', partition
 					USING HINT = 'Attach it to upstream_error_events if it is a partition, rename it or drop it.';
 				partitions_skipped := partitions_skipped + 1;
-			WHEN check_violation THEN
-				-- under REPEATABLE READ newer rows of that day are there that we cannot see
-				partitions_skipped := partitions_skipped + 1;
 		END;
 	END LOOP;
+
+	-- The counts are all that will remain of what is dropped.
+	FOR uncounted IN
+		SELECT p.partition, d AS day
+		FROM @extschema@.upstream_error_partitions() AS p,
+			generate_series(p.since, p.until - interval '1 day', interval '1 day') AS d
+		WHERE p.until <= expired_before AND p.is_ours AND NOT is_distributed
+			AND (SELECT c.relkind = 'r' FROM pg_class AS c WHERE c.oid = p.partition) AND d >= coalesce(counts_expired_before, '-infinity')
+			AND NOT row_security_active(events)
+			AND d NOT IN (SELECT b.day FROM @extschema@.upstream_error_believed_days('-infinity', 'infinity') AS b (day))
+		ORDER BY d
+	LOOP
+		BEGIN
+			PERFORM @extschema@.upstream_error_count_day(uncounted.day, uncounted.partition);
+			days_counted := days_counted + 1;
+		EXCEPTION WHEN lock_not_available THEN
+			-- where it was not counted it is not dropped
+			uncounted_partitions := uncounted_partitions || uncounted.partition;
+		END;
+	END LOOP;
+
+	-- From here on inserts may have to wait for what we hold, and we hold it to the end: what
+	-- takes long has been done.
+	FOR i IN 1 .. cardinality(made_days)
+	LOOP
+		day := made_days[i];
+		next_day := day + interval '1 day';
+		partition := made_partitions[i];
+		BEGIN
+			IF is_blocked THEN
+				RAISE lock_not_available;
+			END IF;
+			-- Events of a day that has begun may be on their way into the default partition,
+			-- which would refuse them once this one is attached: let them start over.
+			IF day <= today THEN
+				EXECUTE format('LOCK TABLE ONLY %s IN SHARE ROW EXCLUSIVE MODE', events);
+			END IF;
+			-- no new row of that day may come in between the move and the attachment
+			EXECUTE format('LOCK TABLE ONLY %s IN SHARE ROW EXCLUSIVE MODE', default_partition);
+			EXECUTE format(move, default_partition, partition) USING day, next_day;
+			GET DIAGNOSTICS moved = ROW_COUNT;
+			EXECUTE format('ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM (%L) TO (%L)',
+				events, partition, day, next_day);
+			partitions_created := partitions_created + 1;
+			rows_moved := rows_moved + made_rows[i] + moved;
+		EXCEPTION
+			-- lock_not_available: whoever is in the way is in the way of the other days too;
+			-- check_violation: under REPEATABLE READ newer rows of that day are there that we
+			-- cannot see
+			WHEN lock_not_available OR check_violation THEN
+				is_blocked := is_blocked OR SQLSTATE = '55P03';
+				partitions_skipped := partitions_skipped + 1;
+				EXECUTE format(move, partition, default_partition) USING day, next_day;
+				EXECUTE format('DROP TABLE %s', partition);
+		END;
+	END LOOP;
+
+	BEGIN
+		EXECUTE format('SELECT count(*) FROM ONLY %s', default_partition) INTO rows_in_default;
+	EXCEPTION WHEN lock_not_available THEN
+		rows_in_default := NULL; -- unknown
+	END;
 
 	-- A DROP locks the parent, and inserts queue behind the request: wait less.
 	PERFORM set_config('lock_timeout', '50ms', true);
 	is_blocked := false;
 	FOR old_partition IN
 		SELECT p.partition FROM @extschema@.upstream_error_partitions() AS p
-		WHERE p.until <= expired_before AND p.is_ours ORDER BY p.until
+		WHERE p.until <= expired_before AND p.is_ours AND p.partition <> ALL (uncounted_partitions) ORDER BY p.until
 	LOOP
 		IF is_blocked THEN
 			partitions_skipped := partitions_skipped + 1;
 			CONTINUE;
 		END IF;
 		BEGIN
-			-- its counts are all that remains of it
-			FOR day IN
-				SELECT d FROM @extschema@.upstream_error_partitions() AS p,
-					generate_series(p.since, p.until - interval '1 day', interval '1 day') AS d
-				WHERE p.partition = old_partition AND NOT is_distributed
-					AND (SELECT c.relkind = 'r' FROM pg_class AS c WHERE c.oid = p.partition) AND d >= coalesce(counts_expired_before, '-infinity')
-					AND NOT row_security_active(events)
-					AND d NOT IN (SELECT b.day FROM @extschema@.upstream_error_believed_days(p.since, p.until) AS b (day))
-			LOOP
-				PERFORM @extschema@.upstream_error_count_day(day, old_partition);
-				days_counted := days_counted + 1;
-			END LOOP;
 			UPDATE @extschema@.upstream_error_counted_days AS c SET partition = NULL WHERE c.partition = old_partition;
 			EXECUTE format('DROP TABLE %s', old_partition);
 			partitions_dropped := partitions_dropped + 1;
@@ -236,12 +273,6 @@ BEGIN
 				partitions_skipped := partitions_skipped + 1;
 		END;
 	END LOOP;
-
-	BEGIN
-		EXECUTE format('SELECT count(*) FROM ONLY %s', default_partition) INTO rows_in_default;
-	EXCEPTION WHEN lock_not_available THEN
-		rows_in_default := NULL; -- unknown
-	END;
 END
 $$;
 COMMENT ON FUNCTION upstream_error_maintain() IS 'Makes the partitions of the coming week, empties the default partition into them, drops what is older than the setting upstream_errors.retention, and counts the days that are over into upstream_error_minutes, for as long as ten seconds a call. Harmless to call at any time, by anyone, twice at once; the sidecar does hourly. partitions_skipped counts what another session held locked: the next call tries again. Only partitions with names as it gives them are dropped. Example: SELECT * FROM upstream_error_maintain();';

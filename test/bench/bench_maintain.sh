@@ -1,0 +1,80 @@
+#!/bin/bash
+# What maintenance costs those who record: the longest that an insert takes, without
+# upstream_error_maintain() and while it runs in a loop, each second time making a partition
+# out of rows in the default one and each other time dropping that (goal: no insert waits
+# more than 100 ms for it).
+#
+#   test/bench/bench_maintain.sh [SECONDS [CLIENTS [ROUNDS]]]      default: 10 s, 4 clients, 3 rounds
+#
+# Needs an installed extension, pgbench, and PG_CONFIG (default: pg_config).  Makes its own
+# server, over a unix socket, and removes it.  The two are run in turn, so that a busy
+# machine disturbs both: what an insert waits for a processor shows in the first as well.
+set -euo pipefail
+seconds=${1:-10} clients=${2:-4} rounds=${3:-3}
+bin=$("${PG_CONFIG:-pg_config}" --bindir)
+
+# initdb refuses to run as root
+if [ "$(id -u)" -eq 0 ]; then
+	exec runuser -u postgres -- env PATH="$PATH" PG_CONFIG="${PG_CONFIG:-pg_config}" bash "$0" "$seconds" "$clients" "$rounds" < /dev/null
+fi
+
+dir=$(mktemp -d)
+stop() {
+	"$bin/pg_ctl" -D "$dir/data" -m immediate stop > /dev/null 2>&1 || true
+	rm -rf "$dir"
+}
+trap stop EXIT
+"$bin/initdb" -D "$dir/data" -A trust -E UTF8 --no-locale > /dev/null
+cat >> "$dir/data/postgresql.conf" <<END
+listen_addresses = ''
+unix_socket_directories = '$dir'
+shared_buffers = 256MB
+max_wal_size = 4GB
+fsync = off
+log_lock_waits = on
+deadlock_timeout = 100ms
+END
+"$bin/pg_ctl" -D "$dir/data" -l "$dir/log" -w start > /dev/null
+sql() { "$bin/psql" -X -q -A -t -v ON_ERROR_STOP=1 -h "$dir" -d postgres "$@"; }
+sql -c 'CREATE EXTENSION upstream_errors' -c 'SELECT FROM upstream_error_maintain()'
+cat > "$dir/insert.sql" <<'END'
+INSERT INTO upstream_error_events (at, event_id, request_id, platform, kind, class, message)
+VALUES (now(), gen_random_uuid(), 'req', 'openai', 'http_error', 'overloaded', 'The upstream is overloaded');
+END
+cat > "$dir/old.sql" <<'END'
+INSERT INTO upstream_error_events (at, event_id, request_id, platform, kind, class)
+SELECT now() - interval '20 days', gen_random_uuid(), 'req_old', 'openai', 'http_error', 'overloaded' FROM generate_series(1, 20000);
+END
+
+# until the file is gone: partitions made and dropped
+maintain() {
+	while [ -e "$dir/go" ]; do
+		sql -f "$dir/old.sql"
+		sql -F ' ' -c 'SELECT partitions_created, partitions_dropped, partitions_skipped FROM upstream_error_maintain()'
+		PGOPTIONS='-c upstream_errors.retention=10d' sql -F ' ' -c 'SELECT partitions_created, partitions_dropped, partitions_skipped FROM upstream_error_maintain()'
+	done > "$dir/maintained"
+}
+# worst and 99.9th percentile in milliseconds, and how many
+load() {
+	rm -f "$dir"/latency.*
+	"$bin/pgbench" -n -h "$dir" -c "$clients" -j 1 -T "$seconds" -f "$dir/insert.sql" -l --log-prefix="$dir/latency" postgres > "$dir/pgbench" 2>&1
+	cat "$dir"/latency.* | awk '{ print $3 / 1000 }' | sort -g | awk '{ v[NR] = $1 } END { printf "%.1f %.1f %d\n", v[NR], v[int(NR * 0.999)], NR }'
+}
+
+echo "inserts beside maintenance: $clients clients, rounds of $seconds s, $("$bin/postgres" --version)"
+printf '%-24s %10s %10s %10s  %s\n' '' 'worst ms' 'p99.9 ms' inserts 'maintenance: made, dropped, skipped'
+for ((i = 0; i < rounds; i++)); do
+	read -r worst most n < <(load)
+	printf '%-24s %10s %10s %10s\n' alone "$worst" "$most" "$n"
+	touch "$dir/go"
+	maintain &
+	maintainer=$!
+	read -r worst most n < <(load)
+	rm "$dir/go"
+	wait "$maintainer"
+	printf '%-24s %10s %10s %10s  %s\n' 'beside maintenance' "$worst" "$most" "$n" \
+		"$(awk '{ a += $1; b += $2; c += $3 } END { printf "%d, %d, %d in %d calls", a, b, c, NR }' "$dir/maintained")"
+done
+# the server's own word, with the queue for a lock told apart from that for a processor
+printf 'waits for a lock of more than 100 ms, by the server'"'"'s log: %s of inserts (goal 0)\n' \
+	"$(grep -A4 'still waiting for' "$dir/log" | grep -c 'STATEMENT:  INSERT INTO upstream_error_events (at, event_id, request_id, platform, kind, class, message)' || true)"
