@@ -129,9 +129,8 @@ poll_for(sub { sql("SELECT count(*) FROM upstream_error_events WHERE coalesce(ne
 is(sql("SELECT count(*) FROM upstream_error_events WHERE coalesce(network_error, 'none') = 'none' AND kind <> 'local_error'"), $n_told, 'every failed answer of an upstream is one row, none lost, none twice');
 cmp_ok(sql("SELECT count(*) FROM upstream_error_events WHERE network_error = 'reset'"), '<=', $n_resets, 'resets no more than there were');
 ok(poll_for(sub { sql('SELECT count(*) FROM upstream_error_events WHERE outcome IS NULL') == 0 }, 20), 'each with what became of it');
-my $saved = "SELECT count(*) FROM upstream_error_events WHERE outcome = 'recovered'";
-my $n_saved = sql($saved);
-is(sql("SELECT count(DISTINCT request_id) FROM upstream_error_events WHERE outcome = 'recovered'"), $n_saved, 'a request is saved once');
+# in one statement: recoveries are still coming in
+is(sql("SELECT count(*) - count(DISTINCT request_id) FROM upstream_error_events WHERE outcome = 'recovered'"), 0, 'a request is saved once');
 ok(poll_for(sub { sql('SELECT count(DISTINCT request_id) FROM upstream_error_events') == sql("SELECT count(*) FROM upstream_error_events WHERE outcome IN ('recovered', 'answered')") }, 20), 'each story has one end');
 is(sql("SELECT count(*) FROM upstream_error_events WHERE outcome = 'recovered' AND response_status IS DISTINCT FROM 200"), 0, 'a saved one a good one');
 is(sql("SELECT count(*) FROM (SELECT request_id, count(*), max(attempt) FROM upstream_error_events GROUP BY 1 HAVING count(*) <> max(attempt)) AS t"), 0, 'no attempt of it is missing');
