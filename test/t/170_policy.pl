@@ -16,6 +16,7 @@ use UpstreamErrors::Test;
 my $directory = PostgreSQL::Test::Utils::tempdir;
 my $node = PostgreSQL::Test::Cluster->new('main');
 $node->init(allows_streaming => 1, extra => [ '--encoding=UTF8', '--no-locale' ]);
+$node->append_conf('postgresql.conf', 'max_connections = 60'); # a server that may stream has 10
 $node->start;
 create_database($node);
 
