@@ -303,7 +303,9 @@ write_header(UeTableChannel *entry)
 	if (value == NULL)
 		return false;
 	snprintf(value, size, "%s%s", scheme, entry->credential);
-	entry->header = (UeHeader){name, {value, size - 1}};
+	entry->header.name = name;
+	entry->header.value.ptr = value;
+	entry->header.value.len = size - 1;
 	return true;
 }
 
