@@ -57,6 +57,7 @@ typedef struct UeConfig
 	int64_t drain_timeout_ms;	 /* 10 s: what is in progress may end */
 	UeServerLimits server;
 	UeUpstreamLimits upstream;
+	size_t max_body_bytes;			/* of a request; above: 413; 0: any */
 	size_t error_body_bytes;		/* of a failed answer kept for the verdict: 1 MB */
 	size_t retry_body_memory_bytes; /* of a request's body kept for a retry: 256 kB, */
 	size_t retry_body_max_bytes;	/* and with a file behind it: 64 MB */

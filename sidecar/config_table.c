@@ -54,6 +54,9 @@ const UeSetting ue_config_settings[] = {
 	 "Request line and headers; above it the client gets 431."},
 	{"body_window_size", UE_SETTING_SIZE, AT(server.body_window_bytes), "64kB", 4 * KB,
 	 64 * MB, "SIZE", "So much of a request's body is held when the upstream is slow."},
+	{"max_body_bytes", UE_SETTING_SIZE, AT(max_body_bytes), "0", 0, 1024 * GB, "SIZE",
+	 "A request with a larger body is refused with 413, before the upstream is asked when "
+	 "its length is announced. 0: any size, which is then a matter of the upstream."},
 	{"output_high_size", UE_SETTING_SIZE, AT(server.output_high_bytes), "256kB", 4 * KB,
 	 64 * MB, "SIZE",
 	 "With so much unsent to a client its upstream is not read any more."},

@@ -116,7 +116,7 @@ handle_request(void *server_context, UeClient *client, const UeRequest *request)
 	exchange->request = request;
 	ue_client_set_context(client, exchange);
 	ue_route_find(owner->config, request, &exchange->route);
-	if (!ue_exchange_refuse(exchange))
+	if (!ue_exchange_refuse(exchange) && !ue_exchange_refuse_body(exchange))
 		ue_exchange_begin(exchange);
 }
 
@@ -126,6 +126,8 @@ handle_body(void *context, UeClient *client)
 	UeExchange *exchange = context;
 
 	(void) client;
+	if (ue_exchange_refuse_body(exchange))
+		return;
 	if (exchange->state == UE_EXCHANGE_BODY)
 		ue_exchange_begin(exchange);
 	else if (exchange->transfer != NULL)
@@ -359,7 +361,8 @@ choose_state(UeExchange *exchange)
 		exchange->state = UE_EXCHANGE_STREAMING;
 	}
 	else if (is_readable &&
-			 ue_slice_has_prefix_fold(type, UE_SLICE("application/vnd.amazon.eventstream")))
+			 ue_slice_has_prefix_fold(type,
+									  UE_SLICE("application/vnd.amazon.eventstream")))
 	{
 		/* what opens such a stream is not told from output: its first frame is sent on */
 		if (exchange->attempts == NULL)

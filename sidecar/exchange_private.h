@@ -143,6 +143,9 @@ extern void ue_exchange_end_attempt(UeExchange *exchange, UeNetwork network);
 /* True when no upstream can be asked; then the answer is on its way. */
 extern bool ue_exchange_refuse(UeExchange *exchange);
 
+/* More of the body has come than may; then the answer is on its way, or the request ends. */
+extern bool ue_exchange_refuse_body(UeExchange *exchange);
+
 /* Sends the request on, or waits for the rest of a body that will soon be whole. */
 extern void ue_exchange_begin(UeExchange *exchange);
 extern void ue_exchange_start_attempt(UeExchange *exchange);

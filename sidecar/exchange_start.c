@@ -37,6 +37,38 @@ ue_exchange_refuse(UeExchange *exchange)
 	return true;
 }
 
+bool
+ue_exchange_refuse_body(UeExchange *exchange)
+{
+	UeFailureCause cause = {
+		.kind = UE_KIND_LOCAL_ERROR,
+		.local_code = UE_SLICE("request_body_too_large"),
+	};
+	size_t max_bytes = exchange->owner->config->max_body_bytes;
+	int64_t n_bytes = exchange->request->content_length;
+	UeBuf buf;
+
+	if (max_bytes == 0 || exchange->is_refused || exchange->state == UE_EXCHANGE_DECIDING)
+		return false;
+	/* of unknown length: what was taken from the client, and what waits */
+	if (n_bytes < 0)
+		n_bytes = (exchange->is_body_lent ? 0 : exchange->received_bytes) +
+				  (int64_t) ue_client_body(exchange->client).len;
+	if (n_bytes <= (int64_t) max_bytes)
+		return false;
+	/* without memory for it the code says enough */
+	ue_buf_init(&buf, &exchange->arena, UE_LIMIT_TOKEN);
+	ue_buf_append(&buf, UE_SLICE("more than "));
+	ue_buf_append_int64(&buf, (int64_t) max_bytes);
+	ue_buf_append(&buf, UE_SLICE(" bytes"));
+	if (ue_buf_finish(&buf, &cause.local_message) != UE_OK)
+		cause.local_message = (UeSlice){NULL, 0};
+	exchange->is_refused = true;
+	ue_client_refuse_body(exchange->client);
+	ue_exchange_fail(exchange, &cause);
+	return true;
+}
+
 /*
  * A body that is whole goes in one piece; one that will soon be is waited for; a larger
  * one, or one of unknown length, is sent on as it comes, once a channel can be chosen.

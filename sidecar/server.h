@@ -5,7 +5,7 @@
  * One UeServer per loop and listener.  A UeClient is one connection with at most one
  * request in progress; pipelined requests wait.  The handler gets the head as soon as it
  * is whole, the body as it comes.  The server refuses what HTTP forbids by itself (400,
- * 413 never, 431, 408, 501, 505) before the handler hears of it.  server_parse.c is the
+ * 431, 408, 501, 505) before the handler hears of it.  server_parse.c is the
  * only file that includes <llhttp.h>.
  *
  * A client that closes its sending side after its request is taken for one that left, as
@@ -91,6 +91,10 @@ extern UeSlice ue_client_address(const UeClient *client);
 extern UeSlice ue_client_body(const UeClient *client);
 extern void ue_client_consume_body(UeClient *client, size_t n_bytes);
 extern bool ue_client_is_body_complete(const UeClient *client); /* all received */
+
+/* The rest of the body is not wanted: no more of it comes, a client that waits for 100 is
+ * not told to go on, and the connection ends after the answer, unless all has come. */
+extern void ue_client_refuse_body(UeClient *client);
 
 /*
  * The answer: one head, then bytes, then end.  content_length -1 when unknown: chunked

@@ -145,6 +145,17 @@ ue_client_is_body_complete(const UeClient *client)
 	return ue_parser_is_whole(client->parser);
 }
 
+void
+ue_client_refuse_body(UeClient *client)
+{
+	if (client->state != UE_CLIENT_EXCHANGE || ue_parser_is_whole(client->parser))
+		return;
+	client->is_refused = true;
+	client->is_last = true;
+	ue_client_update_watch(client);
+	ue_client_move_read_deadline(client);
+}
+
 bool
 ue_client_has_sent_head(const UeClient *client)
 {
@@ -296,7 +307,8 @@ ue_client_begin_exchange(UeClient *client)
 
 	/* with bytes of the body in hand the client does not wait for a word */
 	may_wait = client->state == UE_CLIENT_EXCHANGE && !client->has_head &&
-			   !ue_parser_is_whole(parser) && ue_parser_body(parser).len == 0;
+			   !client->is_refused && !ue_parser_is_whole(parser) &&
+			   ue_parser_body(parser).len == 0;
 	if (may_wait && ue_parser_has_expect(parser))
 	{
 		ue_output_append(client, UE_SLICE("HTTP/1.1 100 Continue\r\n\r\n"));

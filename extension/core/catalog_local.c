@@ -76,7 +76,7 @@ const UeCode ue_catalog_local_codes[] = {
 	 .is_skip_retry = true,
 	 .is_recorded = true,
 	 TEXTS("The request body is too large.", "请求体过大。",
-		   "The body exceeds max_request_body_size.", "Send less, or raise the limit.")},
+		   "The body is larger than the sidecar's max_body_bytes.", "Send less, or raise the limit.")},
 	{.name = UE_SLICE_INIT("request_headers_too_large"),
 	 .public_code = PUBLIC_INVALID_REQUEST,
 	 .class = UE_CLASS_REQUEST_TOO_LARGE,

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: PostgreSQL
+
+# Bodies that are too large, answers that are cut, connections that die under a request: what
+# is refused, what is asked again, and what the client and the rows say of it.
+use strict;
+use warnings;
+
+use IO::Socket::INET;
+use JSON::PP;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use UpstreamErrors::Client;
+use UpstreamErrors::Cluster;
+use UpstreamErrors::Routing;
+use UpstreamErrors::Test;
+
+my $directory = PostgreSQL::Test::Utils::tempdir;
+my $node = PostgreSQL::Test::Cluster->new('main');
+$node->init(extra => [ '--encoding=UTF8', '--no-locale' ]);
+$node->start;
+create_database($node);
+my $cluster = UpstreamErrors::Cluster->start($directory, qw(a b));
+my $sidecar = start_sidecar($directory, upstream => { url => $cluster->{channels}{a} }, database => conninfo_of($node),
+	arguments => [ '--verdict-deadline', '10s', '--max-body-bytes', '100kB' ]);
+my $client = UpstreamErrors::Client->new($sidecar->{url});
+my $n_cases = 0;
+
+sub channel { my ($name, %more) = @_; return { name => $name, platform => 'openai', base_url => $cluster->{channels}{$name}, %more } }
+sub set { my (%rows) = @_; set_routing($node, %rows); in_force($node, $sidecar); return }
+sub sql { return $node->safe_psql('postgres', $_[0]) }
+
+sub ask
+{
+	my (%option) = @_;
+	my $case = 'case' . ++$n_cases;
+	my $answer = $client->ask(case => $case, %option);
+	$answer->{seen} = [ $cluster->seen(case => $case) ];
+	$answer->{hit} = join ' ', map { $_->{channel} } @{ $answer->{seen} };
+	return $answer;
+}
+
+# What was sent over a connection of its own, and what came back until its end.
+sub talk
+{
+	my (@parts) = @_;
+	my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $sidecar->{port}) or die "connect: $!";
+	local $SIG{PIPE} = 'IGNORE';
+	$socket->autoflush(1);
+	for my $part (@parts) { last if !$socket->send($part) }
+	local $SIG{ALRM} = sub { close $socket };
+	alarm 20;
+	my $answer = do { local $/; <$socket> } // '';
+	alarm 0;
+	return $answer;
+}
+
+# A row of a failure of our own: what of it is in SQL.
+sub row_of { my ($id) = @_; wait_for_events($node, 1, "request_id = '$id'"); return sql("SELECT kind, class, code, response_status, attempt FROM upstream_error_events WHERE request_id = '$id'") }
+
+sub is_connected { return ($sidecar->metric('upstream_errors_database_connected') // 0) >= 1 }
+ok(poll_for(\&is_connected), 'connected');
+$cluster->play;
+
+# --- a body above max_body_bytes ---
+my $limit = 100 * 1024;
+my %route = (openai => '/v1/chat/completions', anthropic => '/v1/messages', gemini => '/v1beta/models/gpt-x:generateContent');
+for my $platform (sort keys %route)
+{
+	my $answer = ask(path => $route{$platform}, body => 'x' x ($limit + 1), headers => { 'x-request-id' => "too-large-$platform" });
+	is($answer->{status}, 413, "$platform: refused");
+	is($answer->{hit}, '', "$platform: before any upstream was asked");
+	my $json = eval { decode_json($answer->{content}) } || {};
+	like($json->{error}{message} // '', qr/too large: more than $limit bytes/, "$platform: and told why");
+	is($json->{type} // '', $platform eq 'anthropic' ? 'error' : '', "$platform: in its format");
+}
+is(row_of('too-large-openai'), 'local_error|request_too_large|request_body_too_large|413|1', 'it has a row');
+is(ask(body => 'x' x $limit)->{status}, 200, 'what is not above passes');
+{
+	my $head = "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n";
+	my $chunk = sprintf "%x\r\n%s\r\n", 40960, 'y' x 40960;
+	my $answer = talk("${head}x-request-id: chunks-1\r\nx-case: chunks\r\ntransfer-encoding: chunked\r\n\r\n", $chunk, $chunk, $chunk);
+	like($answer, qr{\AHTTP/1\.1 413 }, 'in chunks: refused when the count passes it, though the rest never comes');
+	like($answer, qr{^connection: close\r$}mi, 'and the connection ends');
+	is(row_of('chunks-1'), 'local_error|request_too_large|request_body_too_large|413|1', 'a row of that as well');
+	is(scalar(grep { $_->{over} } $cluster->seen(case => 'chunks')), scalar($cluster->seen(case => 'chunks')), 'and no upstream waits for the rest');
+
+	$answer = talk("${head}expect: 100-continue\r\ncontent-length: 1000000\r\n\r\n");
+	like($answer, qr{\AHTTP/1\.1 413 .*^connection: close\r$}msi, 'who asks first is not told to go on');
+
+	$answer = talk("${head}content-length: 5\r\n\r\nhello${head}content-length: 200000\r\n\r\nbegin");
+	like($answer, qr{\AHTTP/1\.1 200 .*HTTP/1\.1 413 }s, 'the second of two requests on one connection');
+}
+set(channels => [ channel('a'), channel('b') ], policies => [ { name => 'p', budget_percent => 1000, budget_burst => 100, backoff_ms => 0 } ]);
+$cluster->play;
+{
+	my $answer = ask(body => 'x' x ($limit + 1));
+	is("$answer->{status} $answer->{hit}", '413 ', 'no channel is asked either');
+}
+
+is($sidecar->stop, 0, 'an orderly end');
+unlike($sidecar->log, qr/AddressSanitizer|runtime error/, 'and a clean one');
+$node->stop;
+done_testing();
