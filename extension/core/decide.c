@@ -165,13 +165,20 @@ is_sentence(UeSlice text)
 	return text.len <= SENTENCE_MAX && ue_utf8_is_valid(text);
 }
 
-/* Whether the upstream's own message is for the client: words, not a page. */
+/* Whether what the upstream said itself is for the client. */
+static bool
+is_shown_as_said(const UeFault *fault, const UeCase *kase)
+{
+	return fault->source == UE_SOURCE_UPSTREAM_HTTP &&
+		   fault->catalog_code->visibility == UE_VISIBILITY_SHOWN &&
+		   kase->kind != UE_KIND_LOCAL_ERROR;
+}
+
+/* And whether its message is, which must be words and not a page. */
 static bool
 is_message_shown(const UeFault *fault, const UeCase *kase)
 {
-	if (fault->source != UE_SOURCE_UPSTREAM_HTTP ||
-		fault->catalog_code->visibility != UE_VISIBILITY_SHOWN ||
-		kase->kind == UE_KIND_LOCAL_ERROR || ue_slice_is_empty(fault->message))
+	if (!is_shown_as_said(fault, kase) || ue_slice_is_empty(fault->message))
 		return false;
 	switch (fault->dialect)
 	{
@@ -188,6 +195,23 @@ is_message_shown(const UeFault *fault, const UeCase *kase)
 			break;
 	}
 	return false;
+}
+
+/*
+ * Whether type and code are, which are worth having even where the message is missing.
+ * Then a body that is cut may have cut them too, and a number alone may be a status.
+ */
+static bool
+are_words_shown(const UeFault *fault, const UeCase *kase)
+{
+	bool is_code_word =
+		fault->code.len > 0 && (fault->code.ptr[0] < '0' || fault->code.ptr[0] > '9');
+
+	if (!is_shown_as_said(fault, kase))
+		return false;
+	if (!ue_slice_is_empty(fault->message))
+		return is_message_shown(fault, kase);
+	return !fault->is_cut && (!ue_slice_is_empty(fault->type) || is_code_word);
 }
 
 /* What a rule says about the answer beside its message and its status. */
@@ -265,7 +289,8 @@ build_answer(UeArena *arena, const UePolicy *policy, const UeCase *kase,
 	choose_retry(kase, fault, answer);
 	if (is_our_credential_refused(kase, fault))
 		answer->class = UE_CLASS_SERVER_ERROR;
-	status = choose_words(arena, ue_policy_mask(policy), kase, verdict, is_shown, answer);
+	status = choose_words(arena, ue_policy_mask(policy), kase, verdict,
+						  are_words_shown(fault, kase), answer);
 	if (status == UE_OK && rule != NULL)
 		apply_rule(rule, answer);
 	if (status == UE_OK)
