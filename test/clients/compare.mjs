@@ -41,14 +41,35 @@ function raises(classes, status, rest = {}) {
 	};
 }
 
+/*
+ * What the exception says, where nobody upstream said it: message, type and code are ours.
+ * The request id is the upstream's where it had sent one, else ours; Google's SDK has none.
+ */
+function says(message, types, code, isTheirs) {
+	const id = isTheirs ? /^req_upstream0/ : /^req_[0-9a-f]{32}$/;
+	return (vendor, found) => {
+		if (found.message !== message) return `message ${message}`;
+		if (found.type !== types[vendor]) return `type ${types[vendor]}`;
+		if (vendor.startsWith('openai') && found.code !== code) return `code ${code}`;
+		if (vendor !== 'gemini' && !id.test(found.request_id ?? '')) return `request_id like ${id}`;
+		return null;
+	};
+}
+
 /* An exception inside a stream that had begun: what came before it has been delivered. */
-function raisesAfterText(classes, text) {
+function raisesAfterText(classes, text, said) {
 	const check = raises(classes, undefined);
 	return (vendor, direct, found) => {
-		const wrong = check(vendor, direct, found);
+		const wrong = check(vendor, direct, found) ?? said(vendor, found);
 		if (wrong) return wrong;
 		return found.text === text[vendor] ? null : `the text "${text[vendor]}" that came before`;
 	};
+}
+
+/* Before the first byte: by status, and in the words of says(). */
+function raisesSaying(classes, status, said) {
+	const check = raises(classes, status);
+	return (vendor, direct, found) => check(vendor, direct, found) ?? said(vendor, found);
 }
 
 /* In a Responses stream OpenAI's error event is flat, and its SDK then calls every type "error"; ours names type and code. */
@@ -79,6 +100,22 @@ function same(vendor, direct, found) {
 const server = { openai: 'InternalServerError', openai_responses: 'InternalServerError', anthropic: 'InternalServerError', gemini: 'ApiError' };
 const inStream = { openai: 'APIError', openai_responses: 'APIError', anthropic: 'APIError', gemini: 'ApiError' };
 
+const failed502 = { openai: 'server_error', openai_responses: 'server_error', anthropic: 'api_error', gemini: 'UNAVAILABLE' };
+const failed504 = { openai: 'timeout_error', openai_responses: 'timeout_error', anthropic: 'timeout_error', gemini: 'DEADLINE_EXCEEDED' };
+const overloaded = { openai: 'server_error', openai_responses: 'server_error', anthropic: 'overloaded_error', gemini: 'UNAVAILABLE' };
+const broken = says('The upstream service ended the stream before the answer was complete.', failed502, 'upstream_service_error', true);
+const stalled = says('The upstream service stopped sending its answer.', failed504, 'upstream_service_error', true);
+const closed = says('The upstream service closed the connection before it answered.', failed502, 'upstream_service_error', false);
+const silent = says('The upstream service did not answer in time.', failed504, 'upstream_service_error', false);
+
+/* What came as first event of a stream, or in a 200, is an answer with the upstream's own words. */
+function saysOverloaded(vendor, found) {
+	if (found.message !== 'The engine is currently overloaded, please try again later') return 'the message of the upstream';
+	if (found.type !== overloaded[vendor]) return `type ${overloaded[vendor]}`;
+	/* the upstream's id, or ours where it sent none */
+	return vendor === 'gemini' || /^req_(upstream0|[0-9a-f]{32}$)/.test(found.request_id ?? '') ? null : 'a request id';
+}
+
 const timeout = { ...server, anthropic: 'GatewayTimeoutError' };
 /* what the first two events of each vendor's stream say */
 const begun = { openai: 'Good', openai_responses: '', anthropic: '', gemini: 'Good answers' };
@@ -93,6 +130,7 @@ const scenarios = [
 	{ name: 'error:429', check: same },
 	{ name: 'error:429', stream: true, check: same },
 	{ name: 'error:529', check: same },
+	{ name: 'error:529', stream: true, check: same },
 	{ name: 'error:500', check: same },
 	{ name: 'error:401', check: same },
 	{ name: 'error:403', check: same },
@@ -105,16 +143,17 @@ const scenarios = [
 	/* whole by HTTP: nobody but the SDK reads it to its end */
 	{ name: 'cut-json', check: same },
 	/* whole by HTTP, but the vendor's last event is missing */
-	{ name: 'no-terminal', stream: true, check: raisesAfterText(inStream, begunFurther) },
+	{ name: 'no-terminal', stream: true, check: raisesAfterText(inStream, begunFurther, broken) },
 	{ name: 'html500', check: raises(server, 500) },
-	{ name: 'reset', check: raises(server, 502) },
-	{ name: 'close', check: raises(server, 502) },
-	{ name: 'stall', check: raises(timeout, 504) },
-	{ name: 'error-200', check: raises({ ...server, anthropic: 'OverloadedError' }, { other: 503, anthropic: 529 }) },
-	{ name: 'error-first-event', stream: true, check: raises({ ...server, anthropic: 'OverloadedError' }, { other: 503, anthropic: 529 }) },
-	{ name: 'reset-midway', stream: true, check: raisesAfterText(inStream, begun) },
-	{ name: 'stall-midway', stream: true, check: raisesAfterText(inStream, begun) },
-	{ name: 'truncate', stream: true, check: raisesAfterText(inStream, begun) },
+	{ name: 'reset', check: raisesSaying(server, 502, closed) },
+	{ name: 'reset', stream: true, check: raisesSaying(server, 502, closed) },
+	{ name: 'close', check: raisesSaying(server, 502, closed) },
+	{ name: 'stall', check: raisesSaying(timeout, 504, silent) },
+	{ name: 'error-200', check: raisesSaying({ ...server, anthropic: 'OverloadedError' }, { other: 503, anthropic: 529 }, saysOverloaded) },
+	{ name: 'error-first-event', stream: true, check: raisesSaying({ ...server, anthropic: 'OverloadedError' }, { other: 503, anthropic: 529 }, saysOverloaded) },
+	{ name: 'reset-midway', stream: true, check: raisesAfterText(inStream, begun, broken) },
+	{ name: 'stall-midway', stream: true, check: raisesAfterText(inStream, begun, stalled) },
+	{ name: 'truncate', stream: true, check: raisesAfterText(inStream, begun, broken) },
 ];
 
 async function compare(vendor, { name, stream = false, check }) {
