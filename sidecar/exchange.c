@@ -9,9 +9,10 @@
  * the first byte the client gets an error answer in its format, inside an event stream an
  * error frame, and anywhere else a broken connection, never a good-looking half.
  *
- *   BODY -> WAITING -> PEEKING -> PASSING -> (end)
- *                   -> PASSING               (end)
- *                   -> STREAMING             (end)
+ *   BODY -> WAITING -> PEEKING -> PASSING            -> (end)
+ *                              -> KEEPING -> PASSING -> (end)
+ *                   -> PASSING                          (end)
+ *                   -> STREAMING                        (end)
  *                   -> COLLECTING
  *   any of them -> DECIDING -> (end)
  *                           -> RESTING -> WAITING
@@ -45,11 +46,9 @@ static void begin_collecting(UeExchange *exchange);
 static void handle_collected(UeTimer *timer);
 static bool send_head(UeExchange *exchange, int64_t content_length);
 static bool peek_data(UeExchange *exchange, UeSlice bytes);
-static bool pass_held(UeExchange *exchange);
 static bool stream_data(UeExchange *exchange, UeSlice bytes);
 static void pass_stream(void *context, UeSlice bytes);
 static bool collect_data(UeExchange *exchange, UeSlice bytes);
-static bool hold_bytes(UeExchange *exchange, UeSlice bytes);
 static void end_peeking(UeExchange *exchange, UeNetwork network);
 static void end_streaming(UeExchange *exchange, UeNetwork network);
 static void end_good(UeExchange *exchange);
@@ -170,6 +169,7 @@ handle_gone(void *context, UeClient *client)
 			return;
 		case UE_EXCHANGE_WAITING:
 		case UE_EXCHANGE_PEEKING:
+		case UE_EXCHANGE_KEEPING:
 		case UE_EXCHANGE_PASSING:
 		case UE_EXCHANGE_STREAMING:
 		case UE_EXCHANGE_RESTING:
@@ -221,6 +221,7 @@ handle_refused(void *context, UeClient *client, int status, const char *message)
 		case UE_EXCHANGE_BODY:
 		case UE_EXCHANGE_WAITING:
 		case UE_EXCHANGE_PEEKING:
+		case UE_EXCHANGE_KEEPING:
 		case UE_EXCHANGE_PASSING:
 		case UE_EXCHANGE_STREAMING:
 		case UE_EXCHANGE_RESTING:
@@ -274,6 +275,8 @@ handle_data(void *context, UeSlice bytes)
 	{
 		case UE_EXCHANGE_PEEKING:
 			return peek_data(exchange, bytes);
+		case UE_EXCHANGE_KEEPING:
+			return ue_exchange_keep_data(exchange, bytes);
 		case UE_EXCHANGE_PASSING:
 			return ue_client_send_body(exchange->client, bytes);
 		case UE_EXCHANGE_STREAMING:
@@ -311,6 +314,13 @@ ue_exchange_end_attempt(UeExchange *exchange, UeNetwork network)
 		case UE_EXCHANGE_PEEKING:
 			end_peeking(exchange, network);
 			break;
+		case UE_EXCHANGE_KEEPING:
+			network = ue_exchange_end_keeping(exchange, network);
+			if (network == UE_NETWORK_NONE)
+				end_good(exchange);
+			else
+				fail_with_body(exchange, UE_KIND_STREAM_ERROR, network, none);
+			break;
 		case UE_EXCHANGE_PASSING:
 			if (network == UE_NETWORK_NONE)
 				end_good(exchange);
@@ -340,13 +350,10 @@ choose_state(UeExchange *exchange)
 	const UeHeader *headers = exchange->headers;
 	size_t n_headers = exchange->n_headers;
 	UeSlice type = ue_exchange_find_header(headers, n_headers, UE_SLICE("content-type"));
-	UeSlice encoding =
-		ue_exchange_find_header(headers, n_headers, UE_SLICE("content-encoding"));
-	bool is_readable =
-		exchange->status >= 200 && exchange->status < 300 &&
-		exchange->content_length != 0 &&
-		(encoding.len == 0 || ue_slice_is_equal_fold(encoding, UE_SLICE("identity"))) &&
-		!ue_slice_is_equal(exchange->request->method, UE_SLICE("HEAD"));
+	bool has_body = exchange->status >= 200 && exchange->status < 300 &&
+					exchange->content_length != 0 &&
+					!ue_slice_is_equal(exchange->request->method, UE_SLICE("HEAD"));
+	bool is_readable = has_body && !ue_exchange_is_encoded(exchange);
 
 	if (exchange->status >= 400 || ue_exchange_is_misplaced(exchange, type))
 		begin_collecting(exchange);
@@ -373,6 +380,9 @@ choose_state(UeExchange *exchange)
 	}
 	else if (is_readable && ue_exchange_may_be_json(type))
 		exchange->state = UE_EXCHANGE_PEEKING;
+	else if (has_body && type.len > 0 && ue_exchange_may_be_json(type) &&
+			 ue_exchange_may_keep(exchange))
+		ue_exchange_begin_keeping(exchange);
 	else
 	{
 		exchange->state = UE_EXCHANGE_PASSING;
@@ -431,8 +441,9 @@ peek_data(UeExchange *exchange, UeSlice bytes)
 
 	if (exchange->held_len > 0)
 	{
-		if (!hold_bytes(exchange, bytes))
-			return pass_held(exchange) && ue_client_send_body(exchange->client, bytes);
+		if (!ue_exchange_hold_bytes(exchange, bytes))
+			return ue_exchange_pass_held(exchange) &&
+				   ue_client_send_body(exchange->client, bytes);
 		beginning = (UeSlice){exchange->held, exchange->held_len};
 	}
 	peek = ue_peek_answer(ue_slice_sub(beginning, 0, UE_PEEK_BYTES), false);
@@ -442,7 +453,7 @@ peek_data(UeExchange *exchange, UeSlice bytes)
 	{
 		case UE_PEEK_MORE:
 			if (exchange->held_len == 0)
-				hold_bytes(exchange, bytes);
+				ue_exchange_hold_bytes(exchange, bytes);
 			return true;
 		case UE_PEEK_ERROR:
 			begin_collecting(exchange);
@@ -450,15 +461,21 @@ peek_data(UeExchange *exchange, UeSlice bytes)
 		case UE_PEEK_GOOD:
 			break;
 	}
+	if (ue_exchange_may_keep(exchange))
+	{
+		ue_exchange_begin_keeping(exchange);
+		return ue_exchange_keep_data(
+			exchange, ue_slice_sub(bytes, 0, exchange->held_len > 0 ? 0 : bytes.len));
+	}
 	if (exchange->held_len > 0)
-		return pass_held(exchange);
+		return ue_exchange_pass_held(exchange);
 	exchange->state = UE_EXCHANGE_PASSING;
 	send_head(exchange, exchange->content_length);
 	return ue_client_send_body(exchange->client, bytes);
 }
 
-static bool
-pass_held(UeExchange *exchange)
+bool
+ue_exchange_pass_held(UeExchange *exchange)
 {
 	bool may_go_on;
 
@@ -522,17 +539,17 @@ collect_data(UeExchange *exchange, UeSlice bytes)
 	size_t ceiling = exchange->owner->config->error_body_bytes;
 	size_t room = ceiling > exchange->held_len ? ceiling - exchange->held_len : 0;
 
-	if (bytes.len <= room && hold_bytes(exchange, bytes))
+	if (bytes.len <= room && ue_exchange_hold_bytes(exchange, bytes))
 		return true;
 	if (bytes.len > room)
-		hold_bytes(exchange, ue_slice_sub(bytes, 0, room));
+		ue_exchange_hold_bytes(exchange, ue_slice_sub(bytes, 0, room));
 	fail_with_body(exchange, UE_KIND_HTTP_ERROR, UE_NETWORK_NONE,
 				   (UeSlice){exchange->held, exchange->held_len});
 	return true;
 }
 
-static bool
-hold_bytes(UeExchange *exchange, UeSlice bytes)
+bool
+ue_exchange_hold_bytes(UeExchange *exchange, UeSlice bytes)
 {
 	size_t needed = exchange->held_len + bytes.len;
 
@@ -566,7 +583,7 @@ end_peeking(UeExchange *exchange, UeNetwork network)
 		fail_with_body(exchange, UE_KIND_HTTP_ERROR, network, held);
 	else
 	{
-		pass_held(exchange);
+		ue_exchange_pass_held(exchange);
 		end_good(exchange);
 	}
 }

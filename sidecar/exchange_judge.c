@@ -36,6 +36,15 @@ ue_exchange_may_be_json(UeSlice type)
 												   UE_SLICE("+json")));
 }
 
+bool
+ue_exchange_is_encoded(const UeExchange *exchange)
+{
+	UeSlice encoding = ue_exchange_find_header(exchange->headers, exchange->n_headers,
+											   UE_SLICE("content-encoding"));
+
+	return encoding.len > 0 && !ue_slice_is_equal_fold(encoding, UE_SLICE("identity"));
+}
+
 /* Of the vendors themselves; who imitates them may end in other ways. */
 UeStreamDialect
 ue_exchange_find_dialect(const UeExchange *exchange)

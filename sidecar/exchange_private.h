@@ -6,6 +6,7 @@
  * exchange_start.c    a request on its way to an upstream
  * exchange_pool.c     where they come from and go to
  * exchange_judge.c    what a head says of the answer behind it
+ * exchange_keep.c     a good answer, kept until it is whole
  * exchange_head.c     headers that pass from one side to the other
  * exchange_failure.c  a failed attempt into a case, a verdict and the decider's queue
  * exchange_record.c   its row
@@ -36,6 +37,7 @@ typedef enum UeExchangeState
 	UE_EXCHANGE_BODY = 0,	/* the rest of a small request body is waited for */
 	UE_EXCHANGE_WAITING,	/* the upstream has the request, or is getting it */
 	UE_EXCHANGE_PEEKING,	/* a good head is here; it waits for the body's first bytes */
+	UE_EXCHANGE_KEEPING,	/* a good answer waits for its end; exchange_keep.c */
 	UE_EXCHANGE_PASSING,	/* the answer goes through as it comes */
 	UE_EXCHANGE_STREAMING,	/* an event stream goes through the scanner */
 	UE_EXCHANGE_COLLECTING, /* a failed answer is being kept */
@@ -135,6 +137,13 @@ extern UeOutcome ue_exchange_find_gone(const UeExchange *exchange);
 extern void ue_exchange_peek_request(UeExchange *exchange);
 extern void ue_exchange_pass_stream(UeExchange *exchange, UeSlice bytes);
 
+/* False: no memory, and the bytes are not held. */
+extern bool ue_exchange_hold_bytes(UeExchange *exchange, UeSlice bytes);
+
+/* The head of a good answer, and what is held of its body; from here on it passes.  False:
+ * the client has enough for now. */
+extern bool ue_exchange_pass_held(UeExchange *exchange);
+
 /* The transfer has ended, or is given up for what network says. */
 extern void ue_exchange_end_attempt(UeExchange *exchange, UeNetwork network);
 
@@ -158,9 +167,18 @@ extern void ue_exchange_end(UeExchange *exchange,
 /* Gives back what the attempt that has failed leaves behind; its verdict too. */
 extern void ue_exchange_reset_attempt(UeExchange *exchange);
 
+/* exchange_keep.c */
+extern bool ue_exchange_may_keep(const UeExchange *exchange);
+extern void ue_exchange_begin_keeping(UeExchange *exchange);
+extern bool ue_exchange_keep_data(UeExchange *exchange, UeSlice bytes); /* as on_data */
+
+/* Why it failed, or NONE: then it has been sent. */
+extern UeNetwork ue_exchange_end_keeping(UeExchange *exchange, UeNetwork network);
+
 /* exchange_judge.c */
 extern bool ue_exchange_is_misplaced(const UeExchange *exchange, UeSlice type);
 extern bool ue_exchange_may_be_json(UeSlice type);
+extern bool ue_exchange_is_encoded(const UeExchange *exchange); /* compressed */
 extern bool ue_exchange_is_close_delimited(const UeExchange *exchange);
 extern UeStreamDialect ue_exchange_find_dialect(const UeExchange *exchange);
 

@@ -150,6 +150,7 @@ void
 ue_attempts_note_output(UeAttempts *attempts)
 {
 	ue_loop_cancel_timer(attempts->exchange->owner->loop, &attempts->deadline);
+	ue_loop_cancel_timer(attempts->exchange->owner->loop, &attempts->hold_end);
 	ue_attempts_note_success(attempts);
 }
 

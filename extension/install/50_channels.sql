@@ -113,8 +113,8 @@ COMMENT ON COLUMN upstream_error_retry_policies.idle_timeout_ms IS 'in place of 
 COMMENT ON COLUMN upstream_error_retry_policies.budget_percent IS 'retries for every 100 requests, against storms';
 COMMENT ON COLUMN upstream_error_retry_policies.budget_burst IS 'retries that may be saved up, for each worker of a sidecar';
 COMMENT ON COLUMN upstream_error_retry_policies.hold_events IS 'of a stream so many opening events are held back, so that a failure in it can be retried; 0: none';
-COMMENT ON COLUMN upstream_error_retry_policies.hold_bytes IS 'and so many bytes';
-COMMENT ON COLUMN upstream_error_retry_policies.hold_ms IS 'and so long';
+COMMENT ON COLUMN upstream_error_retry_policies.hold_bytes IS 'and so many bytes, also of a JSON answer, which waits until it is whole; 0: none';
+COMMENT ON COLUMN upstream_error_retry_policies.hold_ms IS 'and so long; 0: no bound';
 COMMENT ON COLUMN upstream_error_retry_policies.description IS 'for people';
 COMMENT ON COLUMN upstream_error_retry_policies.created_at IS 'when it was inserted';
 COMMENT ON COLUMN upstream_error_retry_policies.updated_at IS 'when its content last changed';

@@ -98,6 +98,42 @@ $cluster->play;
 	is("$answer->{status} $answer->{hit}", '413 ', 'no channel is asked either');
 }
 
+# --- an answer that is cut after its first bytes ---
+sub policy { return [ { name => 'p', budget_percent => 1000, budget_burst => 100, backoff_ms => 0, max_channel_attempts => 1, @_ } ] }
+my @tiers = (channel('a', idle_timeout_ms => 400), channel('b', priority => 1));
+set(channels => \@tiers, policies => policy());
+for my $scenario ('truncate', 'truncate:chunked', 'truncate:close', 'reset-midway', 'stall-midway')
+{
+	$cluster->play(a => $scenario);
+	my $answer = ask();
+	is("$answer->{status} $answer->{hit}", '200 a b', "$scenario: another channel is asked");
+	like($answer->{content}, qr/Good answers stream straight through.*\}\z/s, "$scenario: and its answer is whole");
+}
+$cluster->play(a => 'truncate', b => 'truncate:chunked');
+{
+	my $answer = ask(headers => { 'x-request-id' => 'cut-twice' });
+	is("$answer->{status} $answer->{hit}", '502 a b', 'when nobody is left an error says so');
+	is($answer->{whole}, 1, 'whole');
+	wait_for_events($node, 2, "request_id = 'cut-twice'");
+	is(sql("SELECT string_agg(concat_ws(' ', channel, kind, class, outcome, coalesce(detail, '-')), ', ' ORDER BY attempt) FROM upstream_error_events WHERE request_id = 'cut-twice'"),
+		'a stream_error stream retried -, b stream_error stream answered -', 'and each has a row, without half an answer in it');
+}
+# more than may be held, or longer: then it passes as it comes, and its end is the connection's
+for my $limit ([ 'hold_bytes', 'truncate', 10 ], [ 'hold_bytes', 'truncate:chunked', 10 ], [ 'hold_ms', 'stall-midway', 100 ])
+{
+	my ($setting, $scenario, $value) = @$limit;
+	set(channels => \@tiers, policies => policy($setting => $value));
+	$cluster->play(a => $scenario);
+	my $answer = ask(headers => { 'x-request-id' => "cut-$setting-$scenario" =~ tr/:/-/r });
+	is("$answer->{status} $answer->{hit} $answer->{whole}", '200 a 0', "$setting, $scenario: let go, and broken off");
+	my $id = "cut-$setting-$scenario" =~ tr/:/-/r;
+	wait_for_events($node, 1, "request_id = '$id' AND outcome IS NOT NULL");
+	is(sql("SELECT kind, outcome FROM upstream_error_events WHERE request_id = '$id'"), 'stream_error|aborted', "$setting, $scenario: with a row");
+}
+set(channels => [ { %{ channel('a') }, platform => 'gemini' } ], policies => policy());
+$cluster->play(a => 'stall-midway');
+like(ask(path => '/v1beta/models/gpt-x:streamGenerateContent', seconds => 1)->{content}, qr/candidates/, "a stream of JSON is not held");
+
 is($sidecar->stop, 0, 'an orderly end');
 unlike($sidecar->log, qr/AddressSanitizer|runtime error/, 'and a clean one');
 $node->stop;

@@ -80,7 +80,7 @@ static const Scenario scenarios[] = {
 	 false},					 /* :MS between the first event and the rest */
 	{"stall", run_stall, false}, /* no answer */
 	{"stall-midway", run_stall_midway, false}, /* begins, then is silent */
-	{"truncate", run_truncate, false},		   /* fewer bytes than announced */
+	{"truncate", run_truncate, false}, /* fewer bytes than announced; :chunked, :close */
 };
 
 
@@ -395,16 +395,27 @@ run_cut_json(UeExchange *exchange)
 static bool
 run_truncate(UeExchange *exchange)
 {
+	static const char cut[] = "{\"id\":\"chatcmpl-1\",\"obj";
+	static const char json[] = "content-type: application/json\r\n";
+	static const char until_close[] =
+		"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n";
+
 	if (exchange->is_stream)
 	{
 		if (begin_stream(exchange) && send_event(exchange, 0))
 			(void) send_event(exchange, 1);
 		return false;
 	}
-	exchange->is_alive =
-		ue_wire_send_head(exchange->wire, 200, "content-type: application/json\r\n",
-						  500) &&
-		ue_wire_send_raw(exchange->wire, "{\"id\":\"chatcmpl-1\",\"obj", 23);
+	if (strcmp(exchange->argument, "chunked") == 0)
+		exchange->is_alive = ue_wire_send_head(exchange->wire, 200, json, -1) &&
+							 ue_wire_send_chunk(exchange->wire, cut, sizeof(cut) - 1);
+	else if (strcmp(exchange->argument, "close") == 0)
+		exchange->is_alive =
+			ue_wire_send_raw(exchange->wire, until_close, sizeof(until_close) - 1) &&
+			ue_wire_send_raw(exchange->wire, cut, sizeof(cut) - 1);
+	else
+		exchange->is_alive = ue_wire_send_head(exchange->wire, 200, json, 500) &&
+							 ue_wire_send_raw(exchange->wire, cut, sizeof(cut) - 1);
 	return false;
 }
 
