@@ -146,6 +146,34 @@ SELECT partitions_created, partitions_skipped FROM upstream_error_maintain();
 RESET client_min_messages;
 DO $$ BEGIN EXECUTE format('DROP TYPE %I', 'upstream_error_events_' || to_char(now() AT TIME ZONE 'UTC' + interval '2 days', 'YYYYMMDD')); END $$;
 
+-- events that come into the default partition after the others were moved go with them, and
+-- no constraint that made it quick is left
+SELECT drop_partitions();
+TRUNCATE upstream_error_events;
+CREATE FUNCTION add_late() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	INSERT INTO public.upstream_error_events (at, event_id, request_id, platform, kind, class)
+	VALUES (OLD.at, gen_random_uuid(), 'late', 'openai', 'http_error', 'overloaded');
+	RETURN NULL;
+END
+$$;
+CREATE TRIGGER add_late AFTER DELETE ON upstream_error_events_default FOR EACH ROW WHEN (OLD.request_id = 'req') EXECUTE FUNCTION add_late();
+SELECT add_events(now(), 3), add_events(now() - interval '5 days', 4);
+SELECT partitions_created, partitions_dropped, partitions_skipped, rows_moved, rows_expired, rows_in_default, already_running FROM upstream_error_maintain();
+DROP TRIGGER add_late ON upstream_error_events_default;
+DROP FUNCTION add_late;
+SELECT request_id, count(*), count(*) FILTER (WHERE tableoid = 'upstream_error_events_default'::regclass) AS in_default
+FROM upstream_error_events GROUP BY 1 ORDER BY 1;
+SELECT count(*) FROM pg_constraint AS c
+WHERE c.contype = 'c' AND (c.conrelid = 'upstream_error_events_default'::regclass OR c.conrelid IN (SELECT partition FROM days));
+
+-- who makes the partition of a day to come does not stand in the way of inserts
+DO $$ BEGIN EXECUTE format('DROP TABLE %s', (SELECT partition FROM days WHERE day = 7)); END $$;
+BEGIN;
+SELECT partitions_created, partitions_skipped FROM upstream_error_maintain();
+SELECT l.mode FROM pg_locks AS l WHERE l.pid = pg_backend_pid() AND l.relation = 'upstream_error_events'::regclass ORDER BY 1;
+COMMIT;
+
 SELECT drop_partitions();
 TRUNCATE upstream_error_events, upstream_error_minutes, upstream_error_hours, upstream_error_counted_days, upstream_error_late_days;
 DROP VIEW days;

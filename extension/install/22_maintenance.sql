@@ -28,6 +28,56 @@ AS $$
 $$;
 COMMENT ON FUNCTION upstream_error_partitions() IS 'Partitions of upstream_error_events, the default one aside: since inclusive, until exclusive; is_ours: named as upstream_error_maintain() names them, which drops no other. Example: SELECT partition, pg_total_relation_size(partition) FROM upstream_error_partitions();';
 
+-- For upstream_error_maintain(): makes tables that have been filled partitions, all or none.
+-- Whoever inserts or reads waits from the first lock to the end of the transaction, so the
+-- tables are believed to hold what their checks say, and the default partition is looked
+-- through once for all of them.
+CREATE FUNCTION upstream_error_attach(
+	events regclass, default_partition regclass, days timestamptz[], partitions text[], move text,
+	OUT rows_moved bigint
+)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+SET "TimeZone" = 'UTC'
+SET datestyle = 'ISO, YMD'
+AS $$
+DECLARE
+	late bigint;
+BEGIN
+	rows_moved := 0;
+	FOR attempt IN 1 .. 2
+	LOOP
+		BEGIN
+			EXECUTE format('ALTER TABLE ONLY %s ', default_partition) || (
+				SELECT string_agg(format('ADD CONSTRAINT not_%1$s CHECK (at < %2$L OR at >= %3$L)',
+					to_char(d, 'YYYYMMDD'), d, d + interval '1 day'), ', ')
+				FROM unnest(days) AS d);
+			EXIT;
+		EXCEPTION WHEN check_violation THEN
+			-- events have come since they were moved; under REPEATABLE READ we cannot see them
+			IF attempt = 2 THEN
+				RAISE;
+			END IF;
+			FOR i IN 1 .. cardinality(days)
+			LOOP
+				EXECUTE format(move, default_partition, partitions[i]) USING days[i], days[i] + interval '1 day';
+				GET DIAGNOSTICS late = ROW_COUNT;
+				rows_moved := rows_moved + late;
+			END LOOP;
+		END;
+	END LOOP;
+	FOR i IN 1 .. cardinality(days)
+	LOOP
+		EXECUTE format('ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM (%L) TO (%L)',
+			events, partitions[i], days[i], days[i] + interval '1 day');
+		EXECUTE format('ALTER TABLE %s DROP CONSTRAINT only_this_day', partitions[i]);
+	END LOOP;
+	EXECUTE format('ALTER TABLE ONLY %s ', default_partition) || (
+		SELECT string_agg('DROP CONSTRAINT not_' || to_char(d, 'YYYYMMDD'), ', ') FROM unnest(days) AS d);
+END
+$$;
+COMMENT ON FUNCTION upstream_error_attach(regclass, regclass, timestamptz[], text[], text) IS 'Makes tables partitions of upstream_error_events. upstream_error_maintain() calls it.';
+
 CREATE FUNCTION upstream_error_maintain(
 	OUT partitions_created int,
 	OUT partitions_dropped int,
@@ -60,8 +110,12 @@ DECLARE
 	next_day timestamptz;
 	partition text;
 	moved bigint;
+	late bigint;
 	old_partition regclass;
-	is_blocked bool := false;
+	expired regclass[];
+	has_parent bool := false;
+	is_awaited bool := false;
+	locked_at timestamptz;
 	-- what one call spends on counting days; the next goes on
 	counting_until CONSTANT timestamptz := clock_timestamp() + interval '10 s';
 	counts_expired_before CONSTANT timestamptz := date_bin('24 hours',
@@ -74,6 +128,8 @@ DECLARE
 	made_days timestamptz[] := '{}';
 	made_partitions text[] := '{}';
 	made_rows bigint[] := '{}';
+	attached_days timestamptz[];
+	attached_partitions text[];
 	uncounted_partitions regclass[] := '{}';
 BEGIN
 	days_counted := 0;
@@ -172,6 +228,8 @@ BEGIN
 				(SELECT pg_get_userbyid(c.relowner) FROM pg_class AS c WHERE c.oid = events));
 			EXECUTE format(move, default_partition, partition) USING day, next_day;
 			GET DIAGNOSTICS moved = ROW_COUNT;
+			-- attaching it will not look through its rows again
+			EXECUTE format('ALTER TABLE %s ADD CONSTRAINT only_this_day CHECK (at >= %L AND at < %L)', partition, day, next_day);
 			made_days := made_days || day;
 			made_partitions := made_partitions || partition;
 			made_rows := made_rows || moved;
@@ -206,66 +264,84 @@ BEGIN
 		END;
 	END LOOP;
 
-	-- From here on inserts may have to wait for what we hold, and we hold it to the end: what
-	-- takes long has been done.
-	FOR i IN 1 .. cardinality(made_days)
-	LOOP
-		day := made_days[i];
-		next_day := day + interval '1 day';
-		partition := made_partitions[i];
-		BEGIN
-			IF is_blocked THEN
-				RAISE lock_not_available;
-			END IF;
-			-- Events of a day that has begun may be on their way into the default partition,
-			-- which would refuse them once this one is attached: let them start over.
-			IF day <= today THEN
-				EXECUTE format('LOCK TABLE ONLY %s IN SHARE ROW EXCLUSIVE MODE', events);
-			END IF;
-			-- no new row of that day may come in between the move and the attachment
-			EXECUTE format('LOCK TABLE ONLY %s IN SHARE ROW EXCLUSIVE MODE', default_partition);
-			EXECUTE format(move, default_partition, partition) USING day, next_day;
-			GET DIAGNOSTICS moved = ROW_COUNT;
-			EXECUTE format('ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM (%L) TO (%L)',
-				events, partition, day, next_day);
-			partitions_created := partitions_created + 1;
-			rows_moved := rows_moved + made_rows[i] + moved;
-		EXCEPTION
-			-- lock_not_available: whoever is in the way is in the way of the other days too;
-			-- check_violation: under REPEATABLE READ newer rows of that day are there that we
-			-- cannot see
-			WHEN lock_not_available OR check_violation THEN
-				is_blocked := is_blocked OR SQLSTATE = '55P03';
-				partitions_skipped := partitions_skipped + 1;
-				EXECUTE format(move, partition, default_partition) USING day, next_day;
-				EXECUTE format('DROP TABLE %s', partition);
-		END;
-	END LOOP;
-
 	BEGIN
 		EXECUTE format('SELECT count(*) FROM ONLY %s', default_partition) INTO rows_in_default;
 	EXCEPTION WHEN lock_not_available THEN
 		rows_in_default := NULL; -- unknown
 	END;
 
-	-- A DROP locks the parent, and inserts queue behind the request: wait less.
-	PERFORM set_config('lock_timeout', '50ms', true);
-	is_blocked := false;
-	FOR old_partition IN
-		SELECT p.partition FROM @extschema@.upstream_error_partitions() AS p
-		WHERE p.until <= expired_before AND p.is_ours AND p.partition <> ALL (uncounted_partitions) ORDER BY p.until
+	-- From here on inserts wait for what we hold, and we hold it to the end: what takes long
+	-- has been done.  They wait for what we ask for as well, so we do not ask for long.  A
+	-- DROP locks the parent; so must who makes the partition of a day that has begun, for its
+	-- events may be on their way into the default partition, which would refuse them.
+	expired := array(SELECT p.partition FROM @extschema@.upstream_error_partitions() AS p
+		WHERE p.until <= expired_before AND p.is_ours AND p.partition <> ALL (uncounted_partitions) ORDER BY p.until);
+	IF cardinality(expired) > 0 OR today >= ANY (made_days) THEN
+		BEGIN
+			PERFORM set_config('lock_timeout', '40ms', true);
+			EXECUTE format('LOCK TABLE ONLY %s IN ACCESS EXCLUSIVE MODE', events);
+			-- nobody has one of the others without that one, but for vacuum and the like
+			PERFORM set_config('lock_timeout', '10ms', true);
+			EXECUTE format('LOCK TABLE ONLY %s IN ACCESS EXCLUSIVE MODE', default_partition);
+			has_parent := true;
+		EXCEPTION WHEN lock_not_available THEN
+			NULL;
+		END;
+	END IF;
+	IF NOT has_parent THEN
+		partitions_skipped := partitions_skipped + cardinality(expired);
+	END IF;
+	locked_at := clock_timestamp();
+
+	SELECT coalesce(array_agg(m.day), '{}'), coalesce(array_agg(m.partition), '{}'), coalesce(sum(m.moved), 0)
+	INTO attached_days, attached_partitions, moved
+	FROM unnest(made_days, made_partitions, made_rows) AS m (day, partition, moved)
+	WHERE has_parent OR m.day > today;
+	IF cardinality(attached_days) > 0 THEN
+		BEGIN
+			IF NOT has_parent THEN
+				PERFORM set_config('lock_timeout', '40ms', true);
+				EXECUTE format('LOCK TABLE ONLY %s IN ACCESS EXCLUSIVE MODE', default_partition);
+				PERFORM set_config('lock_timeout', '10ms', true);
+			END IF;
+			late := @extschema@.upstream_error_attach(events, default_partition, attached_days, attached_partitions, move);
+			partitions_created := cardinality(attached_days);
+			rows_moved := moved + late;
+			rows_in_default := rows_in_default - least(late, rows_in_default);
+		EXCEPTION WHEN lock_not_available OR check_violation THEN
+			attached_days := '{}';
+		END;
+	END IF;
+	FOR i IN 1 .. cardinality(made_days)
 	LOOP
-		IF is_blocked THEN
+		CONTINUE WHEN made_days[i] = ANY (attached_days);
+		partitions_skipped := partitions_skipped + 1;
+		EXECUTE format(move, made_partitions[i], default_partition) USING made_days[i], made_days[i] + interval '1 day';
+		EXECUTE format('DROP TABLE %s', made_partitions[i]);
+		rows_in_default := rows_in_default + made_rows[i];
+	END LOOP;
+
+	IF NOT has_parent THEN
+		RETURN;
+	END IF;
+	FOREACH old_partition IN ARRAY expired
+	LOOP
+		-- many at once take a while: the next call goes on where somebody waits
+		IF is_awaited OR clock_timestamp() > locked_at + interval '20 ms' AND EXISTS (
+			SELECT FROM pg_locks AS l WHERE l.relation = events AND NOT l.granted
+				AND l.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database()))
+		THEN
+			is_awaited := true;
 			partitions_skipped := partitions_skipped + 1;
 			CONTINUE;
 		END IF;
 		BEGIN
+			EXECUTE format('LOCK TABLE ONLY %s IN ACCESS EXCLUSIVE MODE', old_partition);
 			UPDATE @extschema@.upstream_error_counted_days AS c SET partition = NULL WHERE c.partition = old_partition;
 			EXECUTE format('DROP TABLE %s', old_partition);
 			partitions_dropped := partitions_dropped + 1;
 		EXCEPTION
 			WHEN lock_not_available THEN
-				is_blocked := true;
 				partitions_skipped := partitions_skipped + 1;
 			WHEN dependent_objects_still_exist THEN
 				RAISE WARNING 'expired partition % is still used by another object', old_partition

@@ -335,6 +335,9 @@ BEGIN ATOMIC
 				AND t.minute < upstream_error_sla.until
 				AND (upstream_error_sla.platform IS NULL OR t.platform = upstream_error_sla.platform)
 				AND upstream_error_is_answered('answered', t.route)
+				-- whose events are filtered is not to know how much traffic the others have
+				AND (NOT row_security_active('upstream_error_events'::regclass::oid)
+					OR row_security_active('upstream_error_traffic'::regclass::oid))
 			GROUP BY 1
 			UNION ALL
 			SELECT c.platform, NULL, NULL, NULL, sum(c.answered), sum(c.answered_limited),
@@ -349,7 +352,7 @@ BEGIN ATOMIC
 	) AS s
 	ORDER BY s.platform NULLS FIRST;
 END;
-COMMENT ON FUNCTION upstream_error_sla(timestamptz, timestamptz, text) IS 'Service level, one row per platform and first one for all (platform null). requests, answers, recovered: what sidecars counted in upstream_error_traffic; errors: requests that the client got an error for; all of them without count_tokens; errors_sla: those that no business limit explains. sla = answers / (answers + errors_sla), error_rate = errors_sla and upstream_error_rate = provider_other over the same; null, not 1, where no traffic was recorded. Traffic is counted by whole minutes: give ends that are. Example: SELECT platform, sla, error_rate FROM upstream_error_sla(now() - interval ''24 hours'');';
+COMMENT ON FUNCTION upstream_error_sla(timestamptz, timestamptz, text) IS 'Service level, one row per platform and first one for all (platform null). requests, answers, recovered: what sidecars counted in upstream_error_traffic; errors: requests that the client got an error for; all of them without count_tokens; errors_sla: those that no business limit explains. sla = answers / (answers + errors_sla), error_rate = errors_sla and upstream_error_rate = provider_other over the same; null, not 1, where no traffic was recorded, and for whom row security filters events but not traffic. Traffic is counted by whole minutes: give ends that are. Example: SELECT platform, sla, error_rate FROM upstream_error_sla(now() - interval ''24 hours'');';
 
 CREATE FUNCTION upstream_error_sizes()
 RETURNS TABLE (relation regclass, contents text, rows_estimated int8, total_bytes int8, index_bytes int8, since timestamptz, until timestamptz, expires_at timestamptz)

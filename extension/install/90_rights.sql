@@ -60,7 +60,8 @@ BEGIN
 					'upstream_error_rules_list', 'upstream_error_policy_changed', 'upstream_error_clear_health',
 					'upstream_error_merge_health', 'upstream_error_notify_health', 'upstream_error_expire_health') THEN 'upstream_errors_admin'
 				WHEN p.proname = 'upstream_error_create_roles' OR p.proname LIKE 'upstream\_error\_scrub%'
-					OR p.proname IN ('upstream_error_fingerprint_again', 'upstream_error_fingerprint_history', 'upstream_error_count_day') THEN 'upstream_errors_admin'
+					OR p.proname IN ('upstream_error_fingerprint_again', 'upstream_error_fingerprint_history', 'upstream_error_count_day',
+					'upstream_error_attach') THEN 'upstream_errors_admin'
 				ELSE 'upstream_errors_reader'
 			END AS grantee
 		FROM pg_depend AS d
