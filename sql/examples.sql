@@ -9,6 +9,9 @@ CROSS JOIN LATERAL regexp_match(obj_description(d.objid, d.classid::regclass::na
 CROSS JOIN LATERAL regexp_split_to_table(example[1], '; (?=[A-Z]{4,6} )') AS s (statement)
 WHERE d.deptype = 'e' AND x.extname = 'upstream_errors';
 SELECT count(*) > 20 AS many FROM examples;
+-- none is passed over for its form
+SELECT d.description FROM pg_description AS d
+WHERE d.description ~ 'Examples?: ' AND d.description !~ 'Examples?: .*;$';
 -- what people call has one
 SELECT p.proname FROM pg_proc AS p
 WHERE p.proname ~ '^upstream_error_(classify|mask|mask_version|render|decide|codes|scrub|scrub_history|maintain|create_roles)$'
