@@ -30,6 +30,7 @@ static bool send_error_event(UeExchange *exchange);
 static bool run_answer_early(UeExchange *exchange);
 static bool run_big(UeExchange *exchange);
 static bool run_case(UeExchange *exchange);
+static bool run_case_split(UeExchange *exchange);
 static bool run_close(UeExchange *exchange);
 static bool run_cut_json(UeExchange *exchange);
 static bool run_drip(UeExchange *exchange);
@@ -57,13 +58,14 @@ static const Scenario scenarios[] = {
 	{"answer-early", run_answer_early, true}, /* 413 before the body has been read */
 	{"big", run_big, false},				  /* :BYTES of a known pattern */
 	{"big-chunked", run_big, false},
-	{"case", run_case, false},			 /* :FOLDER of the corpus */
-	{"close", run_close, false},		 /* FIN instead of an answer */
-	{"cut-json", run_cut_json, false},	 /* whole by HTTP, cut inside its JSON */
-	{"drip", run_drip, false},			 /* a stream, byte by byte */
-	{"echo", run_echo, false},			 /* what arrived, as JSON */
-	{"error", run_vendor_error, false},	 /* :NAME of vendor.c's table */
-	{"error-200", run_error_200, false}, /* an error object with status 200 */
+	{"case", run_case, false},			   /* :FOLDER of the corpus */
+	{"case-split", run_case_split, false}, /* the same, its body byte by byte */
+	{"close", run_close, false},		   /* FIN instead of an answer */
+	{"cut-json", run_cut_json, false},	   /* whole by HTTP, cut inside its JSON */
+	{"drip", run_drip, false},			   /* a stream, byte by byte */
+	{"echo", run_echo, false},			   /* what arrived, as JSON */
+	{"error", run_vendor_error, false},	   /* :NAME of vendor.c's table */
+	{"error-200", run_error_200, false},   /* an error object with status 200 */
 	{"error-first-event", run_error_first_event, false},
 	{"error-mid-stream", run_error_mid_stream, false},
 	{"events", run_events, false}, /* :COUNT events, each its own write, and the last */
@@ -300,6 +302,24 @@ run_case(UeExchange *exchange)
 						 strdup("no such case in the corpus\n"), 27);
 	exchange->is_alive = ue_wire_send_answer(exchange->wire, kase.status, kase.headers,
 											 kase.body, kase.len);
+	ue_corpus_free(&kase);
+	return true;
+}
+
+/* A chunk is a write of curl's, however many of them arrive in one segment. */
+static bool
+run_case_split(UeExchange *exchange)
+{
+	UeCorpusCase kase;
+	bool is_sent;
+
+	if (!ue_corpus_read(exchange->options->bodies, exchange->argument, &kase))
+		return send_text(exchange, 404, "content-type: text/plain\r\n",
+						 strdup("no such case in the corpus\n"), 27);
+	is_sent = ue_wire_send_head(exchange->wire, kase.status, kase.headers, -1);
+	for (size_t i = 0; i < kase.len && is_sent; i++)
+		is_sent = ue_wire_send_chunk(exchange->wire, kase.body + i, 1);
+	exchange->is_alive = is_sent && ue_wire_end_chunks(exchange->wire);
 	ue_corpus_free(&kase);
 	return true;
 }

@@ -90,13 +90,13 @@ sub start_process
 	return $self;
 }
 
-# Options: demo => 1
+# Options: demo => 1, bodies (a directory of cases)
 sub start_upstream
 {
 	my ($directory, %option) = @_;
 	my $top = top_directory();
 	my $self = start_process('upstream', $directory, "$top/build/test/scripted-upstream",
-		'--bodies', "$top/test/bodies", $option{demo} ? '--demo' : ());
+		'--bodies', $option{bodies} || "$top/test/bodies", $option{demo} ? '--demo' : ());
 	my $port = poll_for(sub { read_file_if($self->{stdout}) =~ /^listening on \S+:(\d+)$/m ? $1 : 0 })
 	  or croak 'the scripted upstream did not start: ' . read_file_if($self->{stderr});
 	$self->{port} = $port;
@@ -172,11 +172,12 @@ sub request_raw
 	return $answer;
 }
 
-# The corpus, a hash per folder: name, body, headers (a hash), and what its file "case"
+# The corpus, or another directory of its kind, a hash per folder: name, body, headers (a hash), and what its file "case"
 # says (test/bodies/README.md).
 sub corpus_cases
 {
-	my $bodies = top_directory() . '/test/bodies';
+	my ($bodies) = @_;
+	$bodies ||= top_directory() . '/test/bodies';
 	my @cases;
 	for my $folder (sort map { dirname($_) } glob("$bodies/*/case"))
 	{
