@@ -39,6 +39,7 @@ static void handle_head(void *context, int status, UeSlice reason,
 						const UeHeader *headers, size_t n_headers,
 						int64_t content_length);
 static bool handle_data(void *context, UeSlice bytes);
+static bool handle_resend(void *context);
 static void handle_end(void *context, const UeTransferEnd *end);
 static void choose_state(UeExchange *exchange);
 static void drop_request_body(UeExchange *exchange);
@@ -67,6 +68,7 @@ const UeTransferHandler ue_exchange_transfer_handler = {
 	.read_body = handle_read,
 	.on_head = handle_head,
 	.on_data = handle_data,
+	.may_resend = handle_resend,
 	.on_end = handle_end,
 };
 
@@ -289,6 +291,23 @@ handle_data(void *context, UeSlice bytes)
 		case UE_EXCHANGE_RESTING:
 			break;
 	}
+	return true;
+}
+
+/* No failure of the channel's, but a request more for the upstream: it costs the same. */
+static bool
+handle_resend(void *context)
+{
+	UeExchange *exchange = context;
+	UeExchanges *owner = exchange->owner;
+
+	if (exchange->attempts != NULL)
+	{
+		if (!ue_retry_budget_has(&owner->budget))
+			return false;
+		ue_retry_budget_spend(&owner->budget);
+	}
+	atomic_fetch_add_explicit(&owner->metrics->resends, 1, memory_order_relaxed);
 	return true;
 }
 

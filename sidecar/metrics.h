@@ -41,6 +41,7 @@ typedef struct UeMetrics
 	atomic_ullong unmonitored; /* failures that a rule keeps from becoming rows */
 	atomic_ullong excluded;	   /* and the configuration */
 	atomic_ullong retries;	   /* attempts after the first of a request */
+	atomic_ullong resends;	   /* of a request, when a kept connection was dead */
 	atomic_ullong recovered;   /* requests that failed first and ended well */
 	atomic_ullong client_bytes_in, client_bytes_out;
 	atomic_llong open_clients, open_transfers;

@@ -42,6 +42,8 @@ static const Single singles[] = {
 	{"verdict_late_total", "counter",
 	 "Verdicts of Postgres that came after the local one had been used.",
 	 COUNTER(verdicts_late)},
+	{"resends_total", "counter",
+	 "Requests sent once more because a kept connection was dead.", COUNTER(resends)},
 	{"retries_total", "counter", "Attempts after the first of a request.",
 	 COUNTER(retries)},
 	{"recovered_total", "counter",

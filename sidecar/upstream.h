@@ -65,6 +65,12 @@ typedef struct UeTransferHandler
 	bool (*on_data)(void *context, UeSlice bytes);
 	/* Exactly once unless cancelled; the transfer is gone after this returns. */
 	void (*on_end)(void *context, const UeTransferEnd *end);
+	/*
+	 * Optional.  A kept connection has died under the request without a byte of an answer,
+	 * at once, or the method only reads: whether it may be sent once more, over another.
+	 * No further call from here; may come from inside ue_upstream_start.
+	 */
+	bool (*may_resend)(void *context);
 } UeTransferHandler;
 
 /* Once per process, before threads. */

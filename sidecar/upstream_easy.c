@@ -7,9 +7,9 @@
  * 2 µs a request).  libcurl is kept from inventing headers: an end-to-end header is sent
  * when the client sent it, and Host, Content-Length and Transfer-Encoding are ours.
  *
- * A body that is whole goes as POSTFIELDS: head and body in one packet, and libcurl sends
- * it again by itself when a pooled connection turns out to have been closed before a byte
- * of the answer came.  A streamed body cannot be sent again once a part of it has left.
+ * A body that is whole goes as POSTFIELDS: head and body in one packet, and it can be sent
+ * once more when a pooled connection turns out to have been closed (may_resend).  A streamed
+ * body cannot be sent again once a part of it has left.
  */
 #include "upstream_private.h"
 
@@ -20,6 +20,12 @@
 /* Room for "Expect:", "Accept:", "Content-Type:" behind the request's own headers. */
 #define UE_EXTRA_LINES 3
 
+/* RFC 9110 9.2.2. */
+static const UeSlice idempotent_methods[] = {
+	UE_SLICE_INIT("GET"),	 UE_SLICE_INIT("HEAD"),	   UE_SLICE_INIT("PUT"),
+	UE_SLICE_INIT("DELETE"), UE_SLICE_INIT("OPTIONS"), UE_SLICE_INIT("TRACE"),
+};
+
 static bool set_constant_options(UeTransfer *transfer);
 static bool set_ways(UeTransfer *transfer, const UeTransferRequest *request);
 static bool set_method(UeTransfer *transfer, const UeTransferRequest *request);
@@ -29,6 +35,7 @@ static char *write_line(char *out, const UeHeader *header);
 static bool reserve(char **buffer, size_t *size, size_t needed);
 static int handle_connected(void *context, char *primary_ip, char *local_ip,
 							int primary_port, int local_port);
+static bool may_resend(UeTransfer *transfer);
 static size_t handle_header(char *ptr, size_t size, size_t count, void *context);
 static bool count_extra(UeTransfer *transfer, size_t len);
 static size_t handle_data(char *ptr, size_t size, size_t count, void *context);
@@ -126,6 +133,11 @@ ue_transfer_reset(UeTransfer *transfer)
 	transfer->network = UE_NETWORK_NONE;
 	transfer->is_body_streamed = false;
 	transfer->is_connected = false;
+	transfer->is_idempotent = false;
+	transfer->is_sent = false;
+	transfer->is_resent = false;
+	transfer->sent_ms = 0;
+	transfer->died_ms = 0;
 	transfer->is_head_complete = false;
 	transfer->is_head_delivered = false;
 	transfer->is_receive_held = false;
@@ -172,7 +184,7 @@ set_constant_options(UeTransfer *transfer)
 	result |= curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
 	result |= curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
 	result |= curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, ue_upstream_open_socket);
-	result |= curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, upstream);
+	result |= curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, transfer);
 	result |=
 		curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, ue_upstream_close_socket);
 	result |= curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, upstream);
@@ -222,6 +234,9 @@ set_method(UeTransfer *transfer, const UeTransferRequest *request)
 	CURL *easy = transfer->easy;
 	char method[sizeof(transfer->method)] = "";
 
+	for (size_t i = 0; i < sizeof(idempotent_methods) / sizeof(UeSlice); i++)
+		transfer->is_idempotent |=
+			ue_slice_is_equal(request->method, idempotent_methods[i]);
 	if (ue_slice_is_equal(request->method, UE_SLICE("HEAD")))
 	{
 		/* no answer's body is waited for */
@@ -373,16 +388,40 @@ handle_connected(void *context, char *primary_ip, char *local_ip, int primary_po
 	(void) local_port;
 	if (transfer->is_cancelled)
 		return CURL_PREREQFUNC_ABORT;
-	/*
-	 * A second time: a kept connection was dead and libcurl tries another.  7.88.1 counts
-	 * these over the handle's whole life and at the sixth gives up, so it had better be its
-	 * last transfer.
-	 */
-	transfer->is_worn = transfer->is_connected;
+	if (transfer->is_sent && !may_resend(transfer))
+	{
+		transfer->network = UE_NETWORK_RESET;
+		return CURL_PREREQFUNC_ABORT;
+	}
+	transfer->sent_ms = ue_loop_now_ms(transfer->upstream->loop);
+	transfer->is_sent = true;
 	transfer->is_connected = true;
 	ue_loop_set_timer(transfer->upstream->loop, &transfer->timer,
 					  transfer->first_byte_timeout_ms);
 	return CURL_PREREQFUNC_OK;
+}
+
+/*
+ * libcurl sends a request again by itself when a kept connection ends before a byte of the
+ * answer, up to five times and however long that took (7.88.1, Curl_retry_request).  The
+ * upstream may have closed it before the request came, or have begun with the work: only the
+ * first is worth a second time, unless the method does no harm (RFC 9110 9.2.2).
+ */
+static bool
+may_resend(UeTransfer *transfer)
+{
+	UeUpstream *upstream = transfer->upstream;
+	int64_t died_ms =
+		transfer->died_ms > 0 ? transfer->died_ms : ue_loop_now_ms(upstream->loop);
+	bool is_safe = transfer->is_idempotent || died_ms - transfer->sent_ms <= UE_RESEND_MS;
+
+	/* libcurl counts these over the handle's whole life, so this is its last transfer */
+	transfer->is_worn = true;
+	if (transfer->is_resent || !is_safe)
+		return false;
+	transfer->is_resent = true;
+	return upstream->handler->may_resend == NULL ||
+		   upstream->handler->may_resend(transfer->context);
 }
 
 static size_t

@@ -39,6 +39,12 @@
 #define UE_READ_BYTES		 16384L
 #define UE_STREAM_READ_BYTES 1024L
 
+/*
+ * A kept connection that the upstream closed before it saw the request ends within one round
+ * trip of it.  After this long the request may have been worked on, and paid for.
+ */
+#define UE_RESEND_MS 1000
+
 /* A transfer's buffers above this are given back when it ends. */
 #define UE_IDLE_BUFFER_BYTES 8192
 
@@ -106,11 +112,16 @@ struct UeTransfer
 	size_t early_len, early_size;
 
 	int64_t start_ms, first_byte_ms;
+	int64_t sent_ms;	   /* when it was first handed to a connection */
+	int64_t died_ms;	   /* and that was known to be dead; 0: not yet */
 	CURLcode result;	   /* when has_result */
 	UeNetwork network;	   /* why we ended it ourselves; NONE: curl says */
 	bool is_body_streamed; /* by read_body */
 	bool is_connected;	   /* from here on its socket is an established one */
 	bool is_worn;		   /* not to be pooled: see handle_connected */
+	bool is_idempotent;	   /* the method promises that a second time does no harm */
+	bool is_sent;		   /* a connection has had it */
+	bool is_resent;		   /* a second one too */
 	bool is_head_complete; /* status, headers are set */
 	bool is_head_delivered;
 	bool is_receive_held;	/* the handler wants no more for now */
@@ -152,7 +163,7 @@ extern void ue_upstream_drive(UeMulti *multi, curl_socket_t fd, int flags);
 extern void ue_upstream_leave(UeUpstream *upstream);
 
 /* upstream_socket.c: three callbacks of libcurl's, and the end of things */
-extern curl_socket_t ue_upstream_open_socket(void *upstream, curlsocktype purpose,
+extern curl_socket_t ue_upstream_open_socket(void *transfer, curlsocktype purpose,
 											 struct curl_sockaddr *address);
 extern int ue_upstream_close_socket(void *upstream, curl_socket_t fd);
 extern int ue_upstream_handle_socket(CURL *easy, curl_socket_t fd, int what, void *multi,

@@ -25,12 +25,17 @@ curl_socket_t
 ue_upstream_open_socket(void *context, curlsocktype purpose,
 						struct curl_sockaddr *address)
 {
-	UeUpstream *upstream = context;
+	UeTransfer *transfer = context;
+	UeUpstream *upstream = transfer->upstream;
 	int fd = socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK,
 					address->protocol);
 	UeSocket *stale;
 
 	(void) purpose;
+	/* after a kept connection that has died */
+	if (transfer->is_connected)
+		transfer->died_ms = ue_loop_now_ms(upstream->loop);
+	transfer->is_connected = false;
 	if (fd < 0 || (size_t) fd >= upstream->sockets_size || upstream->sockets[fd] == NULL)
 		return fd < 0 ? CURL_SOCKET_BAD : fd;
 	/*

@@ -48,8 +48,8 @@ sub set { my (%rows) = @_; $rows{policies} ||= [ \%generous ]; set_routing($node
 sub policy { my (%more) = @_; return [ { %generous, %more } ] }
 sub sql { return $node->safe_psql('postgres', $_[0]) }
 
-# libcurl sends a request a second time by itself when a connection that it had used before
-# dies under it without a byte of an answer: the channel sees that as two.
+# A request goes out once more when a kept connection dies under it without a byte of an
+# answer: the channel sees that as two.
 sub squeeze { my ($hit) = @_; return $hit =~ s/\b(\w)( \1\b)+/$1/r }
 
 # An answer, with what the cluster saw of it: {…, seen => [requests], hit => "a b"}

@@ -34,8 +34,8 @@ sub channel { my ($name, %more) = @_; return { name => $name, platform => 'opena
 sub set { my (%rows) = @_; $rows{policies} ||= [ \%generous ]; set_routing($node, %rows); in_force($node, $sidecar); return }
 sub sql { return $node->safe_psql('postgres', $_[0]) }
 
-# libcurl sends a request again by itself when a connection that it had used before dies
-# under it without a byte of an answer: the channel sees that as several.
+# A request goes out once more when a kept connection dies under it without a byte of an
+# answer: the channel sees that as two.
 sub squeeze { my (@seen) = @_; return grep { $_ == 0 || $seen[$_]{channel} ne $seen[ $_ - 1 ]{channel} } 0 .. $#seen }
 
 sub ask

@@ -114,7 +114,7 @@ $cluster->play(a => 'truncate', b => 'truncate:chunked');
 	my $answer = ask(headers => { 'x-request-id' => 'cut-twice' });
 	is("$answer->{status} $answer->{hit}", '502 a b', 'when nobody is left an error says so');
 	is($answer->{whole}, 1, 'whole');
-	wait_for_events($node, 2, "request_id = 'cut-twice'");
+	wait_for_events($node, 2, "request_id = 'cut-twice' AND step IS NOT NULL");
 	is(sql("SELECT string_agg(concat_ws(' ', channel, kind, class, outcome, coalesce(detail, '-')), ', ' ORDER BY attempt) FROM upstream_error_events WHERE request_id = 'cut-twice'"),
 		'a stream_error stream retried -, b stream_error stream answered -', 'and each has a row, without half an answer in it');
 }
@@ -133,6 +133,49 @@ for my $limit ([ 'hold_bytes', 'truncate', 10 ], [ 'hold_bytes', 'truncate:chunk
 set(channels => [ { %{ channel('a') }, platform => 'gemini' } ], policies => policy());
 $cluster->play(a => 'stall-midway');
 like(ask(path => '/v1beta/models/gpt-x:streamGenerateContent', seconds => 1)->{content}, qr/candidates/, "a stream of JSON is not held");
+
+# --- a kept connection that dies under a request ---
+sub resends { return $sidecar->metric('upstream_errors_resends_total') // -1 }
+my $post = sub { return ask(headers => { 'x-request-id' => $_[0] }) };
+my $rows = sub { my ($id) = @_; return sql("SELECT string_agg(concat_ws(' ', channel, kind, network_error, step, step_reason), ', ' ORDER BY attempt) FROM upstream_error_events WHERE request_id = '$id'") };
+for my $case ([ 'without channels', [], [] ], [ 'with channels', \@tiers, policy() ])
+{
+	my ($what, $channels, $policies) = @$case;
+	set(channels => $channels, policies => $policies);
+	$cluster->play(a => 'n=2 close');
+	is(ask()->{hit}, 'a', "$what: a connection");
+	my $before = resends();
+	my $answer = $post->("dies-once");
+	is("$answer->{status} $answer->{hit}", '200 a a', "$what: closed at once under the next request, which is sent once more");
+	is(resends(), $before + 1, "$what: and that is counted");
+	is($rows->('dies-once'), '', "$what: a failure it is not");
+}
+$cluster->play(a => 'n=2-9 close');
+ask();
+my $answer = $post->('dies-twice');
+is("$answer->{status} $answer->{hit}", '200 a a b', 'once more, and no more often: then it is a failed attempt');
+wait_for_events($node, 1, "request_id = 'dies-twice' AND step IS NOT NULL");
+is($rows->('dies-twice'), 'a request_error reset failover network', 'with a row');
+$cluster->play(a => 'n=2 close:1300');
+ask();
+$answer = $post->('dies-late');
+is("$answer->{status} $answer->{hit}", '200 a b', 'closed after a while: it may have been worked on there');
+wait_for_events($node, 1, "request_id = 'dies-late' AND step IS NOT NULL");
+is($rows->('dies-late'), 'a request_error reset failover network', 'so that is a failed attempt as well');
+set(channels => \@tiers, policies => policy(budget_percent => 0, budget_burst => 0));
+$cluster->play(a => 'n=2 close');
+ask();
+my $before = resends();
+$answer = $post->('dies-poor');
+is("$answer->{status} $answer->{hit}", '502 a', 'without budget nothing is sent again');
+is(resends(), $before, 'nor counted');
+wait_for_events($node, 1, "request_id = 'dies-poor' AND step IS NOT NULL");
+is($rows->('dies-poor'), 'a request_error reset answer budget', 'and the row says why');
+set(channels => []);
+$cluster->play(a => 'n=2 close:1300');
+ask();
+$answer = ask(method => 'GET', path => '/v1/models', body => '', headers => { 'content-length' => undef });
+is("$answer->{status} $answer->{hit}", '200 a a', 'what only reads is asked for again in any case');
 
 is($sidecar->stop, 0, 'an orderly end');
 unlike($sidecar->log, qr/AddressSanitizer|runtime error/, 'and a clean one');

@@ -35,7 +35,9 @@ typedef struct Probe
 	bool is_send_held;
 	bool must_hold;	  /* each on_data says stop, a timer resumes */
 	bool must_cancel; /* from inside on_head */
-	bool is_inside;	  /* of ue_upstream_start */
+	bool must_not_resend;
+	int n_resends;
+	bool is_inside; /* of ue_upstream_start */
 	bool is_ended;
 	bool was_early; /* the handler was called from inside ue_upstream_start */
 	UeNetwork network;
@@ -357,7 +359,22 @@ on_end(void *context, const UeTransferEnd *end)
 	ue_loop_stop(loop);
 }
 
-static const UeTransferHandler handler = {on_read, on_head, on_data, on_end};
+static bool
+on_resend(void *context)
+{
+	Probe *probe = context;
+
+	probe->n_resends++;
+	return !probe->must_not_resend;
+}
+
+static const UeTransferHandler handler = {
+	.read_body = on_read,
+	.on_head = on_head,
+	.on_data = on_data,
+	.on_end = on_end,
+	.may_resend = on_resend,
+};
 
 static void
 resume_probe(UeTimer *timer)
@@ -639,6 +656,20 @@ test_kept_connections(void)
 		n_failed += probe.network != UE_NETWORK_NONE;
 	}
 	ok(n_failed == 0, "upstream: a connection closed while idle costs nothing");
+
+	for (int may_not = 0; may_not <= 1; may_not++)
+	{
+		run(&probe, "GET", "/echo", (UeSlice){NULL, 0});
+		accepted = n_accepted;
+		memset(&probe, 0, sizeof(probe));
+		probe.must_not_resend = may_not;
+		begin(&probe, base, "POST", "/reset", UE_SLICE("x"), 1);
+		finish(&probe);
+		ok(probe.network == UE_NETWORK_RESET && probe.n_resends == 1 &&
+			   n_accepted == accepted + 1,
+		   may_not ? "upstream: a request is sent again only if the handler agrees"
+				   : "upstream: a request over a dead connection is sent once more");
+	}
 }
 
 static void

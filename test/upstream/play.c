@@ -60,7 +60,7 @@ static const Scenario scenarios[] = {
 	{"big-chunked", run_big, false},
 	{"case", run_case, false},			   /* :FOLDER of the corpus */
 	{"case-split", run_case_split, false}, /* the same, its body byte by byte */
-	{"close", run_close, false},		   /* FIN instead of an answer */
+	{"close", run_close, false},		   /* FIN instead of an answer; :MS later */
 	{"cut-json", run_cut_json, false},	   /* whole by HTTP, cut inside its JSON */
 	{"drip", run_drip, false},			   /* a stream, byte by byte */
 	{"echo", run_echo, false},			   /* what arrived, as JSON */
@@ -449,7 +449,7 @@ run_reset(UeExchange *exchange)
 static bool
 run_close(UeExchange *exchange)
 {
-	(void) exchange;
+	exchange->is_alive = !ue_wire_wait_gone(exchange->wire, atoi(exchange->argument));
 	return false;
 }
 
