@@ -4,11 +4,12 @@
  *
  * Dropped are those that belong to one connection only (RFC 9110 7.6.1: the known ones and
  * whatever Connection names), those that our own framing replaces, and Expect, which the
- * server has answered.  Everything else passes as it came, and nothing is added.
+ * server has answered.  Everything else passes as it came, and nothing is added, but to a good
+ * answer behind failed attempts the name under which their rows are found.
  */
 #include <stdlib.h>
 
-#include "exchange_private.h"
+#include "exchange_attempts.h"
 
 static const UeSlice hop_headers[] = {
 	UE_SLICE_INIT("connection"),
@@ -24,6 +25,8 @@ static const UeSlice hop_headers[] = {
 	UE_SLICE_INIT("transfer-encoding"),
 	UE_SLICE_INIT("upgrade"),
 };
+
+static const UeSlice request_id_header = UE_SLICE_INIT("x-upstream-errors-request-id");
 
 static const UeHeader *filter(UeExchanges *owner, const UeHeader *headers,
 							  size_t n_headers, UeSlice dropped, size_t *n_out);
@@ -46,7 +49,22 @@ ue_exchange_filter_answer(UeExchange *exchange, size_t *n_out)
 {
 	UeSlice none = {NULL, 0};
 
-	return filter(exchange->owner, exchange->headers, exchange->n_headers, none, n_out);
+	const UeAttempts *attempts = exchange->attempts;
+	UeHeader *headers;
+
+	if (attempts == NULL || exchange->attempt == 1 || attempts->request_id_len == 0)
+		return filter(exchange->owner, exchange->headers, exchange->n_headers, none,
+					  n_out);
+	if (filter(exchange->owner, exchange->headers, exchange->n_headers, request_id_header,
+			   n_out) == NULL)
+		return NULL;
+	headers = ue_exchange_reserve_headers(exchange->owner, *n_out + 1);
+	if (headers == NULL)
+		return NULL;
+	headers[*n_out].name = request_id_header;
+	headers[*n_out].value = (UeSlice){attempts->request_id, attempts->request_id_len};
+	(*n_out)++;
+	return headers;
 }
 
 UeHeader *

@@ -108,7 +108,19 @@ for my $scenario ('truncate', 'truncate:chunked', 'truncate:close', 'reset-midwa
 	my $answer = ask();
 	is("$answer->{status} $answer->{hit}", '200 a b', "$scenario: another channel is asked");
 	like($answer->{content}, qr/Good answers stream straight through.*\}\z/s, "$scenario: and its answer is whole");
+	like($answer->{headers}{'x-upstream-errors-request-id'} // '', qr/^[\w-]{8,}$/, "$scenario: with the name of its story") if $scenario eq 'truncate';
 }
+$cluster->play(a => 'error:500');
+for my $stream (0, 1)
+{
+	my $answer = ask(stream => $stream, headers => { 'x-request-id' => "of-the-client-$stream" });
+	is($answer->{headers}{'x-upstream-errors-request-id'}, "of-the-client-$stream", 'a recovered answer names the request');
+	is($answer->{headers}{'x-request-id'}, 'req_upstream0openai1', "beside the upstream's own id");
+	is(sql("SELECT what FROM upstream_error_explain_request('of-the-client-$stream') WHERE attempt = 1") =~ /channel "a"/ ? 1 : 0, 1, 'by which it is found')
+	  if wait_for_events($node, 1, "request_id = 'of-the-client-$stream'");
+}
+$cluster->play;
+is(ask()->{headers}{'x-upstream-errors-request-id'}, undef, 'one that was good at first has nothing of ours');
 $cluster->play(a => 'truncate', b => 'truncate:chunked');
 {
 	my $answer = ask(headers => { 'x-request-id' => 'cut-twice' });
