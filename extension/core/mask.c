@@ -204,23 +204,21 @@ void
 ue_mask_scan(UeMaskScan *scan)
 {
 	UeSlice text = scan->text;
+	size_t at = 0;
 
 	scan->buf->len = 0;
 	scan->context = SIZE_MAX;
 	/* nothing was looked at, not even the byte at 0 */
-	scan->word.start = scan->key.start = scan->credential.start = scan->star_from = 1;
-	while (scan->next < text.len)
+	scan->word.start = scan->key.start = scan->credential.start = scan->value.start = 1;
+	scan->star_from = 1;
+	while (at < text.len)
 	{
-		size_t at = scan->next;
-		unsigned char trigger = TRIGGER_NONE;
+		unsigned char trigger = triggers[(unsigned char) text.ptr[at]];
 
-		while (at < text.len &&
-			   (trigger = triggers[(unsigned char) text.ptr[at]]) == TRIGGER_NONE)
+		if (trigger != TRIGGER_NONE && apply_trigger(scan, (Trigger) trigger, at))
+			at = scan->next;
+		else
 			at++;
-		if (at == text.len)
-			break;
-		if (!apply_trigger(scan, (Trigger) trigger, at))
-			scan->next = at + 1;
 	}
 	scan->n_outside += text.len - scan->floor;
 }
@@ -234,7 +232,10 @@ is_leader_next(char letter, char next)
 	return next == (letter == 'j' ? 'e' : letter == 'c' ? 'c' : 'a');
 }
 
-/* Most of what a rule stops at is told from the bytes beside it that it is none of its own. */
+/*
+ * Most of what a rule stops at is told from the bytes beside it that it is none of its own.
+ * True: the scan goes on at scan->next.
+ */
 static bool
 apply_trigger(UeMaskScan *scan, Trigger trigger, size_t at)
 {
@@ -303,23 +304,42 @@ is_name_end(const UeMaskScan *scan, size_t at)
 			(text[-3] == '%' && ue_mask_is_class(text[-1], UE_MASK_DIGIT)));
 }
 
+/*
+ * Whether the first colon of an IPv6 address may be here: the next one is never far, and two
+ * of them have digits beside them.
+ */
+static bool
+may_be_ipv6(const UeMaskScan *scan, size_t at)
+{
+	size_t n = 1;
+
+	if (at < scan->colon_end)
+		return false;
+	while (n <= 4 && ue_mask_is_class(ue_mask_read(scan, at + n), UE_MASK_HEX))
+		n++;
+	return ue_mask_read(scan, at + n) == ':' &&
+		   (n > 1 || ue_mask_is_class(ue_mask_read(scan, at + 2), UE_MASK_HEX) ||
+			(at > scan->floor && ue_mask_is_class(scan->text.ptr[at - 1], UE_MASK_HEX)));
+}
+
 /* What follows the colon tells which of the rules are worth asking. */
 static bool
 apply_colon(UeMaskScan *scan, size_t at)
 {
 	char after = ue_mask_read(scan, at + 1);
 
-	if ((after == 'a' || at == scan->arn_colon) && ue_mask_apply_arn(scan, at))
-		return true;
-	if (after == ':')
-		return at >= scan->colon_end && ue_mask_apply_ipv6(scan, at);
-	if (after == ' ' && !is_name_end(scan, at))
-		return false;
+	if (at == scan->arn_colon ||
+		(after == 'a' && ue_mask_has(scan, at, UE_SLICE(":aws"))))
+	{
+		if (ue_mask_apply_arn(scan, at))
+			return true;
+	}
 	if ((after == '/' || after == '\\') && ue_mask_apply_url(scan, at))
 		return true;
-	return (is_name_end(scan, at) && ue_mask_apply_name(scan, at, 1)) ||
-		   (at >= scan->colon_end && ue_mask_is_class(after, UE_MASK_HEX) &&
-			ue_mask_apply_ipv6(scan, at));
+	if (after != ':' && is_name_end(scan, at) && ue_mask_apply_name(scan, at, 1))
+		return true;
+	return (after == ':' || ue_mask_is_class(after, UE_MASK_HEX)) &&
+		   may_be_ipv6(scan, at) && ue_mask_apply_ipv6(scan, at);
 }
 
 /* The same signs in a URL-encoded text. */

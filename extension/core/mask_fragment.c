@@ -173,46 +173,27 @@ is_fragment_at(UeSlice name, size_t at, UeSlice text)
 	return true;
 }
 
-/* The letters that may follow the first of a fragment: most letters of a name begin none. */
-#define LETTER(letter) (1u << ((letter) - 'a'))
+/* A letter in either case, and what its lower five bits number. */
+#define PAIR(first, seconds) [first] = (seconds), [first - 'a' + 'A'] = (seconds)
+#define LETTER(letter)		 (1u << ((letter) &31))
 
-static const unsigned second_letters[N_LETTERS] = {
-	['a' - 'a'] = LETTER('p') | LETTER('u') | LETTER('c'),
-	['b' - 'a'] = LETTER('e'),
-	['c' - 'a'] = LETTER('o') | LETTER('r'),
-	['j' - 'a'] = LETTER('w'),
-	['k' - 'a'] = LETTER('e'),
-	['o' - 'a'] = LETTER('r') | LETTER('p'),
-	['p' - 'a'] = LETTER('a') | LETTER('r') | LETTER('w'),
-	['s' - 'a'] = LETTER('e') | LETTER('i'),
-	['t' - 'a'] = LETTER('o'),
+const uint32_t ue_mask_name_pairs[256] = {
+	PAIR('a', LETTER('p') | LETTER('u') | LETTER('c')),
+	PAIR('b', LETTER('e')),
+	PAIR('c', LETTER('o') | LETTER('r')),
+	PAIR('j', LETTER('w')),
+	PAIR('k', LETTER('e')),
+	PAIR('o', LETTER('r') | LETTER('p')),
+	PAIR('p', LETTER('a') | LETTER('r') | LETTER('w')),
+	PAIR('s', LETTER('e') | LETTER('i')),
+	PAIR('t', LETTER('o')),
 };
-
-bool
-ue_mask_is_name_likely(UeSlice name)
-{
-	for (size_t i = 0; i + 1 < name.len; i++)
-	{
-		char letter = name.ptr[i] | ('a' - 'A');
-		char next = name.ptr[i + 1] | ('a' - 'A');
-
-		if (letter >= 'a' && letter <= 'z' && next >= 'a' && next <= 'z' &&
-			(second_letters[letter - 'a'] & LETTER(next)) != 0)
-			return true;
-	}
-	return false;
-}
 
 static const UeMaskFragment *
 find_fragment_at(UeSlice name, size_t at)
 {
-	const UeMaskFragment *row;
-	char next = name.ptr[at + 1];
+	const UeMaskFragment *row = fragments[name.ptr[at] - 'a'];
 
-	if (name.ptr[at] < 'a' || name.ptr[at] > 'z' || next < 'a' || next > 'z' ||
-		(second_letters[name.ptr[at] - 'a'] & LETTER(next)) == 0)
-		return NULL;
-	row = fragments[name.ptr[at] - 'a'];
 	for (size_t i = 0; i < MAX_FRAGMENTS && row[i].text.len > 0; i++)
 	{
 		if (is_fragment_at(name, at, row[i].text) &&
@@ -234,24 +215,37 @@ is_counter(UeSlice name)
 	return false;
 }
 
+/* Whether a name that holds a fragment and more is known to hold no secret. */
+static bool
+is_harmless(UeSlice name)
+{
+	/* every counter of tokens */
+	if (is_counter(name) ||
+		ue_mask_is_listed(name, harmless_names, N_ROWS(harmless_names)))
+		return true;
+	for (size_t i = 0; i < N_ROWS(error_prefixes); i++)
+	{
+		if (name.ptr[0] == error_prefixes[i].ptr[0] &&
+			ue_slice_has_prefix(name, error_prefixes[i]))
+			return true;
+	}
+	return false;
+}
+
 const UeMaskFragment *
 ue_mask_find_fragment(UeSlice name)
 {
 	char copy[LONGEST_NAME];
 	UeSlice folded = copy_folded(name, copy);
-	const UeMaskFragment *found = NULL;
 
-	for (size_t i = 0; i + UE_MASK_SHORTEST_NAME <= folded.len && found == NULL; i++)
-		found = find_fragment_at(folded, i);
-	/* every counter of tokens */
-	if (found == NULL || is_counter(folded) ||
-		ue_mask_is_listed(folded, harmless_names, N_ROWS(harmless_names)))
-		return NULL;
-	for (size_t i = 0; i < N_ROWS(error_prefixes); i++)
+	for (size_t i = 0; i + UE_MASK_SHORTEST_NAME <= folded.len; i++)
 	{
-		if (folded.ptr[0] == error_prefixes[i].ptr[0] &&
-			ue_slice_has_prefix(folded, error_prefixes[i]))
-			return NULL;
+		const UeMaskFragment *found = NULL;
+
+		if (ue_mask_is_name_pair(folded.ptr[i], folded.ptr[i + 1]))
+			found = find_fragment_at(folded, i);
+		if (found != NULL)
+			return found->text.len < folded.len && is_harmless(folded) ? NULL : found;
 	}
-	return found;
+	return NULL;
 }

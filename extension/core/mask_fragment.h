@@ -35,8 +35,18 @@ typedef struct UeMaskFragment
 /* No name has fewer letters. */
 #define UE_MASK_SHORTEST_NAME 3
 
-/* False for most names of which nothing says so, in less time; true for "provided" too. */
-extern bool ue_mask_is_name_likely(UeSlice name);
+/* By the first letter of a fragment, in either case: a bit for each that may be its second. */
+extern const uint32_t ue_mask_name_pairs[256];
+
+/*
+ * Whether a fragment may begin with these bytes of a name.  False for most letters of most
+ * names; true for some that begin none.
+ */
+static inline bool
+ue_mask_is_name_pair(char first, char second)
+{
+	return ((ue_mask_name_pairs[(unsigned char) first] >> (second & 31)) & 1) != 0;
+}
 
 /* NULL when nothing in the name says so. */
 extern const UeMaskFragment *ue_mask_find_fragment(UeSlice name);

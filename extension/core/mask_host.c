@@ -389,17 +389,6 @@ ue_mask_apply_email(UeMaskScan *scan, size_t at, size_t at_len)
 	return true;
 }
 
-/* After the first colon of an IPv6 address the next one is never far. */
-static bool
-has_second_colon(const UeMaskScan *scan, size_t at)
-{
-	size_t n = 1;
-
-	while (n <= 4 && ue_mask_is_class(ue_mask_read(scan, at + n), UE_MASK_HEX))
-		n++;
-	return ue_mask_read(scan, at + n) == ':';
-}
-
 /* Whether what begins here goes on from before it. */
 static bool
 is_glued(const UeMaskScan *scan, size_t start)
@@ -415,8 +404,6 @@ ue_mask_apply_ipv6(UeMaskScan *scan, size_t at)
 	size_t end = at;
 	bool has_gap = false;
 
-	if (at < scan->colon_end || !has_second_colon(scan, at))
-		return false;
 	start = ue_mask_skip_escape(scan, ue_mask_find_start(scan, at, UE_MASK_HEX));
 	for (char before = '\0'; end < scan->text.len; end++)
 	{

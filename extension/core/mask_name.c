@@ -71,6 +71,19 @@ is_comparison(char byte)
 	return byte == '!' || byte == '<' || byte == '>' || byte == '=';
 }
 
+static bool
+is_quote(char byte)
+{
+	return byte == '"' || byte == '\'' || byte == '`';
+}
+
+/* A quote, the backslashes before it, the bracket of an array. */
+static bool
+may_open_string(char byte)
+{
+	return is_quote(byte) || byte == '\\' || byte == '[';
+}
+
 bool
 ue_mask_apply_name(UeMaskScan *scan, size_t at, size_t at_len)
 {
@@ -90,17 +103,12 @@ ue_mask_apply_name(UeMaskScan *scan, size_t at, size_t at_len)
 	if (value.fragment->prose == UE_MASK_PROSE_LINE && !value.is_quoted &&
 		!value.is_equals)
 		return apply_line(scan, &value);
-	if (apply_quoted(scan, &value) || apply_escaped(scan, &value) ||
+	if ((may_open_string(scan->text.ptr[value.at]) &&
+		 (apply_quoted(scan, &value) || apply_escaped(scan, &value))) ||
 		apply_word(scan, &value))
 		return true;
 	ue_mask_note_seen(scan, value.at + 1);
 	return false;
-}
-
-static bool
-is_quote(char byte)
-{
-	return byte == '"' || byte == '\'' || byte == '`';
 }
 
 /* What ends an unquoted value, beside what ends all running text. */
@@ -179,6 +187,26 @@ find_encoded_quote(const UeMaskScan *scan, size_t end)
 	return start;
 }
 
+/* Where the name that ends before `end` begins; false when no fragment begins in it. */
+static inline bool
+find_likely_name(const UeMaskScan *scan, size_t end, size_t *start)
+{
+	const char *text = scan->text.ptr;
+	size_t at = end;
+	bool is_likely = false;
+	char next = '\0';
+
+	while (at > scan->floor &&
+		   ue_mask_is_class(text[at - 1], UE_MASK_ALNUM | UE_MASK_DASH))
+	{
+		at--;
+		is_likely |= ue_mask_is_name_pair(text[at], next);
+		next = text[at];
+	}
+	*start = at;
+	return is_likely;
+}
+
 /* Looks back from the separator for the name: "…api_key" : */
 static bool
 find_name(const UeMaskScan *scan, size_t at, NamedValue *value)
@@ -203,13 +231,12 @@ find_name(const UeMaskScan *scan, size_t at, NamedValue *value)
 		value->is_quoted = quote < end;
 		end = quote;
 	}
-	start = ue_mask_find_start(scan, end, UE_MASK_ALNUM | UE_MASK_DASH);
+	if (!find_likely_name(scan, end, &start))
+		return false;
 	start = ue_mask_skip_escape(scan, start);
 	if (start + UE_MASK_SHORTEST_NAME > end)
 		return false;
-	name = ue_slice_sub(scan->text, start, end - start);
-	if (!ue_mask_is_name_likely(name))
-		return false;
+	name = ue_mask_cut(scan, start, end);
 	value->name_at = start;
 	value->fragment = ue_mask_find_fragment(name);
 	if (value->fragment == NULL)
@@ -387,11 +414,10 @@ apply_line(UeMaskScan *scan, const NamedValue *value)
 	return true;
 }
 
+/* Where an unquoted value ends that begins at `at`, or has begun before it. */
 static size_t
-find_word_end(const UeMaskScan *scan, size_t at)
+find_value_end(const UeMaskScan *scan, size_t at)
 {
-	size_t start = at;
-
 	while (at < scan->text.len)
 	{
 		size_t len;
@@ -405,9 +431,26 @@ find_word_end(const UeMaskScan *scan, size_t at)
 			break;
 		at += len;
 	}
-	while (at > start && (scan->text.ptr[at - 1] == '.' || scan->text.ptr[at - 1] == ':'))
-		at--;
 	return at;
+}
+
+/*
+ * The same without the punctuation at its end.  Names and separators may stand in the value
+ * of the first of them, "token:token:…:", so its end is looked for once.
+ */
+static size_t
+find_word_end(UeMaskScan *scan, size_t start)
+{
+	size_t end;
+
+	if (start >= scan->value.start && start <= scan->value.end)
+		return scan->value.end;
+	end = find_value_end(scan, start);
+	while (end > start &&
+		   (scan->text.ptr[end - 1] == '.' || scan->text.ptr[end - 1] == ':'))
+		end--;
+	scan->value = (UeMaskRun){start, end};
+	return end;
 }
 
 static bool
@@ -431,7 +474,32 @@ is_secret_word(const NamedValue *value, UeSlice word)
 		return false;
 	if (is_number(word) && value->fragment->secrecy != UE_MASK_SECRECY_ALL)
 		return false;
-	return value->is_certain || ue_mask_is_random(word) || word.len >= LONG_VALUE;
+	return value->is_certain || word.len >= LONG_VALUE || ue_mask_is_random(word);
+}
+
+/* "x-api-key: authorization: …": the value is that of the other name. */
+static bool
+is_other_name(const UeMaskScan *scan, UeSlice word)
+{
+	size_t end = (size_t) (word.ptr - scan->text.ptr) + word.len;
+	size_t start = end;
+
+	if (ue_mask_read(scan, end) != ':')
+		return false;
+	while (end - start < word.len &&
+		   ue_mask_is_class(scan->text.ptr[start - 1], UE_MASK_ALNUM | UE_MASK_DASH))
+		start--;
+	return ue_mask_find_fragment(ue_mask_cut(scan, start, end)) != NULL;
+}
+
+/* What begins so has rules of its own inside. */
+static bool
+is_other_text(const UeMaskScan *scan, size_t at)
+{
+	char byte = ue_mask_read(scan, at);
+
+	return byte == '{' || byte == '[' || byte == '(' || byte == '<' || byte == '$' ||
+		   (byte == '-' && ue_mask_has(scan, at, UE_SLICE("-----BEGIN")));
 }
 
 static bool
@@ -444,9 +512,7 @@ apply_word(UeMaskScan *scan, const NamedValue *value)
 	/* headers as Go prints a map of them: X-Api-Key:[abc] */
 	if (value->is_certain && !value->is_quoted && ue_mask_read(scan, start) == '[')
 		start++;
-	/* what begins so has rules of its own inside */
-	if (memchr("{[(<$", ue_mask_read(scan, start), 5) != NULL ||
-		ue_mask_has(scan, start, UE_SLICE("-----BEGIN")))
+	if (is_other_text(scan, start))
 		return false;
 	end = find_word_end(scan, start);
 	word = ue_slice_sub(scan->text, start, end - start);
@@ -462,9 +528,7 @@ apply_word(UeMaskScan *scan, const NamedValue *value)
 		end = find_word_end(scan, start);
 		word = ue_slice_sub(scan->text, start, end - start);
 	}
-	/* "x-api-key: authorization: …": the value is that of the other name */
-	if (!is_secret_word(value, word) ||
-		(ue_mask_read(scan, end) == ':' && ue_mask_find_fragment(word) != NULL))
+	if (!is_secret_word(value, word) || is_other_name(scan, word))
 	{
 		ue_mask_note_seen(scan, end + 1);
 		return false;

@@ -159,8 +159,7 @@ ue_mask_read_rare_unit(const UeMaskScan *scan, size_t at, size_t *len)
 		}
 		return '\0';
 	}
-	if (ue_mask_is_class(byte, UE_MASK_BLANK) || byte == '"' || byte == '<' ||
-		byte == '>' || byte == '`' ||
+	if (byte == '"' || byte == '<' || byte == '>' || byte == '`' ||
 		((unsigned char) byte >= 0xC0 && is_wide_punctuation(scan, at)))
 		return '\0';
 	return byte;

@@ -72,7 +72,8 @@ typedef struct UeMaskScan
 	size_t seen_end;	  /* up to here a rule looked across separators, in vain */
 	UeMaskRun word;		  /* the last word, */
 	UeMaskRun key;		  /* key, */
-	UeMaskRun credential; /* and value of an Authorization header looked at */
+	UeMaskRun credential; /* value of an Authorization header, */
+	UeMaskRun value;	  /* and value behind a name looked at */
 	UeMaskLook look;	  /* and what stands in a part of that */
 	size_t star_from;	  /* from here to star_at there is no star */
 	size_t star_at;
@@ -285,9 +286,11 @@ ue_mask_read_unit(const UeMaskScan *scan, size_t at, size_t *len)
 {
 	char byte = ue_mask_read(scan, at);
 
+	*len = 1;
+	if (ue_mask_is_class(byte, UE_MASK_BLANK))
+		return '\0';
 	if (ue_mask_is_class(byte, UE_MASK_RARE))
 		return ue_mask_read_rare_unit(scan, at, len);
-	*len = 1;
 	return byte;
 }
 
@@ -311,7 +314,7 @@ extern bool ue_mask_is_glued_key(UeSlice word);
 extern bool ue_mask_apply_scheme(UeMaskScan *scan, size_t at);
 extern bool ue_mask_apply_leader(UeMaskScan *scan, size_t at);
 
-/* mask_host.c: at a '.', a ':', an '@' (or %40) of some bytes */
+/* mask_host.c: at a '.', the first ':' of two, an '@' (or %40) of some bytes */
 extern bool ue_mask_apply_dotted(UeMaskScan *scan, size_t at);
 extern bool ue_mask_apply_ipv6(UeMaskScan *scan, size_t at);
 extern bool ue_mask_apply_email(UeMaskScan *scan, size_t at, size_t at_len);

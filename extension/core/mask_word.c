@@ -81,7 +81,10 @@ static const Leader leaders[] = {
 /* A credential shows within so many bytes that it is no word of a sentence. */
 #define LONGEST_LOOK 256
 
-/* "Bearer+x" may stand in the credential of another: looked at once. */
+/*
+ * Without the full stops behind it.  "Bearer+x" may stand in the credential of another:
+ * looked at once.
+ */
 static size_t
 find_credential_end(UeMaskScan *scan, size_t start)
 {
@@ -90,6 +93,8 @@ find_credential_end(UeMaskScan *scan, size_t start)
 	if (start >= scan->credential.start && start <= scan->credential.end)
 		return scan->credential.end;
 	end = ue_mask_find_end(scan, start, UE_MASK_WORD | UE_MASK_TOKEN);
+	while (end > start && scan->text.ptr[end - 1] == '.')
+		end--;
 	scan->credential = (UeMaskRun){start, end};
 	return end;
 }
@@ -167,8 +172,6 @@ ue_mask_apply_scheme(UeMaskScan *scan, size_t at)
 	if (start == blanks_at)
 		return false;
 	end = find_credential_end(scan, start);
-	while (end > start && scan->text.ptr[end - 1] == '.')
-		end--;
 	word = ue_slice_sub(scan->text, start, end - start);
 	look_end = word.len > LONGEST_LOOK ? start + LONGEST_LOOK : end;
 	if (word.len == 0 ||

@@ -403,6 +403,11 @@ static const char *const fragments[] = {
 };
 
 static const char *const hostile[] = {
+	"secrets:",
+	"token=::",
+	"==token:",
+	"token=",
+	"%3dtoken%3d:",
 	"hf_",
 	"hf_a_",
 	".hf_a_AAAAAAAAAAAAAAAAA1",
