@@ -477,19 +477,22 @@ is_secret_word(const NamedValue *value, UeSlice word)
 	return value->is_certain || word.len >= LONG_VALUE || ue_mask_is_random(word);
 }
 
-/* "x-api-key: authorization: …": the value is that of the other name. */
-static bool
-is_other_name(const UeMaskScan *scan, UeSlice word)
+/*
+ * "x-api-key: authorization: …": what follows is the value of the other name, which is left
+ * to its own rule.  Returns where it begins; end when there is none.
+ */
+static size_t
+find_other_name(const UeMaskScan *scan, size_t start, size_t end)
 {
-	size_t end = (size_t) (word.ptr - scan->text.ptr) + word.len;
-	size_t start = end;
+	size_t name_at = end;
+	char after = ue_mask_read(scan, end + 1);
 
-	if (ue_mask_read(scan, end) != ':')
-		return false;
-	while (end - start < word.len &&
-		   ue_mask_is_class(scan->text.ptr[start - 1], UE_MASK_ALNUM | UE_MASK_DASH))
-		start--;
-	return ue_mask_find_fragment(ue_mask_cut(scan, start, end)) != NULL;
+	if (ue_mask_read(scan, end) != ':' || after == ':' || after == '/')
+		return end;
+	while (name_at > start &&
+		   ue_mask_is_class(scan->text.ptr[name_at - 1], UE_MASK_ALNUM | UE_MASK_DASH))
+		name_at--;
+	return ue_mask_find_fragment(ue_mask_cut(scan, name_at, end)) != NULL ? name_at : end;
 }
 
 /* What begins so has rules of its own inside. */
@@ -507,6 +510,7 @@ apply_word(UeMaskScan *scan, const NamedValue *value)
 {
 	size_t start = value->at;
 	size_t end;
+	size_t secret_end;
 	UeSlice word;
 
 	/* headers as Go prints a map of them: X-Api-Key:[abc] */
@@ -528,12 +532,13 @@ apply_word(UeMaskScan *scan, const NamedValue *value)
 		end = find_word_end(scan, start);
 		word = ue_slice_sub(scan->text, start, end - start);
 	}
-	if (!is_secret_word(value, word) || is_other_name(scan, word))
+	secret_end = is_secret_word(value, word) ? find_other_name(scan, start, end) : start;
+	if (secret_end == start)
 	{
 		ue_mask_note_seen(scan, end + 1);
 		return false;
 	}
 	scan->context = value->name_at;
-	ue_mask_write_stars(scan, start, 0, end);
+	ue_mask_write_stars(scan, start, 0, secret_end);
 	return true;
 }

@@ -27,6 +27,10 @@ static const Vector vectors[] = {
 	{"openai.com", "***.com"},
 	{"example.com.cn", "***.com.cn"},
 	{"'api_key:abc'", "'api_key:***'"},
+	/* a value that runs into the name of another */
+	{"x-api-key: authorization: abc", "x-api-key: authorization: ***"},
+	{"api_key: foo/token: a1b2c3d4", "api_key: ***token: ***"},
+	{"api_key=q7/tokens:", "api_key=***:"},
 	/* theirs says ***.***.co.uk and one star group per label, counting labels for everybody */
 	{"https://sub.domain.co.uk/path/to/resource", "https://***.co.uk/***/***/***"},
 	{"api.openai.com", "***.com"},
