@@ -116,7 +116,8 @@ ue_policyread_explain(UeStatus status, const UePolicyProblem *problem)
 	switch (status)
 	{
 		case UE_TOO_LARGE:
-			return psprintf("It would take more than %zu MB.",
+			return psprintf("They would take more than %zu MB of memory; accepted is "
+							"what takes less.",
 							UE_LIMIT_POLICY_MEMORY / (1024 * 1024));
 		case UE_TOO_DEEP:
 			return pstrdup("JSON is nested too deeply.");

@@ -43,7 +43,8 @@ append_block(UeArena *arena, size_t needed)
 	size_t size = FIRST_BLOCK_SIZE;
 	UeArenaBlock *block;
 
-	if (room < sizeof(UeArenaBlock) || needed > room - sizeof(UeArenaBlock))
+	arena->is_full = room < sizeof(UeArenaBlock) || needed > room - sizeof(UeArenaBlock);
+	if (arena->is_full)
 		return false;
 	room -= sizeof(UeArenaBlock);
 	if (arena->blocks != NULL)
@@ -73,6 +74,13 @@ ue_arena_init(UeArena *arena, const UeAllocator *allocator, size_t ceiling)
 	arena->used = 0;
 	arena->total = 0;
 	arena->ceiling = ceiling;
+	arena->is_full = false;
+}
+
+bool
+ue_arena_is_full(const UeArena *arena)
+{
+	return arena->is_full;
 }
 
 void *
@@ -168,6 +176,7 @@ ue_arena_reset(UeArena *arena)
 
 	/* the newest is kept: it is the largest, and so the likeliest to do for the next case */
 	arena->used = 0;
+	arena->is_full = false;
 	if (kept == NULL)
 		return;
 	free_blocks(arena, kept->older);
@@ -182,4 +191,5 @@ ue_arena_free(UeArena *arena)
 	arena->blocks = NULL;
 	arena->used = 0;
 	arena->total = 0;
+	arena->is_full = false;
 }

@@ -29,6 +29,7 @@ typedef struct UeArena
 	size_t used;                  /* bytes handed out by the newest block */
 	size_t total;                 /* bytes taken from the allocator */
 	size_t ceiling;               /* total never exceeds this */
+	bool is_full;                 /* what was refused last was so by the ceiling */
 } UeArena;
 
 /* Takes no memory yet.  allocator must outlive the arena; ceiling in bytes. */
@@ -47,6 +48,9 @@ extern UeStatus ue_arena_copy(UeArena *arena, UeSlice slice, UeSlice *out) UE_MU
 /* Grows the newest allocation in place where it can, else copies.  NULL as allocate. */
 extern void *ue_arena_grow(UeArena *arena, void *old, size_t old_size, size_t new_size)
 	UE_MUST_CHECK;
+
+/* Of an arena that has refused: because of its ceiling, and not for want of memory. */
+extern bool ue_arena_is_full(const UeArena *arena);
 
 /* Everything handed out becomes invalid; reset keeps one block for the next use. */
 extern void ue_arena_reset(UeArena *arena);

@@ -82,7 +82,7 @@ ue_breakers_build(const UeAllocator *allocator, size_t ceiling, UeArena *arena,
 	UeBreakers *built;
 	UeStatus status;
 
-	if (n > (ceiling - sizeof(*built)) / sizeof(UeBreaker))
+	if (ceiling < sizeof(*built) || n > (ceiling - sizeof(*built)) / sizeof(UeBreaker))
 		return UE_TOO_LARGE;
 	built = allocator->allocate(allocator->context, sizeof(*built));
 	if (built == NULL)

@@ -20,8 +20,8 @@ typedef struct UeMatcher UeMatcher;
 /*
  * Keywords are valid UTF-8 and not empty; the same one may occur twice.  Everything lives
  * in the arena; scratch comes from its allocator and is given back, at most the arena's
- * ceiling.  UE_NO_MEMORY, UE_TOO_LARGE (more than 4 Mi states, about as many bytes),
- * UE_INVALID_ARGUMENT (a keyword is empty or not UTF-8).
+ * ceiling.  UE_NO_MEMORY, UE_TOO_LARGE (more than the ceiling, or than 4 Mi states, about
+ * as many bytes), UE_INVALID_ARGUMENT (a keyword is empty or not UTF-8).
  */
 extern UeStatus ue_matcher_build(UeArena *arena, const UeSlice *keywords,
 								 size_t n_keywords, const UeMatcher **out) UE_MUST_CHECK;

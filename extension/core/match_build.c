@@ -88,6 +88,9 @@ ue_matcher_build(UeArena *arena, const UeSlice *keywords, size_t n_keywords,
 		return UE_TOO_LARGE;
 	ue_arena_init(&builder.scratch, arena->allocator, arena->ceiling);
 	status = build_matcher(&builder, keywords);
+	if (status == UE_NO_MEMORY &&
+		(ue_arena_is_full(arena) || ue_arena_is_full(&builder.scratch)))
+		status = UE_TOO_LARGE;
 	ue_arena_free(&builder.scratch);
 	if (status == UE_OK)
 		*out = builder.matcher;

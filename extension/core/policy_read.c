@@ -495,9 +495,11 @@ build_rules(Reader *reader)
 	status = ue_rules_build(&policy->allocator, ceiling - used, reader->arena,
 							reader->rules, reader->n_rules, &policy->rules, &problem);
 	if (status == UE_OK && reader->n_breakers > 0)
-		status = ue_breakers_build(&policy->allocator, ceiling - used, reader->arena,
-								   reader->breaker_matches, reader->breakers,
-								   reader->n_breakers, &policy->breakers, &problem);
+		status =
+			ue_breakers_build(&policy->allocator,
+							  ceiling - used - ue_rules_size(policy->rules),
+							  reader->arena, reader->breaker_matches, reader->breakers,
+							  reader->n_breakers, &policy->breakers, &problem);
 	if (status == UE_INVALID_ARGUMENT)
 	{
 		reader->number = 0;
@@ -545,6 +547,10 @@ ue_policy_read(const UeAllocator *allocator, size_t ceiling, UeArena *arena,
 	ue_arena_init(&reader.line, allocator, ceiling);
 	reader.policy = policy;
 	status = read_policy(&reader, snapshot);
+	if (status == UE_NO_MEMORY &&
+		(ue_arena_is_full(&policy->arena) || ue_arena_is_full(&reader.line) ||
+		 ue_arena_is_full(arena)))
+		status = UE_TOO_LARGE;
 	ue_arena_free(&reader.line);
 	if (status == UE_OK)
 		*out = policy;

@@ -66,7 +66,7 @@ compare_mentions(const void *left, const void *right)
 	return a->rule < b->rule ? -1 : a->rule > b->rule;
 }
 
-/* Memory of the result: a ceiling is told from a shortage. */
+/* Memory of the result. */
 static UeStatus
 take(Builder *builder, size_t n, size_t size, void *out)
 {
@@ -77,7 +77,7 @@ take(Builder *builder, size_t n, size_t size, void *out)
 		return UE_TOO_LARGE;
 	memory = ue_arena_allocate_zero(arena, n * size);
 	if (memory == NULL)
-		return n * size > arena->ceiling - arena->total ? UE_TOO_LARGE : UE_NO_MEMORY;
+		return UE_NO_MEMORY;
 	memcpy(out, &memory, sizeof(memory));
 	return UE_OK;
 }
@@ -215,7 +215,7 @@ build_matcher(Builder *builder, const UeSlice *keywords, size_t n_keywords)
 		return status;
 	ue_arena_init(&rules->matcher_arena, &rules->allocator, rules->arena.ceiling);
 	if (ue_arena_allocate_zero(&rules->matcher_arena, size) == NULL)
-		return size > rules->arena.ceiling ? UE_TOO_LARGE : UE_NO_MEMORY;
+		return UE_NO_MEMORY;
 	ue_arena_reset(&rules->matcher_arena);
 	status =
 		ue_matcher_build(&rules->matcher_arena, keywords, n_keywords, &rules->matcher);
@@ -497,6 +497,11 @@ ue_rules_build(const UeAllocator *allocator, size_t ceiling, UeArena *arena,
 	ue_arena_init(&built->arena, &built->allocator, ceiling);
 	builder.rules = built;
 	status = build_all(&builder, rules, n_rules);
+	/* the operator can mend the one, and not the other */
+	if (status == UE_NO_MEMORY &&
+		(ue_arena_is_full(&built->arena) || ue_arena_is_full(&built->rule_arena) ||
+		 ue_arena_is_full(&built->matcher_arena)))
+		status = UE_TOO_LARGE;
 	if (status == UE_OK && ue_rules_size(built) > ceiling)
 		status = UE_TOO_LARGE;
 	if (status == UE_OK)

@@ -69,6 +69,7 @@ test_ceiling(void)
 	ok(n_bytes > 90000 && n_bytes <= 100000,
 	   "arena: uses nearly all of its ceiling (%zu)", n_bytes);
 	ok(arena.total <= 100000, "arena: never exceeds it");
+	ok(ue_arena_is_full(&arena), "arena: and says that it was the ceiling");
 	ok(ue_arena_allocate(&arena, SIZE_MAX) == NULL, "arena: SIZE_MAX is refused");
 	ok(ue_arena_allocate(&arena, SIZE_MAX - 40) == NULL, "arena: and what wraps around");
 	ue_arena_free(&arena);
@@ -125,6 +126,7 @@ test_refusal(void)
 	ue_arena_init(&arena, &allocator, 1 << 20);
 	ok(ue_arena_allocate(&arena, 10) != NULL, "arena: the first block comes");
 	ok(ue_arena_allocate(&arena, 100000) == NULL, "arena: the second does not, NULL");
+	ok(!ue_arena_is_full(&arena), "arena: for want of memory, not by the ceiling");
 	ok(ue_arena_allocate(&arena, 10) != NULL, "arena: what is left is still handed out");
 	allocation.fail_from = 1;
 	ok(ue_arena_copy(&arena, (UeSlice){"x", SIZE_MAX}, &copy) == UE_NO_MEMORY,

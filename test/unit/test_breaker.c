@@ -135,6 +135,12 @@ static void
 test_memory(void)
 {
 	int n = 1;
+	UeBreakers *none = NULL;
+	UeRuleProblem problem;
+
+	ok(ue_breakers_build(&libc_allocator, 8, &arena, NULL, NULL, 0, &none, &problem) ==
+		   UE_TOO_LARGE,
+	   "a ceiling of a few bytes is too low, and not the highest there is");
 
 	for (;; n++)
 	{

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "core/buf.h"
 #include "core/decide.h"
 #include "libc_allocator.h"
 #include "tap.h"
@@ -352,6 +353,65 @@ test_memory(void)
 	ok(is_clean, "no policy is larger than its ceiling");
 }
 
+/*
+ * Operators' keywords, not patterns, make a policy large: whatever the ceiling, they are
+ * told that it is too large, and not that the machine has no memory.
+ */
+static void
+test_too_many_keywords(const char *line_format, const char *what)
+{
+	enum
+	{
+		N_LINES = 300,
+		LINE_MAX_BYTES = 512
+	};
+	UePolicyProblem problem;
+	UePolicy *policy = NULL;
+	size_t n_refused = 0;
+	size_t size;
+	bool is_told = true;
+	UeBuf buf;
+	UeSlice snapshot;
+	UeArena scratch;
+
+	ue_arena_init(&scratch, &libc_allocator, UE_LIMIT_POLICY_MEMORY);
+	ue_buf_init(&buf, &scratch, UE_LIMIT_POLICY_MEMORY);
+	ue_buf_append(&buf, UE_SLICE(HEAD));
+	for (int i = 0; i < N_LINES; i++)
+	{
+		char line[LINE_MAX_BYTES];
+
+		(void) snprintf(line, sizeof(line), line_format, i + 1, i, i * 7919, i, i);
+		ue_buf_append(&buf, ue_slice_of(line));
+	}
+	ue_buf_append(&buf, UE_SLICE("{\"end\":300}\n"));
+	if (ue_buf_finish(&buf, &snapshot) != UE_OK ||
+		ue_policy_read(&libc_allocator, UE_LIMIT_POLICY_MEMORY, &arena, snapshot, &policy,
+					   &problem) != UE_OK)
+		abort();
+	size = ue_policy_size(policy);
+	ue_policy_free(policy);
+	for (size_t ceiling = 0; ceiling < 2 * size; ceiling += size / 64)
+	{
+		UeStatus status;
+
+		policy = NULL;
+		ue_arena_reset(&arena);
+		status =
+			ue_policy_read(&libc_allocator, ceiling, &arena, snapshot, &policy, &problem);
+		n_refused += status == UE_TOO_LARGE;
+		if (status != UE_TOO_LARGE && status != UE_OK)
+			is_told = false;
+		if (status == UE_OK && ue_policy_size(policy) > ceiling)
+			is_told = false;
+		ue_policy_free(policy);
+	}
+	ok(is_told && n_refused >= 60,
+	   "%s of many keywords are too large for %zu ceilings below their size", what,
+	   n_refused);
+	ue_arena_free(&scratch);
+}
+
 int
 main(void)
 {
@@ -364,6 +424,15 @@ main(void)
 	test_language_of_rule();
 	test_passing();
 	test_memory();
+	test_too_many_keywords(
+		"{\"rule\":{\"id\":%d,\"name\":\"r%d\",\"keywords\":[\"%d is one of many words "
+		"that have nothing in common\",\"quota %d\",\"配额 %d\"]}}\n",
+		"rules");
+	test_too_many_keywords(
+		"{\"health_rule\":{\"id\":%1$d,\"duration_s\":9,\"match\":{\"id\":%1$d,\"name\":"
+		"\"h%2$d\",\"keywords\":[\"%3$d is one of many words that have nothing in "
+		"common\",\"quota %4$d\",\"配额 %5$d\"]}}}\n",
+		"health rules");
 	ue_arena_free(&arena);
 	return done_testing();
 }
