@@ -184,7 +184,8 @@ ue_health_store_abandon(UeHealthStore *store, int64_t channel_id, UeSlice model)
 }
 
 void
-ue_health_store_merge(UeHealthStore *store, const UeHealthChange *change, UeSlice reason)
+ue_health_store_merge(UeHealthStore *store, const UeHealthChange *change, UeSlice reason,
+					  int64_t now_ms)
 {
 	UeSlice model = ue_slice_of(change->model);
 	Entry *entry;
@@ -197,7 +198,8 @@ ue_health_store_merge(UeHealthStore *store, const UeHealthChange *change, UeSlic
 		store->stats.version += ue_health_clear(&entry->health);
 	else if (entry != NULL)
 	{
-		if (ue_health_merge(&entry->health, change->to, change->until_ms, change->level))
+		if (ue_health_merge(&entry->health, change->to, change->until_ms, change->level,
+							now_ms))
 		{
 			copy_reason(entry, reason);
 			store->stats.version++;

@@ -67,7 +67,7 @@ extern void ue_health_store_abandon(UeHealthStore *store, int64_t channel_id,
 
 /* From the database, or from what it said before; no change to tell. */
 extern void ue_health_store_merge(UeHealthStore *store, const UeHealthChange *change,
-								  UeSlice reason);
+								  UeSlice reason, int64_t now_ms);
 
 /* An operator cleared it: the model, or with an empty one the channel and all its models. */
 extern void ue_health_store_clear(UeHealthStore *store, int64_t channel_id,

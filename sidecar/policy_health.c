@@ -34,6 +34,7 @@ static bool read_line(const UeJson *object, UeHealthChange *change);
 static bool is_over(const UeHealthChange *change, int64_t now_ms);
 static bool merge_if_not_over(UeHealthStore *store, UeSlice line, int64_t now_ms);
 static void append_state(void *context, const UeHealthChange *change, const char *reason);
+static int64_t read_unix_ms(void);
 
 void
 ue_health_merge_rows(UeHealthStore *store, const UeDatabaseResult *result)
@@ -49,7 +50,8 @@ ue_health_merge_rows(UeHealthStore *store, const UeDatabaseResult *result)
 
 		if (set_model(&change, ue_database_value(result, row, 1)) &&
 			read_state(ue_database_value(result, row, 2), &change.to))
-			ue_health_store_merge(store, &change, ue_database_value(result, row, 5));
+			ue_health_store_merge(store, &change, ue_database_value(result, row, 5),
+								  read_unix_ms());
 	}
 	ue_health_store_end_sync(store);
 }
@@ -69,7 +71,7 @@ ue_health_copy_init(UeHealthCopy *copy, UeHealthStore *store, const char *direct
 	*copy = (UeHealthCopy){.store = store, .directory = directory};
 	if (store == NULL)
 		return;
-	if (!read_file(copy, (int64_t) time(NULL) * 1000, &reason))
+	if (!read_file(copy, read_unix_ms(), &reason))
 		report(copy, "health_file_bad",
 			   "the health of channels on disk cannot be used, or not all of it", reason);
 	ue_health_store_read_stats(store, &stats);
@@ -208,7 +210,8 @@ merge_if_not_over(UeHealthStore *store, UeSlice line, int64_t now_ms)
 			ue_health_store_clear(store, change.channel_id, ue_slice_of(change.model));
 		else if (!is_over(&change, now_ms))
 			ue_health_store_merge(store, &change,
-								  ue_json_text(ue_json_find(object, UE_SLICE("reason"))));
+								  ue_json_text(ue_json_find(object, UE_SLICE("reason"))),
+								  read_unix_ms());
 	}
 	ue_arena_free(&arena);
 	return is_state;
@@ -274,4 +277,13 @@ static bool
 is_over(const UeHealthChange *change, int64_t now_ms)
 {
 	return change->until_ms != 0 && change->until_ms <= now_ms;
+}
+
+static int64_t
+read_unix_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }

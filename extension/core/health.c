@@ -157,11 +157,14 @@ ue_health_end_probe(UeHealth *health)
 }
 
 bool
-ue_health_merge(UeHealth *health, UeHealthState state, int64_t until_ms, int32_t level)
+ue_health_merge(UeHealth *health, UeHealthState state, int64_t until_ms, int32_t level,
+				int64_t now_ms)
 {
+	bool is_newer = !is_paused(health, now_ms) && (until_ms == 0 || now_ms < until_ms);
+
 	if (state == UE_HEALTH_HEALTHY)
 		return false;
-	if (health->state != UE_HEALTH_HEALTHY &&
+	if (health->state != UE_HEALTH_HEALTHY && !is_newer &&
 		(state < health->state ||
 		 (state == health->state && !is_longer(until_ms, health->until_ms))))
 		return false;

@@ -71,10 +71,10 @@ extern void ue_health_begin_probe(UeHealth *health, int64_t now_ms, int64_t pati
  * fault.  Another may try. */
 extern void ue_health_end_probe(UeHealth *health);
 
-/* What another sidecar saw, or the database remembers: the later pause counts.  True as
- * above. */
+/* What another sidecar saw, or the database remembers: the later pause counts, and one that
+ * has ended weighs nothing against one that has not.  True as above. */
 extern bool ue_health_merge(UeHealth *health, UeHealthState state, int64_t until_ms,
-							int32_t level);
+							int32_t level, int64_t now_ms);
 
 /* An operator clears it: healthy, whatever it was.  True as above. */
 extern bool ue_health_clear(UeHealth *health);

@@ -145,21 +145,34 @@ test_merge(void)
 {
 	UeHealth health = {UE_HEALTH_HEALTHY};
 
-	ok(!ue_health_merge(&health, UE_HEALTH_HEALTHY, 0, 0), "healthy elsewhere: nothing");
-	ok(ue_health_merge(&health, UE_HEALTH_COOLING, NOW + 5000, 3) &&
+	ok(!ue_health_merge(&health, UE_HEALTH_HEALTHY, 0, 0, NOW),
+	   "healthy elsewhere: nothing");
+	ok(ue_health_merge(&health, UE_HEALTH_COOLING, NOW + 5000, 3, NOW) &&
 		   health.until_ms == NOW + 5000 && health.level == 3,
 	   "a pause that another saw holds here");
-	ok(!ue_health_merge(&health, UE_HEALTH_COOLING, NOW + 4000, 9) && health.level == 3,
+	ok(!ue_health_merge(&health, UE_HEALTH_COOLING, NOW + 4000, 9, NOW) &&
+		   health.level == 3,
 	   "a shorter one does not");
-	ok(ue_health_merge(&health, UE_HEALTH_COOLING, NOW + 6000, 1) && health.level == 3,
+	ok(ue_health_merge(&health, UE_HEALTH_COOLING, NOW + 6000, 1, NOW) &&
+		   health.level == 3,
 	   "a longer one does, and no step is lost");
-	ok(ue_health_merge(&health, UE_HEALTH_DISABLED, NOW + 10, 0) &&
+	ok(ue_health_merge(&health, UE_HEALTH_DISABLED, NOW + 10, 0, NOW) &&
 		   health.state == UE_HEALTH_DISABLED,
 	   "disabled is graver than cooling");
-	ok(ue_health_merge(&health, UE_HEALTH_DISABLED, 0, 0) && health.until_ms == 0 &&
-		   !ue_health_merge(&health, UE_HEALTH_DISABLED, INT64_MAX, 0) &&
-		   !ue_health_merge(&health, UE_HEALTH_COOLING, INT64_MAX, 0),
+	ok(ue_health_merge(&health, UE_HEALTH_DISABLED, 0, 0, NOW) && health.until_ms == 0 &&
+		   !ue_health_merge(&health, UE_HEALTH_DISABLED, INT64_MAX, 0, NOW) &&
+		   !ue_health_merge(&health, UE_HEALTH_COOLING, INT64_MAX, 0, NOW),
 	   "and for good is longest");
+
+	health = (UeHealth){.state = UE_HEALTH_DISABLED, .until_ms = NOW + 1000, .level = 2};
+	ok(!ue_health_merge(&health, UE_HEALTH_COOLING, NOW + 3000, 1, NOW + 999),
+	   "while it lasts the graver one stands");
+	ok(ue_health_merge(&health, UE_HEALTH_COOLING, NOW + 3000, 1, NOW + 1000) &&
+		   health.state == UE_HEALTH_COOLING && health.until_ms == NOW + 3000 &&
+		   health.level == 2,
+	   "one that has ended weighs nothing against a later one");
+	ok(!ue_health_merge(&health, UE_HEALTH_COOLING, NOW + 2000, 1, NOW + 4000),
+	   "of two that have ended the later stands");
 }
 
 int

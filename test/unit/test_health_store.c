@@ -82,7 +82,7 @@ test_others(void)
 	UeHealthPause pause;
 	bool is_probe;
 
-	ue_health_store_merge(store, &told, UE_SLICE("seen elsewhere"));
+	ue_health_store_merge(store, &told, UE_SLICE("seen elsewhere"), NOW);
 	ok(ue_health_store_find_pause(store, 5, UE_SLICE("gpt"), NOW, &pause) &&
 		   strcmp(pause.reason, "seen elsewhere") == 0,
 	   "what another sidecar saw holds here");
@@ -94,13 +94,13 @@ test_others(void)
 	ok(ue_health_store_take(store, 5, UE_SLICE("gpt"), NOW + 1501, 500, &is_probe),
 	   "one that told nothing makes room");
 	told.to = UE_HEALTH_HEALTHY;
-	ue_health_store_merge(store, &told, none);
+	ue_health_store_merge(store, &told, none, NOW);
 	ok(is_probe && ue_health_store_take(store, 5, UE_SLICE("gpt"), NOW, 500, &is_probe) &&
 		   !is_probe,
 	   "healed elsewhere too");
 	told.to = UE_HEALTH_DISABLED;
 	told.until_ms = 0;
-	ue_health_store_merge(store, &told, none);
+	ue_health_store_merge(store, &told, none, NOW);
 	ue_health_store_clear(store, 5, UE_SLICE("o4"));
 	ok(!ue_health_store_is_usable(store, 5, UE_SLICE("gpt"), NOW),
 	   "clearing another model is no help");
@@ -217,7 +217,7 @@ test_sync(void)
 	UeHealthStats before;
 	UeHealthStats after;
 
-	ue_health_store_merge(store, &told, UE_SLICE("told"));
+	ue_health_store_merge(store, &told, UE_SLICE("told"), NOW);
 	(void) ue_health_store_fail(store, 2, none, &minute, NOW, -1, UE_SLICE("own"), &own);
 	ok(count_states(store) == 2, "what is not healthy is listed");
 	ue_health_store_read_stats(store, &before);
@@ -229,11 +229,11 @@ test_sync(void)
 	   "what the database told and knows no more is over; what it was not told stays");
 	ue_health_store_read_stats(store, &after);
 	ok(after.version > before.version, "which is a change");
-	ue_health_store_merge(store, &own, UE_SLICE("own"));
+	ue_health_store_merge(store, &own, UE_SLICE("own"), NOW);
 	ue_health_store_read_stats(store, &before);
 	ok(before.version == after.version, "one's own news is none");
 	ue_health_store_begin_sync(store);
-	ue_health_store_merge(store, &own, UE_SLICE("own"));
+	ue_health_store_merge(store, &own, UE_SLICE("own"), NOW);
 	ue_health_store_end_sync(store);
 	ok(!ue_health_store_is_usable(store, 2, none, NOW), "what it still knows stays");
 	ue_health_store_begin_sync(store);
