@@ -26,7 +26,7 @@ my $secret = 'sk-attempts-secret-of-ours';
 write_file("$directory/secret", "$secret\n");
 my $upstream = start_upstream($directory);
 my $sidecar = start_sidecar($directory, upstream => $upstream, database => conninfo_of($node), workers => 2,
-	arguments => [ '--verdict-deadline', '1500ms', '--log-level', 'debug', '--record-headers', 'on' ]);
+	arguments => [ '--verdict-deadline', '700ms', '--log-level', 'debug', '--record-headers', 'on' ]);
 
 sub sql { return $node->safe_psql('postgres', $_[0]) }
 
@@ -150,6 +150,37 @@ for my $size (20, 65400 .. 65403, 300000)
 	like($later->{content}, qr/channels_cooling_down|until 20\d\d/, 'and the pause is still there') or diag($later->{content});
 	ok($later->{headers}{'retry-after'}, 'with its end');
 	sql("DELETE FROM upstream_error_health_rules; SELECT upstream_error_clear_health('only')");
+}
+
+# --- a verdict that comes when its attempt is long over, while the next one runs ---
+sub signal_backends
+{
+	my ($signal, @pids) = @_;
+	@pids = split /\n/, sql("SELECT pid FROM pg_stat_activity WHERE usename = 'sidecar'") unless @pids;
+	kill $signal, @pids;
+	return @pids;
+}
+for my $case ([ 'deadline', 'error:500', 0, { attempt_timeout_ms => 600 } ], [ 'hold', 'error-first-event:1', 1, { hold_ms => 200 } ])
+{
+	my ($what, $scenario, $stream, $policy) = @$case;
+	my $good = $stream ? 'slow-events:400' : 'slow:200';
+	ok(set_channels({ budget_percent => 1000, budget_burst => 100, %$policy },
+		[ 'bad', 0, '{}', { late => $scenario } ], [ 'good', 1, '{}', { late => $good } ]), "$what: channels");
+	sql('SELECT upstream_error_clear_health(name) FROM upstream_error_channels');
+	$upstream->reset_counts;
+	my @pids = signal_backends('STOP');
+	my $body = body_of('late', 1, $stream);
+	my $socket = connect_raw();
+	print $socket "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: " . length($body) . "\r\n\r\n$body";
+	$socket->flush;
+	my $is_under_way = poll_for(sub { $upstream->requests_of($good) >= 1 });
+	signal_backends('CONT', @pids);
+	ok($is_under_way, "$what: the local verdict is obeyed");
+	my $answer = do { local $/; <$socket> } // '';
+	like($answer, qr{\AHTTP/1\.1 200 .*straight}s, "$what: a good answer");
+	unlike($answer, qr/"error"/, "$what: and nothing of the failed attempt in it");
+	is($upstream->requests_of($scenario), 1, "$what: the failure was decided once");
+	poll_for(sub { ($sidecar->metric('upstream_errors_database_connected') // 0) >= 1 });
 }
 
 # --- a hundred policies under load ---

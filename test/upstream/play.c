@@ -66,7 +66,7 @@ static const Scenario scenarios[] = {
 	{"echo", run_echo, false},			   /* what arrived, as JSON */
 	{"error", run_vendor_error, false},	   /* :NAME of vendor.c's table */
 	{"error-200", run_error_200, false},   /* an error object with status 200 */
-	{"error-first-event", run_error_first_event, false},
+	{"error-first-event", run_error_first_event, false}, /* :N others before it */
 	{"error-mid-stream", run_error_mid_stream, false},
 	{"events", run_events, false}, /* :COUNT events, each its own write, and the last */
 	{"flaky", run_flaky, false},   /* :ANY fails the first time, then is good */
@@ -339,7 +339,12 @@ run_error_200(UeExchange *exchange)
 static bool
 run_error_first_event(UeExchange *exchange)
 {
-	if (begin_stream(exchange) && send_error_event(exchange))
+	int n_before = atoi(exchange->argument);
+	bool is_good = begin_stream(exchange);
+
+	for (int i = 0; is_good && i < n_before; i++)
+		is_good = send_event(exchange, i);
+	if (is_good && send_error_event(exchange))
 		exchange->is_alive = ue_wire_end_chunks(exchange->wire);
 	return true;
 }
