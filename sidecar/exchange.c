@@ -25,8 +25,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/json.h"
 #include "peek.h"
 
+static UeSlice unescape(UeExchange *exchange, UeSlice text);
 static void handle_request(void *server_context, UeClient *client,
 						   const UeRequest *request);
 static void handle_body(void *context, UeClient *client);
@@ -94,12 +96,26 @@ ue_exchange_peek_request(UeExchange *exchange)
 	{
 		exchange->model_start = (size_t) (model.ptr - body.ptr);
 		exchange->model_end = exchange->model_start + model.len;
+		model = unescape(exchange, model);
 	}
 	if (model.len > sizeof(exchange->model))
 		model.len = sizeof(exchange->model);
 	if (model.len > 0)
 		memcpy(exchange->model, model.ptr, model.len);
 	exchange->model_len = model.len;
+}
+
+/* What stands between quotation marks, as it is meant: "\u0061" is "a". */
+static UeSlice
+unescape(UeExchange *exchange, UeSlice text)
+{
+	const UeJson *root;
+
+	if (memchr(text.ptr, '\\', text.len) == NULL ||
+		ue_json_parse(&exchange->arena, (UeSlice){text.ptr - 1, text.len + 2}, &root) !=
+			UE_OK)
+		return text;
+	return ue_json_text(root);
 }
 
 static void

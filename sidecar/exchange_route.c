@@ -2,6 +2,7 @@
 /*
  * exchange_route.c: which channel, and the request as that channel wants it.
  */
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -290,14 +291,17 @@ write_target(UeAttempts *attempts, UeSlice model, UeTransferRequest *request)
 static size_t
 write_segment(UeSlice text, char *out)
 {
-	static const char plain[] = "-._~!$&'()*+,;=:@/%";
+	static const char plain[] = "-._~!$&'()*+,;=:@/";
 	size_t n_out = 0;
 
 	for (size_t i = 0; i < text.len; i++)
 	{
 		unsigned char c = (unsigned char) text.ptr[i];
-		bool is_plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
-						(c >= 'A' && c <= 'Z') || (c != '\0' && strchr(plain, c) != NULL);
+		bool is_plain =
+			(c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+			(c != '\0' && strchr(plain, c) != NULL) ||
+			(c == '%' && i + 2 < text.len && isxdigit((unsigned char) text.ptr[i + 1]) &&
+			 isxdigit((unsigned char) text.ptr[i + 2]));
 
 		if (is_plain)
 		{

@@ -5,6 +5,7 @@
 use strict;
 use warnings;
 
+use Compress::Zlib qw(crc32);
 use IO::Socket::INET;
 use JSON::PP;
 use PostgreSQL::Test::Cluster;
@@ -145,6 +146,29 @@ for my $limit ([ 'hold_bytes', 'truncate', 10 ], [ 'hold_bytes', 'truncate:chunk
 set(channels => [ { %{ channel('a') }, platform => 'gemini' } ], policies => policy());
 $cluster->play(a => 'stall-midway');
 like(ask(path => '/v1beta/models/gpt-x:streamGenerateContent', seconds => 1)->{content}, qr/candidates/, "a stream of JSON is not held");
+
+# --- names of models that need quoting ---
+my $name = "a\"b\\c\x{1}\n\x{e9}\x{6a21} 50% %41?#&+";
+my $quoted = 'a\"b\\\\c\u0001\n' . "\xc3\xa9\xe6\xa8\xa1 50% %41?#&+";
+my %names = (plain => $name, 'say "hi"' => 'hello');
+set(channels => [ channel('a', model_mapping => \%names), channel('a', name => 'g', platform => 'gemini', model_mapping => \%names) ], policies => policy());
+$cluster->play(a => 'echo');
+for my $size (1, 90000)
+{
+	my $body = sub { my ($model) = @_; return qq({"stream":false,"model":"$model","user":") . 'u' x $size . '"}' };
+	for my $case ([ 'plain', $quoted ], [ 'say \\"hi\\"', 'hello' ], [ 's\\u0061y \\u0022hi\\"', 'hello' ])
+	{
+		my ($asked, $sent) = @$case;
+		my $echo = eval { decode_json(ask(body => $body->($asked))->{content}) } || {};
+		is($echo->{bytes}, length $body->($sent), "$size, $asked: the other name, as JSON has it");
+		is($echo->{crc32}, crc32($body->($sent)), "$size, $asked: and all else as it was");
+	}
+}
+like(ask(path => '/v1beta/models/plain:generateContent')->{content}, qr{"target":"/v1beta/models/a%22b%5Cc%01%0A%C3%A9%E6%A8%A1%2050%25%20%41%3F%23&\+:generateContent"}, 'in a path: percent-encoded');
+$cluster->play(a => 'error:500');
+ask(body => '{"model":"plain"}', headers => { 'x-request-id' => 'quoted-model-2' });
+wait_for_events($node, 1, "request_id = 'quoted-model-2'");
+is(sql("SELECT model, upstream_model LIKE 'a\"b\\\\c%' FROM upstream_error_events WHERE request_id = 'quoted-model-2'"), 'plain|t', 'the row has both names');
 
 # --- a kept connection that dies under a request ---
 sub resends { return $sidecar->metric('upstream_errors_resends_total') // -1 }

@@ -26,7 +26,7 @@ sub never_paused { return { name => 'never', error_codes => [599], models => ['n
 sub insert_of
 {
 	my ($kind, @rows) = @_;
-	my $json = JSON::PP->new->canonical;
+	my $json = JSON::PP->new->canonical->ascii;
 	my $sql = '';
 	for my $row (@rows)
 	{
