@@ -9,8 +9,10 @@
 #include "callarena.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
+#include "core/catalog.h"
 #include "core/limits.h"
 #include "core/pattern.h"
+#include "core/record.h"
 #include "core/rules.h"
 #include "datum.h"
 #include "executor/spi.h"
@@ -26,7 +28,11 @@
 /* Returns text: why the tests of rules do not hold; empty when they do. */
 #define TESTS_FUNCTION "upstream_error_rule_problem"
 
+static void check_test(UeRecord *record);
+static void check_texts(UeRecord *record, const char *name, UeSlice accepted);
+
 PG_FUNCTION_INFO_V1(ue_sql_rule_check);
+PG_FUNCTION_INFO_V1(ue_sql_rule_test_check);
 PG_FUNCTION_INFO_V1(ue_sql_mask_pattern_check);
 PG_FUNCTION_INFO_V1(ue_sql_policy_changed);
 PG_FUNCTION_INFO_V1(ue_sql_policy_check);
@@ -56,6 +62,110 @@ ue_sql_rule_check(PG_FUNCTION_ARGS)
 		ue_report(status);
 	ue_callarena_free(&call);
 	PG_RETURN_VOID();
+}
+
+/* What SQL can check of a row is checked there. */
+Datum
+ue_sql_rule_test_check(PG_FUNCTION_ARGS)
+{
+	Jsonb *test = PG_GETARG_JSONB_P(0);
+	char *text = JsonbToCString(NULL, &test->root, VARSIZE(test));
+	const UeJson *object;
+	UeRecord record;
+	UeCallArena call;
+	UeStatus status;
+
+	ue_callarena_init(&call, UE_LIMIT_POLICY_MEMORY);
+	status = ue_json_parse(&call.arena, ue_slice_of(text), &object);
+	if (status != UE_OK)
+		ue_report(status);
+	ue_record_init(&record, &call.arena, object);
+	check_test(&record);
+	if (record.status == UE_INVALID_ARGUMENT)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg_internal("%s", ue_policyread_explain_rule(&(UeRuleProblem){
+												  0, record.field, record.problem}))));
+	if (record.status != UE_OK)
+		ue_report(record.status);
+	ue_callarena_free(&call);
+	PG_RETURN_VOID();
+}
+
+/* The words that a case is told in, and what belongs together. */
+static void
+check_test(UeRecord *record)
+{
+	const char *formats[UE_FORMAT_GEMINI + 1];
+	const char *kinds[UE_KIND_LOCAL_ERROR + 1];
+	const char *networks[UE_NETWORK_PROXY + 1];
+	const char *credentials[UE_CREDENTIAL_OURS + 1];
+	const char *actions[UE_ACTION_COUNT];
+	UeSlice local_code = {NULL, 0};
+	int kind = UE_KIND_HTTP_ERROR;
+	int ignored;
+
+	for (int i = 0; i < lengthof(formats); i++)
+		formats[i] = ue_format_name((UeFormat) i);
+	for (int i = 0; i < lengthof(kinds); i++)
+		kinds[i] = ue_kind_name((UeKind) i);
+	for (int i = 0; i < lengthof(networks); i++)
+		networks[i] = ue_network_name((UeNetwork) i);
+	for (int i = 0; i < lengthof(credentials); i++)
+		credentials[i] = ue_credential_name((UeCredential) i);
+	for (int i = 0; i < lengthof(actions); i++)
+		actions[i] = ue_action_name((UeAction) i);
+	ue_record_read_word(record, "format", formats, lengthof(formats), &ignored);
+	ue_record_read_word(record, "kind", kinds, lengthof(kinds), &kind);
+	ue_record_read_word(record, "network_error", networks, lengthof(networks), &ignored);
+	ue_record_read_word(record, "credential", credentials, lengthof(credentials),
+						&ignored);
+	ue_record_read_word(record, "expect_action", actions, lengthof(actions), &ignored);
+	check_texts(record, "headers",
+				UE_SLICE("accepted is an object such as {\"retry-after\": \"7\"}"));
+	check_texts(record, "tags",
+				UE_SLICE("accepted is an object such as {\"team\": "
+						 "\"a\"}"));
+	ue_record_read_text(record, "local_code", UE_LIMIT_BODY, &local_code);
+	if (record->status != UE_OK)
+		return;
+	if (kind == UE_KIND_LOCAL_ERROR && ue_catalog_find(local_code) == NULL)
+		ue_record_complain(record, "local_code",
+						   UE_SLICE("with kind local_error it must say which; accepted "
+									"are the codes that upstream_error_codes() lists"));
+	else if (kind != UE_KIND_LOCAL_ERROR && !ue_slice_is_empty(local_code))
+		ue_record_complain(record, "local_code",
+						   UE_SLICE("it is accepted with kind local_error only"));
+}
+
+/* An object whose values are texts or lists of texts. */
+static void
+check_texts(UeRecord *record, const char *name, UeSlice accepted)
+{
+	const UeJson *object = ue_record_find(record, name);
+	bool is_fine = object == NULL || object->type == UE_JSON_OBJECT;
+	UeBuf buf;
+	UeSlice problem;
+	UeStatus status;
+
+	for (const UeJson *member = is_fine && object != NULL ? object->child : NULL;
+		 member != NULL; member = member->next)
+	{
+		if (member->type != UE_JSON_ARRAY && member->type != UE_JSON_STRING)
+			is_fine = false;
+		for (const UeJson *value = member->type == UE_JSON_ARRAY ? member->child : NULL;
+			 value != NULL; value = value->next)
+			is_fine = is_fine && value->type == UE_JSON_STRING;
+	}
+	if (is_fine)
+		return;
+	ue_buf_init(&buf, record->arena, UE_LIMIT_MESSAGE);
+	ue_buf_append(&buf, UE_SLICE("it is no object of texts by name; "));
+	ue_buf_append(&buf, accepted);
+	status = ue_buf_finish(&buf, &problem);
+	if (status == UE_OK)
+		ue_record_complain(record, name, problem);
+	else
+		record->status = status;
 }
 
 /* The pattern itself is not quoted: it may tell what is secret. */

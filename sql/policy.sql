@@ -156,7 +156,7 @@ UPDATE upstream_error_rules SET response_code = 506;
 UPDATE upstream_error_rules SET response_code = 507;
 ROLLBACK;
 SELECT answer(418);
--- a test that cannot be decided fails alone
+-- a test that could not be decided is refused
 UPDATE upstream_error_rule_tests SET format = 'xml' WHERE name = 'others';
 UPDATE upstream_error_rule_tests SET enabled = false WHERE name = 'others';
 \set VERBOSITY default

@@ -54,6 +54,18 @@ INSERT INTO upstream_error_rule_tests (name, attempt, expect_status) VALUES ('at
 INSERT INTO upstream_error_rule_tests (name, expect_status) VALUES ('expect_status', 600);
 INSERT INTO upstream_error_rule_tests (name, expect_body_contains) VALUES ('contains', '');
 INSERT INTO upstream_error_rule_tests (name, expect_action) VALUES ('action', 'explode');
+INSERT INTO upstream_error_rule_tests (name, attempt, expect_status) VALUES ('attempt', 1001, 500);
+INSERT INTO upstream_error_rule_tests (name, format, expect_status) VALUES ('format', 'soap', 500);
+INSERT INTO upstream_error_rule_tests (name, format, expect_status) VALUES ('format', '', 500);
+INSERT INTO upstream_error_rule_tests (name, kind, expect_status) VALUES ('kind', 'mishap', 500);
+INSERT INTO upstream_error_rule_tests (name, network_error, expect_status) VALUES ('network_error', 'weather', 500);
+INSERT INTO upstream_error_rule_tests (name, credential, expect_status) VALUES ('credential', 'theirs', 500);
+INSERT INTO upstream_error_rule_tests (name, headers, expect_status) VALUES ('headers', '{"retry-after": 7}', 500);
+INSERT INTO upstream_error_rule_tests (name, headers, expect_status) VALUES ('headers', '{"set-cookie": ["a", null]}', 500);
+INSERT INTO upstream_error_rule_tests (name, tags, expect_status) VALUES ('tags', '{"team": {"a": "b"}}', 500);
+INSERT INTO upstream_error_rule_tests (name, kind, expect_status) VALUES ('local_code', 'local_error', 503);
+INSERT INTO upstream_error_rule_tests (name, kind, local_code, expect_status) VALUES ('local_code', 'local_error', 'no_such_code', 503);
+INSERT INTO upstream_error_rule_tests (name, local_code, expect_status) VALUES ('local_code', 'no_channel', 503);
 
 -- tests of rules: one that does not hold is not taken
 TRUNCATE upstream_error_rules;

@@ -66,9 +66,13 @@ ue_record_allow(UeRecord *record, const UeSlice *names, size_t n_names)
 			i++;
 		if (i == n_names)
 			complain_parts(record, ue_slice_sub(member->key, 0, SHOWN_MAX),
-						   &UE_SLICE("there is no such field"), 1);
+						   &UE_SLICE(
+							   "there is no such field; accepted are the names of the "
+							   "table's columns"),
+						   1);
 		else if (ue_json_find(record->object, member->key) != member)
-			complain_parts(record, member->key, &UE_SLICE("it is given twice"), 1);
+			complain_parts(record, member->key,
+						   &UE_SLICE("it is given twice; accepted is one value"), 1);
 	}
 }
 
@@ -164,7 +168,9 @@ ue_record_read_text(UeRecord *record, const char *name, size_t limit, UeSlice *o
 	if (member->type != UE_JSON_STRING)
 	{
 		complain_parts(record, ue_slice_of(name),
-					   (UeSlice[]){show(member), UE_SLICE(" is not a text")}, 2);
+					   (UeSlice[]){show(member),
+								   UE_SLICE(" is not a text; accepted are texts")},
+					   2);
 		return;
 	}
 	text = member->text;
@@ -200,10 +206,13 @@ read_items(UeRecord *record, const char *name, const UeJson *member, size_t n,
 		items[i] = child->text;
 		if (child->type != UE_JSON_STRING)
 			complain_parts(record, ue_slice_of(name),
-						   (UeSlice[]){show(child), UE_SLICE(" is not a text")}, 2);
+						   (UeSlice[]){show(child),
+									   UE_SLICE(" is not a text; accepted are texts")},
+						   2);
 		else if (fit_text(record, name, limit, &items[i]) && items[i].len == 0)
 			complain_parts(record, ue_slice_of(name),
-						   &UE_SLICE("a blank text is not accepted"), 1);
+						   &UE_SLICE("a text is blank; accepted are texts that are not"),
+						   1);
 		if (record->status != UE_OK)
 			return NULL;
 	}
@@ -222,7 +231,11 @@ ue_record_read_list(UeRecord *record, const char *name, size_t limit, UeRecordLi
 	if (member->type != UE_JSON_ARRAY)
 	{
 		complain_parts(record, ue_slice_of(name),
-					   (UeSlice[]){show(member), UE_SLICE(" is not a list of texts")}, 2);
+					   (UeSlice[]){show(member),
+								   UE_SLICE(
+									   " is not a list of texts; accepted is one such as "
+									   "[\"a\", \"b\"]")},
+					   2);
 		return;
 	}
 	n = ue_record_count(member);
@@ -297,7 +310,8 @@ ue_record_read_word(UeRecord *record, const char *name, const char *const *names
 	int found;
 
 	ue_record_read_text(record, name, UE_LIMIT_BODY, &text);
-	if (record->status != UE_OK || text.len == 0)
+	/* a text that is blank is no word either */
+	if (record->status != UE_OK || ue_record_find(record, name) == NULL)
 		return;
 	found = find_word(text, names, n_names);
 	if (found < 0)

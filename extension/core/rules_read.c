@@ -137,7 +137,9 @@ read_list(UeRecord *record, const char *name, UeRuleList *out)
 	{
 		items[i] = trim(list.items[i]);
 		if (items[i].len == 0)
-			ue_record_complain(record, name, UE_SLICE("a blank text is not accepted"));
+			ue_record_complain(record, name,
+							   UE_SLICE(
+								   "a text is blank; accepted are texts that are not"));
 	}
 	*out = (UeRuleList){items, list.n};
 }
@@ -187,7 +189,8 @@ read_name(UeRecord *record, UeRule *rule)
 {
 	size_t n = 0;
 
-	ue_record_read_text(record, "name", UE_LIMIT_BODY, &rule->name);
+	/* however long it is, the limit is told in characters */
+	ue_record_read_text(record, "name", SIZE_MAX, &rule->name);
 	rule->name = trim(rule->name);
 	for (size_t i = 0; i < rule->name.len; i++)
 		n += ((unsigned char) rule->name.ptr[i] & 0xC0) != 0x80;
@@ -213,7 +216,8 @@ read_error_codes(UeRecord *record, UeRule *rule)
 	if (member->type != UE_JSON_ARRAY)
 	{
 		complain(record, "error_codes", UE_SLICE(""), member->raw,
-				 UE_SLICE(" is not a list of statuses"));
+				 UE_SLICE(
+					 " is not a list of statuses; accepted is one such as [429, 529]"));
 		return;
 	}
 	n = ue_record_count(member);
@@ -344,7 +348,9 @@ static void
 read_tags(UeRecord *record, UeRule *rule)
 {
 	const UeJson *object =
-		find_object(record, "tags", UE_SLICE(" is not an object of globs by name"));
+		find_object(record, "tags",
+					UE_SLICE(" is not an object; accepted are globs by name, as in "
+							 "{\"team\":\"a*\",\"user\":[\"x\",\"y\"]}"));
 	UeRuleTag *tags;
 	size_t n_values = 0;
 	size_t n = 0;
@@ -365,8 +371,11 @@ read_tags(UeRecord *record, UeRule *rule)
 		if (tag->type != UE_JSON_ARRAY)
 			add_tag(record, tag->key, tag, tags, &n);
 		else if (tag->child == NULL)
-			complain(record, "tags", UE_SLICE("\""), tag->key,
-					 UE_SLICE("\" has no glob, so that nothing could fit"));
+			complain(
+				record, "tags", UE_SLICE("\""), tag->key,
+				UE_SLICE(
+					"\" has no glob, so that nothing could fit; accepted is at least "
+					"one"));
 		for (const UeJson *value = tag->child;
 			 tag->type == UE_JSON_ARRAY && value != NULL && record->status == UE_OK;
 			 value = value->next)
@@ -399,12 +408,23 @@ is_language_tag(UeSlice text)
 	return part > 0 && text.len <= LANGUAGE_BYTES;
 }
 
+static bool
+has_language(const UeRuleMessage *messages, size_t n, UeSlice language)
+{
+	for (size_t i = 0; i < n; i++)
+		if (ue_slice_is_equal_fold(messages[i].language, language))
+			return true;
+	return false;
+}
+
 static void
 read_messages(UeRecord *record, UeRule *rule)
 {
 	const UeJson *object =
 		find_object(record, "messages",
-					UE_SLICE(" is not an object of messages by language"));
+					UE_SLICE(
+						" is not an object; accepted are messages by language, as in "
+						"{\"zh\":\"…\"}"));
 	UeRuleMessage *messages;
 	size_t n = 0;
 
@@ -426,11 +446,17 @@ read_messages(UeRecord *record, UeRule *rule)
 					 UE_SLICE("\" is not a language; accepted are tags like zh and "
 							  "pt-BR"));
 		else if (member->type != UE_JSON_STRING || trim(member->text).len == 0)
-			complain(record, "messages", UE_SLICE("the one for \""), member->key,
-					 UE_SLICE("\" is not a text or is blank"));
+			complain(
+				record, "messages", UE_SLICE("the one for \""), member->key,
+				UE_SLICE(
+					"\" is not a text or is blank; accepted are texts that are not"));
 		else if (member->text.len > MESSAGE_BYTES)
 			complain(record, "messages", UE_SLICE("the one for \""), member->key,
 					 UE_SLICE("\" is too long; accepted are at most 8192 bytes"));
+		else if (has_language(messages, n, member->key))
+			complain(record, "messages", UE_SLICE("\""), member->key,
+					 UE_SLICE("\" is given twice; accepted is one message for a "
+							  "language, however it is written"));
 		else
 			messages[n++] = (UeRuleMessage){member->key, member->text};
 	}
@@ -580,7 +606,8 @@ ue_rule_read(UeArena *arena, const UeJson *object, UeRule *out, UeRuleProblem *p
 
 	ue_record_init(&record, arena, object);
 	if (record.status == UE_OK && !ue_utf8_is_valid(object->raw))
-		ue_record_complain(&record, "", UE_SLICE("it is not valid UTF-8"));
+		ue_record_complain(&record, "",
+						   UE_SLICE("it is not valid UTF-8; accepted is what is"));
 	ue_record_allow(&record, columns, sizeof(columns) / sizeof(columns[0]));
 	read_head(&record, &rule);
 	read_conditions(&record, &rule);

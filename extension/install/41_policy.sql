@@ -5,6 +5,11 @@ AS 'MODULE_PATHNAME', 'ue_sql_rule_check'
 LANGUAGE C STABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION upstream_error_rule_check(jsonb) IS 'Fails when this could not be a row of upstream_error_rules, and says which field is wrong, why, and what is accepted; its patterns are compiled too. A field that is missing has its default. Example: SELECT upstream_error_rule_check(''{"name": "busy", "error_codes": [529], "passthrough_code": false, "response_code": 503}'');';
 
+CREATE FUNCTION upstream_error_rule_test_check(rule_test jsonb) RETURNS void
+AS 'MODULE_PATHNAME', 'ue_sql_rule_test_check'
+LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION upstream_error_rule_test_check(jsonb) IS 'Fails when the case of a row of upstream_error_rule_tests could not be one, and says which field is wrong, why, and what is accepted. Example: SELECT upstream_error_rule_test_check(''{"format": "anthropic", "kind": "stream_error", "credential": "ours"}'');';
+
 CREATE FUNCTION upstream_error_mask_pattern_check(pattern text, case_sensitive bool DEFAULT true) RETURNS void
 AS 'MODULE_PATHNAME', 'ue_sql_mask_pattern_check'
 LANGUAGE C STABLE STRICT PARALLEL SAFE;

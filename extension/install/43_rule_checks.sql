@@ -113,15 +113,9 @@ BEGIN
 	IF NEW.status NOT BETWEEN 100 AND 599 THEN
 		PERFORM @extschema@.upstream_error_refuse('status',
 			format('%s is out of range; accepted are 100 to 599, or null without an answer', NEW.status), described);
-	ELSIF jsonb_typeof(NEW.headers) <> 'object' THEN
-		PERFORM @extschema@.upstream_error_refuse('headers',
-			format('is of type %s; accepted is an object such as {"retry-after": "7"}', jsonb_typeof(NEW.headers)), described);
-	ELSIF jsonb_typeof(NEW.tags) <> 'object' THEN
-		PERFORM @extschema@.upstream_error_refuse('tags',
-			format('is of type %s; accepted is an object such as {"team": "a"}', jsonb_typeof(NEW.tags)), described);
-	ELSIF NEW.attempt < 1 THEN
+	ELSIF NEW.attempt NOT BETWEEN 1 AND 1000 THEN
 		PERFORM @extschema@.upstream_error_refuse('attempt',
-			format('%s is out of range; accepted are numbers from 1', NEW.attempt), described);
+			format('%s is out of range; accepted are 1 to 1000', NEW.attempt), described);
 	ELSIF num_nonnulls(NEW.expect_rule, NEW.expect_status, NEW.expect_message, NEW.expect_body_contains, NEW.expect_action) = 0 THEN
 		PERFORM @extschema@.upstream_error_refuse('expect_rule',
 			'a test needs an expectation; accepted are values of expect_rule, expect_status, expect_message, expect_body_contains, expect_action', described);
@@ -131,10 +125,13 @@ BEGIN
 	ELSIF NEW.expect_body_contains = '' THEN
 		PERFORM @extschema@.upstream_error_refuse('expect_body_contains',
 			'is empty, which every body contains; accepted is a text', described);
-	ELSIF NEW.expect_action NOT IN ('answer', 'stop', 'retry', 'failover', 'cooldown', 'disable') THEN
-		PERFORM @extschema@.upstream_error_refuse('expect_action',
-			format('"%s" is unknown; accepted are answer, stop, retry, failover, cooldown, disable', NEW.expect_action), described);
 	END IF;
+	BEGIN
+		PERFORM @extschema@.upstream_error_rule_test_check(to_jsonb(NEW));
+	EXCEPTION WHEN invalid_parameter_value THEN
+		PERFORM @extschema@.upstream_error_refuse(split_part(SQLERRM, ': ', 1),
+			substr(SQLERRM, strpos(SQLERRM, ': ') + 2), described);
+	END;
 	RETURN NEW;
 END
 $$;

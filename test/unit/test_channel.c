@@ -46,7 +46,8 @@ static const Vector refused[] = {
 	 "a URL with credentials does not belong in a database; accepted are URLs without, and "
 	 "references, env:NAME and file:/path"},
 	{ROW ",\"weight\":-1}", "weight", "-1 is out of range; accepted are 0 to 1000000"},
-	{ROW ",\"colour\":1}", "colour", "there is no such field"},
+	{ROW ",\"colour\":1}", "colour",
+	 "there is no such field; accepted are the names of the table's columns"},
 	{ROW ",\"model_mapping\":[]}", "model_mapping", "it must be a JSON object"},
 	{ROW ",\"model_mapping\":{\"a\":1}}", "model_mapping",
 	 "accepted are names of models, 1 to 128 bytes, as members and as values"},

@@ -16,6 +16,8 @@ typedef struct Refusal
 	const char *words;	 /* field: why */
 } Refusal;
 
+#define TEXT_16	  "0123456789abcdef"
+#define TEXT_128  TEXT_16 TEXT_16 TEXT_16 TEXT_16 TEXT_16 TEXT_16 TEXT_16 TEXT_16
 #define CONDITION "\"name\":\"r\",\"error_codes\":[500],"
 
 static const Refusal refusals[] = {
@@ -26,18 +28,21 @@ static const Refusal refusals[] = {
 	{"\"name\":\"r\"",
 	 ": a rule needs a condition: at least one of error_codes, keywords, patterns, classes, "
 	 "codes, error_types, upstream_codes"},
-	{"\"name\":\"r\",\"keywords\":[\"\"]", "keywords: a blank text is not accepted"},
+	{"\"name\":\"r\",\"keywords\":[\"\"]",
+	 "keywords: a text is blank; accepted are texts that are not"},
 	{"\"name\":\"r\",\"keywords\":[\"\xE3\x80\x80\"]",
-	 "keywords: a blank text is not accepted"},
-	{"\"name\":\"r\",\"keywords\":\"x\"", "keywords: \"x\" is not a list of texts"},
-	{"\"name\":\"r\",\"keywords\":[1]", "keywords: 1 is not a text"},
+	 "keywords: a text is blank; accepted are texts that are not"},
+	{"\"name\":\"r\",\"keywords\":\"x\"",
+	 "keywords: \"x\" is not a list of texts; accepted is one such as [\"a\", \"b\"]"},
+	{"\"name\":\"r\",\"keywords\":[1]", "keywords: 1 is not a text; accepted are texts"},
 	{"\"name\":\"r\",\"error_codes\":[99]",
 	 "error_codes: 99 is out of range; accepted are 100 to 599"},
 	{"\"name\":\"r\",\"error_codes\":[600]",
 	 "error_codes: 600 is out of range; accepted are 100 to 599"},
 	{"\"name\":\"r\",\"error_codes\":[500.5]",
 	 "error_codes: 500.5 is out of range; accepted are 100 to 599"},
-	{"\"name\":\"r\",\"error_codes\":500", "error_codes: 500 is not a list of statuses"},
+	{"\"name\":\"r\",\"error_codes\":500",
+	 "error_codes: 500 is not a list of statuses; accepted is one such as [429, 529]"},
 	{"\"name\":\"r\",\"patterns\":[\"a(\"]",
 	 "patterns: \"a(\" is no pattern: missing closing parenthesis at byte 2; accepted is "
 	 "PCRE2's syntax"},
@@ -56,12 +61,13 @@ static const Refusal refusals[] = {
 	{CONDITION "\"kinds\":[\"x\"]",
 	 "kinds: \"x\" is not known; accepted are http_error, request_error, stream_error, "
 	 "retry_exhausted, failover, client_gone, local_error"},
-	{CONDITION "\"tags\":[]", "tags: [] is not an object of globs by name"},
+	{CONDITION "\"tags\":[]",
+	 "tags: [] is not an object; accepted are globs by name, as in {\"team\":\"a*\",\"user\":[\"x\",\"y\"]}"},
 	{CONDITION "\"tags\":{\"a\":1}",
 	 "tags: 1 is not accepted; accepted are globs by name, as in "
 	 "{\"team\":\"a*\",\"user\":[\"x\",\"y\"]}"},
 	{CONDITION "\"tags\":{\"a\":[]}",
-	 "tags: \"a\" has no glob, so that nothing could fit"},
+	 "tags: \"a\" has no glob, so that nothing could fit; accepted is at least one"},
 	{CONDITION "\"min_attempt\":0",
 	 "min_attempt: 0 is out of range; accepted are 1 to 1000"},
 	{CONDITION "\"min_attempt\":3,\"max_attempt\":2",
@@ -82,9 +88,9 @@ static const Refusal refusals[] = {
 	{CONDITION "\"messages\":{\"z h\":\"x\"}",
 	 "messages: \"z h\" is not a language; accepted are tags like zh and pt-BR"},
 	{CONDITION "\"messages\":{\"zh\":\" \"}",
-	 "messages: the one for \"zh\" is not a text or is blank"},
+	 "messages: the one for \"zh\" is not a text or is blank; accepted are texts that are not"},
 	{CONDITION "\"messages\":[]",
-	 "messages: [] is not an object of messages by language"},
+	 "messages: [] is not an object; accepted are messages by language, as in {\"zh\":\"…\"}"},
 	{CONDITION "\"retry_after\":3601",
 	 "retry_after: 3601 is out of range; accepted are 1 to 3600"},
 	{CONDITION "\"action\":\"wait\"",
@@ -96,11 +102,131 @@ static const Refusal refusals[] = {
 	 "cooldown_s: it is accepted with action cooldown only"},
 	{CONDITION "\"action\":\"cooldown\",\"cooldown_s\":86401",
 	 "cooldown_s: 86401 is out of range; accepted are 1 to 86400"},
-	{CONDITION "\"Priority\":1", "Priority: there is no such field"},
-	{CONDITION "\"priority\":1,\"priority\":2", "priority: it is given twice"},
+	{CONDITION "\"Priority\":1",
+	 "Priority: there is no such field; accepted are the names of the table's columns"},
+	{CONDITION "\"priority\":1,\"priority\":2",
+	 "priority: it is given twice; accepted is one value"},
 	{CONDITION "\"enabled\":\"yes\"",
 	 "enabled: \"yes\" is not a boolean; accepted are true and false"},
-	{CONDITION "\"custom_message\":\"\xFF\"", ": it is not valid UTF-8"},
+	{CONDITION "\"custom_message\":\"\xFF\"",
+	 ": it is not valid UTF-8; accepted is what is"},
+	/* each column of a wrong type, out of range, or too long */
+	{CONDITION "\"version\":-1",
+	 "version: -1 is out of range; accepted are 0 to 2147483647"},
+	{"\"name\":5,\"error_codes\":[500]", "name: 5 is not a text; accepted are texts"},
+	{"\"name\":\"" TEXT_128 "\",\"error_codes\":[500]",
+	 "name: it is too long; accepted are 1 to 100 characters"},
+	{CONDITION "\"enabled\":0",
+	 "enabled: 0 is not a boolean; accepted are true and false"},
+	{CONDITION "\"priority\":1.5",
+	 "priority: 1.5 is out of range; accepted are -2147483648 to 2147483647"},
+	{CONDITION "\"priority\":2147483648",
+	 "priority: 2147483648 is out of range; accepted are -2147483648 to 2147483647"},
+	{CONDITION "\"priority\":\"low\"",
+	 "priority: \"low\" is out of range; accepted are -2147483648 to 2147483647"},
+	{CONDITION "\"match_mode\":\"\"",
+	 "match_mode: \"\" is not known; accepted are any, all"},
+	{CONDITION "\"match_mode\":1", "match_mode: 1 is not a text; accepted are texts"},
+	{CONDITION "\"match_mode\":\"ANY\"",
+	 "match_mode: \"ANY\" is not known; accepted are any, all"},
+	{CONDITION "\"platforms\":\"openai\"",
+	 "platforms: \"openai\" is not a list of texts; accepted is one such as [\"a\", \"b\"]"},
+	{CONDITION "\"platforms\":[\"\"]",
+	 "platforms: a text is blank; accepted are texts that are not"},
+	{CONDITION "\"passthrough_code\":1",
+	 "passthrough_code: 1 is not a boolean; accepted are true and false"},
+	{CONDITION "\"response_code\":399",
+	 "response_code: 399 is out of range; accepted are 400 to 599"},
+	{CONDITION "\"response_code\":600",
+	 "response_code: 600 is out of range; accepted are 400 to 599"},
+	{CONDITION "\"response_code\":\"503\"",
+	 "response_code: \"503\" is out of range; accepted are 400 to 599"},
+	{CONDITION "\"passthrough_body\":null,\"passthrough_code\":\"no\"",
+	 "passthrough_code: \"no\" is not a boolean; accepted are true and false"},
+	{CONDITION "\"passthrough_body\":\"yes\"",
+	 "passthrough_body: \"yes\" is not a boolean; accepted are true and false"},
+	{CONDITION "\"custom_message\":{}",
+	 "custom_message: {} is not a text; accepted are texts"},
+	{CONDITION "\"skip_monitoring\":\"t\"",
+	 "skip_monitoring: \"t\" is not a boolean; accepted are true and false"},
+	{CONDITION "\"description\":[]", "description: [] is not a text; accepted are texts"},
+	{CONDITION "\"patterns\":\"x\"",
+	 "patterns: \"x\" is not a list of texts; accepted is one such as [\"a\", \"b\"]"},
+	{CONDITION "\"patterns\":[1]", "patterns: 1 is not a text; accepted are texts"},
+	{CONDITION "\"patterns\":[\" \"]",
+	 "patterns: a text is blank; accepted are texts that are not"},
+	{CONDITION "\"classes\":\"rate_limit\"",
+	 "classes: \"rate_limit\" is not a list of texts; accepted is one such as [\"a\", "
+	 "\"b\"]"},
+	{CONDITION "\"classes\":[3]", "classes: 3 is not a text; accepted are texts"},
+	{CONDITION "\"codes\":{}",
+	 "codes: {} is not a list of texts; accepted is one such as [\"a\", \"b\"]"},
+	{CONDITION "\"error_types\":true",
+	 "error_types: true is not a list of texts; accepted is one such as [\"a\", \"b\"]"},
+	{CONDITION "\"upstream_codes\":[429]",
+	 "upstream_codes: 429 is not a text; accepted are texts"},
+	{CONDITION "\"upstream_codes\":[\"\xC2\xA0\"]",
+	 "upstream_codes: a text is blank; accepted are texts that are not"},
+	{CONDITION "\"models\":\"gpt-*\"",
+	 "models: \"gpt-*\" is not a list of texts; accepted is one such as [\"a\", \"b\"]"},
+	{CONDITION "\"models\":[null]", "models: null is not a text; accepted are texts"},
+	{CONDITION "\"channels\":7",
+	 "channels: 7 is not a list of texts; accepted is one such as [\"a\", \"b\"]"},
+	{CONDITION "\"channels\":[\"\"]",
+	 "channels: a text is blank; accepted are texts that are not"},
+	{CONDITION "\"routes\":\"/v1/*\"",
+	 "routes: \"/v1/*\" is not a list of texts; accepted is one such as [\"a\", \"b\"]"},
+	{CONDITION "\"routes\":[[]]", "routes: [] is not a text; accepted are texts"},
+	{CONDITION "\"formats\":\"openai\"",
+	 "formats: \"openai\" is not a list of texts; accepted is one such as [\"a\", \"b\"]"},
+	{CONDITION "\"kinds\":{}",
+	 "kinds: {} is not a list of texts; accepted is one such as [\"a\", \"b\"]"},
+	{CONDITION "\"tags\":\"team\"",
+	 "tags: \"team\" is not an object; accepted are globs by name, as in "
+	 "{\"team\":\"a*\",\"user\":[\"x\",\"y\"]}"},
+	{CONDITION "\"tags\":{\"\":\"x\"}",
+	 "tags: \"x\" is not accepted; accepted are globs by name, as in "
+	 "{\"team\":\"a*\",\"user\":[\"x\",\"y\"]}"},
+	{CONDITION "\"tags\":{\"a\":[\" \"]}",
+	 "tags: \" \" is not accepted; accepted are globs by name, as in "
+	 "{\"team\":\"a*\",\"user\":[\"x\",\"y\"]}"},
+	{CONDITION "\"min_attempt\":1001",
+	 "min_attempt: 1001 is out of range; accepted are 1 to 1000"},
+	{CONDITION "\"min_attempt\":\"1\"",
+	 "min_attempt: \"1\" is out of range; accepted are 1 to 1000"},
+	{CONDITION "\"max_attempt\":0",
+	 "max_attempt: 0 is out of range; accepted are 1 to 1000"},
+	{CONDITION "\"has_output\":\"\"",
+	 "has_output: \"\" is not a boolean; accepted are true and false"},
+	{CONDITION "\"response_type\":1",
+	 "response_type: 1 is not a text; accepted are texts"},
+	{CONDITION "\"response_type\":\"" TEXT_128 "x\"",
+	 "response_type: a text is too long; accepted are at most 128 bytes"},
+	{CONDITION "\"response_error_code\":[]",
+	 "response_error_code: [] is not a text; accepted are texts"},
+	{CONDITION "\"response_error_code\":\"" TEXT_128 "x\"",
+	 "response_error_code: a text is too long; accepted are at most 128 bytes"},
+	{CONDITION "\"retry_after\":0",
+	 "retry_after: 0 is out of range; accepted are 1 to 3600"},
+	{CONDITION "\"retry_after\":\"5s\"",
+	 "retry_after: \"5s\" is out of range; accepted are 1 to 3600"},
+	{CONDITION "\"messages\":{\"zh\":5}",
+	 "messages: the one for \"zh\" is not a text or is blank; accepted are texts that are not"},
+	{CONDITION "\"messages\":{\"pt-BR\":\"a\",\"pt-br\":\"b\"}",
+	 "messages: \"pt-br\" is given twice; accepted is one message for a language, however it "
+	 "is written"},
+	{CONDITION "\"messages\":{\"\":\"x\"}",
+	 "messages: \"\" is not a language; accepted are tags like zh and pt-BR"},
+	{CONDITION "\"action\":\"\"",
+	 "action: \"\" is not known; accepted are answer, stop, retry, failover, cooldown, "
+	 "disable"},
+	{CONDITION "\"action\":2", "action: 2 is not a text; accepted are texts"},
+	{CONDITION "\"action\":\"cooldown\",\"cooldown_s\":0",
+	 "cooldown_s: 0 is out of range; accepted are 1 to 86400"},
+	{CONDITION "\"action\":\"cooldown\",\"cooldown_s\":\"1m\"",
+	 "cooldown_s: \"1m\" is out of range; accepted are 1 to 86400"},
+	{CONDITION "\"\":1",
+	 ": there is no such field; accepted are the names of the table's columns"},
 };
 
 static UeStatus
@@ -202,6 +328,85 @@ test_ceilings(void)
 	free(json);
 }
 
+static void
+check_refused(const char *json, const char *expected)
+{
+	char words[256];
+	UeRule rule;
+	UeRuleProblem problem;
+
+	ue_arena_reset(&arena);
+	if (read_rule(json, &rule, &problem) != UE_INVALID_ARGUMENT)
+		problem = (UeRuleProblem){0, UE_SLICE("it is accepted"), UE_SLICE("")};
+	(void) snprintf(words, sizeof(words), "%.*s: %.*s", (int) problem.field.len,
+					problem.field.len > 0 ? problem.field.ptr : "",
+					(int) problem.text.len, problem.text.ptr);
+	is_text(ue_slice_of(words), ue_slice_of(expected), "refused: %s", expected);
+}
+
+static void
+test_ids(void)
+{
+	check_refused("{\"id\":-1," CONDITION "\"version\":1}",
+				  "id: -1 is out of range; accepted are 0 to 9223372036854775807");
+	check_refused("{\"id\":\"1\"," CONDITION "\"version\":1}",
+				  "id: \"1\" is out of range; accepted are 0 to 9223372036854775807");
+}
+
+/* One byte, or one member, too many: before, n times unit, after. */
+static void
+test_too_long(void)
+{
+	static const struct
+	{
+		const char *before, *unit, *after;
+		int n;
+		const char *words;
+	} cases[] = {
+		{"{\"name\":\"", "x", "\",\"error_codes\":[500]}", 101,
+		 "name: it is too long; accepted are 1 to 100 characters"},
+		{"{\"name\":\"", "额", "\",\"error_codes\":[500]}", 101,
+		 "name: it is too long; accepted are 1 to 100 characters"},
+		{"{\"name\":\"", "x", "\",\"error_codes\":[500]}", 70000,
+		 "name: it is too long; accepted are 1 to 100 characters"},
+		{"{" CONDITION "\"description\":\"", "x", "\"}", 65537,
+		 "description: a text is too long; accepted are at most 65536 bytes"},
+		{"{" CONDITION "\"custom_message\":\"", "x", "\"}", 8193,
+		 "custom_message: a text is too long; accepted are at most 8192 bytes"},
+		{"{" CONDITION "\"custom_message\":\"x", " ", "\"}", 8192,
+		 "custom_message: a text is too long; accepted are at most 8192 bytes"},
+		{"{" CONDITION "\"messages\":{\"zh\":\"", "x", "\"}}", 8193,
+		 "messages: the one for \"zh\" is too long; accepted are at most 8192 bytes"},
+		{"{" CONDITION "\"messages\":{\"a", "-b", "\":\"x\"}}", 18,
+		 "messages: \"a-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b\" is not a language; accepted "
+		 "are tags like zh and pt-BR"},
+		{"{" CONDITION "\"tags\":{\"team\":\"", "x", "\"}}", 1025,
+		 "tags: a text is too long; accepted are at most 1024 bytes"},
+		{"{" CONDITION "\"tags\":{\"", "x", "\":\"a\"}}", 1025,
+		 "tags: a text is too long; accepted are at most 1024 bytes"},
+		{"{" CONDITION "\"tags\":{\"team\":[\"x\"", ",\"x\"", "]}}", 1000,
+		 "tags: it is too long; accepted are at most 1000 globs"},
+		{"{\"name\":\"r\",\"error_codes\":[500", ",500", "]}", 1000,
+		 "error_codes: the list is too long; accepted are at most 1000 statuses"},
+		{"{" CONDITION "\"platforms\":[\"x\"", ",\"x\"", "]}", 1000,
+		 "platforms: the list is too long; accepted are at most 1000 texts"},
+		{"{" CONDITION "\"routes\":[\"", "x", "\"]}", 1025,
+		 "routes: a text is too long; accepted are at most 1024 bytes"},
+	};
+	char *json = malloc(300000);
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+	{
+		size_t at = (size_t) sprintf(json, "%s", cases[i].before);
+
+		for (int k = 0; k < cases[i].n; k++)
+			at += (size_t) sprintf(json + at, "%s", cases[i].unit);
+		(void) sprintf(json + at, "%s", cases[i].after);
+		check_refused(json, cases[i].words);
+	}
+	free(json);
+}
+
 int
 main(void)
 {
@@ -209,6 +414,8 @@ main(void)
 	test_refusals();
 	test_defaults();
 	test_ceilings();
+	test_ids();
+	test_too_long();
 	ue_arena_free(&arena);
 	return done_testing();
 }
