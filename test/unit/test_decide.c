@@ -286,6 +286,147 @@ test_many_headers(void)
 	   "headers beyond the limit are not looked at");
 }
 
+/* Where an operator's rule is asked. */
+typedef struct Path
+{
+	const char *name;
+	UeKind kind;
+	UeNetwork network;
+	int status;
+	const char *body;
+	const char *local_code;
+	const char *route;
+	const char *condition;
+	int default_status; /* what the client gets when the rule says no other */
+	bool is_stream;
+	bool has_output;
+} Path;
+
+static const Path paths[] = {
+	{"a direct answer", UE_KIND_HTTP_ERROR, UE_NETWORK_NONE, 429,
+	 "{\"error\":{\"message\":\"slow down\",\"type\":\"t\"}}", NULL,
+	 "/v1/chat/completions", "\"keywords\":[\"SLOW down\"]", 429, false, false},
+	/* sub2api does not ask its rules about an empty body */
+	{"exhausted attempts without a body", UE_KIND_RETRY_EXHAUSTED, UE_NETWORK_NONE, 529,
+	 "", NULL, "/v1/chat/completions", "\"error_codes\":[529]", 529, false, false},
+	{"exhausted attempts without an answer", UE_KIND_RETRY_EXHAUSTED, UE_NETWORK_CONNECT,
+	 0, "", NULL, "/v1/chat/completions", "\"classes\":[\"network\"]", 502, false, false},
+	{"a stream's first event", UE_KIND_STREAM_ERROR, UE_NETWORK_NONE, 200,
+	 "{\"error\":{\"message\":\"slow down\",\"code\":\"rate_limit_exceeded\"}}", NULL,
+	 "/v1/chat/completions", "\"upstream_codes\":[\"rate_limit_exceeded\"]", 429, true,
+	 false},
+	{"a stream after output", UE_KIND_STREAM_ERROR, UE_NETWORK_NONE, 200,
+	 "{\"error\":{\"message\":\"slow down\",\"code\":\"rate_limit_exceeded\"}}", NULL,
+	 "/v1/chat/completions", "\"error_codes\":[429],\"has_output\":true", 429, true,
+	 true},
+	{"a stream that breaks off after output", UE_KIND_STREAM_ERROR, UE_NETWORK_TRUNCATED,
+	 200, "", NULL, "/v1/chat/completions", "\"classes\":[\"stream\"]", 502, true, true},
+	{"a local error", UE_KIND_LOCAL_ERROR, UE_NETWORK_NONE, 0, "",
+	 "channel:no_available_key", "/v1/chat/completions",
+	 "\"codes\":[\"channel:no_available_key\"]", 503, false, false},
+	{"count_tokens", UE_KIND_HTTP_ERROR, UE_NETWORK_NONE, 400,
+	 "{\"error\":{\"message\":\"no\"}}", NULL, "/v1/messages/count_tokens",
+	 "\"error_codes\":[400],\"routes\":[\"*/count_tokens\"]", 400, false, false},
+};
+
+static UeCase
+case_of_path(const Path *path)
+{
+	return (UeCase){.response = {.platform = UE_SLICE("openai"),
+								 .status = path->status,
+								 .body = ue_slice_of(path->body)},
+					.kind = path->kind,
+					.network = path->network,
+					.is_stream = path->is_stream,
+					.has_output = path->has_output,
+					.route = ue_slice_of(path->route),
+					.local_code = path->local_code == NULL
+									  ? (UeSlice){NULL, 0}
+									  : ue_slice_of(path->local_code)};
+}
+
+static UePolicy *
+read_policy(const Path *path, const char *effect)
+{
+	char text[1024];
+	UePolicyProblem problem;
+	UePolicy *policy = NULL;
+
+	(void)
+		snprintf(text, sizeof(text),
+				 "{\"snapshot\":1,\"generation\":1,\"mask_revision\":0}\n{\"rule\":{"
+				 "\"id\":4,\"name\":\"r\",\"version\":3,\"match_mode\":\"all\",%s,%s}}\n"
+				 "{\"end\":1}\n",
+				 path->condition, effect);
+	if (ue_policy_read(&memory.allocator, UE_LIMIT_POLICY_MEMORY, &arena,
+					   ue_slice_of(text), &policy, &problem) != UE_OK)
+		abort();
+	return policy;
+}
+
+/* The same rule everywhere: its action is told, and the answer stays what it was. */
+static void
+test_action(const Path *path, UeAction action)
+{
+	char effect[128];
+	const char *name = ue_action_name(action);
+	UeCase kase = case_of_path(path);
+	UeVerdict verdict = {.rule_id = -1};
+	UePolicy *policy;
+
+	(void) snprintf(effect, sizeof(effect), "\"action\":\"%s\"%s", name,
+					action == UE_ACTION_COOLDOWN ? ",\"cooldown_s\":77" : "");
+	ue_arena_reset(&arena);
+	policy = read_policy(path, effect);
+	ok(ue_decide_case(&arena, policy, &kase, &verdict) == UE_OK && verdict.rule_id == 4 &&
+		   verdict.rule_version == 3 && verdict.action == action &&
+		   verdict.cooldown_s == (action == UE_ACTION_COOLDOWN ? 77 : 0) &&
+		   !verdict.is_unmonitored,
+	   "%s: a rule's action %s is in the verdict", path->name, name);
+	ok(verdict.answer.status == path->default_status, "%s: with %s the status stays %d",
+	   path->name, name, path->default_status);
+	ue_policy_free(policy);
+}
+
+static void
+test_effects(const Path *path)
+{
+	UeCase kase = case_of_path(path);
+	UeVerdict verdict = {.rule_id = -1};
+	UeSlice expected =
+		UE_SLICE("{\"message\":\"Busy.\",\"type\":\"busy_error\",\"param\":"
+				 "null,\"code\":\"busy\"}");
+	UePolicy *policy;
+	size_t at;
+
+	ue_arena_reset(&arena);
+	policy = read_policy(
+		path, "\"passthrough_code\":false,\"response_code\":503,\"passthrough_body\":"
+			  "false,\"custom_message\":\"Busy.\",\"response_type\":\"busy_error\","
+			  "\"response_error_code\":\"busy\",\"retry_after\":9,"
+			  "\"skip_monitoring\":true");
+	ok(ue_decide_case(&arena, policy, &kase, &verdict) == UE_OK &&
+		   verdict.answer.status == 503 && verdict.is_unmonitored,
+	   "%s: a rule's status, and that nothing is recorded", path->name);
+	ok(ue_slice_find(verdict.answer.body, expected, &at) &&
+		   ue_slice_find(verdict.answer.frame, expected, &at),
+	   "%s: its message, type and code are in the body and in the frame", path->name);
+	is_text(find_header(&verdict.answer, UE_SLICE("retry-after")), UE_SLICE("9"),
+			"%s: and its wait in the headers", path->name);
+	ue_policy_free(policy);
+}
+
+static void
+test_rules_on_every_path(void)
+{
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+	{
+		for (int action = 0; action < UE_ACTION_COUNT; action++)
+			test_action(&paths[i], (UeAction) action);
+		test_effects(&paths[i]);
+	}
+}
+
 int
 main(void)
 {
@@ -300,6 +441,7 @@ main(void)
 	test_cooldown();
 	test_no_status();
 	test_many_headers();
+	test_rules_on_every_path();
 	test_hostile_bodies();
 	ue_arena_free(&arena);
 	ok(memory.n_live == 0, "all memory comes back");
