@@ -37,6 +37,7 @@ static UeChannelTable
 static Kept *kept; /* under lock */
 static atomic_bool has_channels;
 
+static void fill_budgets(UeChannelTable *table, const UeChannelTable *before);
 static UeChannelTable *build_table(const UePolicy *policy);
 static void resolve_channel(UeTableChannel *entry);
 static void resolve_proxy(UeTableChannel *entry);
@@ -95,6 +96,7 @@ ue_channel_table_update(void)
 		return false;
 	}
 	pthread_mutex_lock(&lock);
+	fill_budgets(table, tables);
 	table->next = tables;
 	tables = table;
 	atomic_store_explicit(&has_channels, table->n > 0, memory_order_release);
@@ -119,17 +121,53 @@ ue_channel_table_find_policy(const UeChannelTable *table, UeSlice platform, UeSl
 	return found == NULL ? &ue_retry_default : found;
 }
 
+UeRetryBudget *
+ue_channel_table_find_budget(const UeChannelTable *table, const UeRetryPolicy *policy)
+{
+	size_t n;
+	const UeRetryPolicy *policies = ue_policy_retry_policies(table->policy, &n);
+
+	return &table
+				->budgets[policy == &ue_retry_default ? n : (size_t) (policy - policies)];
+}
+
+/* All saved up, or what the policy of that id had; under lock. */
+static void
+fill_budgets(UeChannelTable *table, const UeChannelTable *before)
+{
+	size_t n;
+	size_t n_before = 0;
+	const UeRetryPolicy *policies = ue_policy_retry_policies(table->policy, &n);
+	const UeRetryPolicy *old = NULL;
+
+	if (before != NULL)
+		old = ue_policy_retry_policies(before->policy, &n_before);
+	for (size_t i = 0; i <= n; i++)
+	{
+		const UeRetryPolicy *policy = i < n ? &policies[i] : &ue_retry_default;
+
+		ue_retry_budget_init(&table->budgets[i], policy->budget_burst);
+		for (size_t k = 0; before != NULL && k <= n_before; k++)
+			if ((k < n_before ? old[k].id : ue_retry_default.id) == policy->id)
+				ue_retry_budget_copy(&table->budgets[i], &before->budgets[k],
+									 policy->budget_burst);
+	}
+}
+
 /* The policy's user count goes over to it. */
 static UeChannelTable *
 build_table(const UePolicy *policy)
 {
 	UeChannelTable *table = calloc(1, sizeof(*table));
 	const UeChannel *channels;
+	size_t n_policies;
 	UeArena arena;
 
 	if (table == NULL)
 		return NULL;
 	channels = ue_policy_channels(policy, &table->n);
+	(void) ue_policy_retry_policies(policy, &n_policies);
+	table->budgets = calloc(n_policies + 1, sizeof(*table->budgets));
 	table->channels = calloc(table->n + 1, sizeof(*table->channels));
 	table->breakers = ue_policy_breakers(policy);
 	if (table->channels != NULL && table->breakers == NULL && table->n > 0)
@@ -140,7 +178,8 @@ build_table(const UePolicy *policy)
 			table->breakers = table->own_breakers;
 		ue_arena_free(&arena);
 	}
-	if (table->channels == NULL || (table->breakers == NULL && table->n > 0))
+	if (table->budgets == NULL || table->channels == NULL ||
+		(table->breakers == NULL && table->n > 0))
 	{
 		table->n = 0;
 		free_table(table);
@@ -392,6 +431,7 @@ free_table(UeChannelTable *table)
 			wipe((char *) table->channels[i].header.value.ptr);
 		}
 		free(table->channels);
+		free(table->budgets);
 		ue_breakers_free(table->own_breakers);
 		ue_policy_store_release(table->policy);
 		free(table);

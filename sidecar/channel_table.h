@@ -12,6 +12,7 @@
 #include "core/breaker.h"
 #include "core/channel.h"
 #include "core/policy.h"
+#include "core/retry.h"
 #include "core/routing.h"
 #include "upstream.h"
 
@@ -30,6 +31,8 @@ typedef struct UeChannelTable
 	const UePolicy *policy;
 	UeTableChannel *channels; /* all of the policy, in its order */
 	size_t n;
+	UeRetryBudget
+		*budgets; /* of each retry policy, in its order, and of the default one */
 	const UeBreakers *breakers; /* never NULL */
 	UeBreakers *own_breakers;	/* the defaults, when the policy has none */
 	size_t n_users;				/* private, and so is the next */
@@ -51,5 +54,9 @@ extern bool ue_channel_table_update(void);
 extern const UeRetryPolicy *ue_channel_table_find_policy(const UeChannelTable *table,
 														 UeSlice platform, UeSlice model,
 														 UeSlice route);
+
+/* Its budget, of all workers together; what it has saved outlives the table. */
+extern UeRetryBudget *ue_channel_table_find_budget(const UeChannelTable *table,
+												   const UeRetryPolicy *policy);
 
 #endif

@@ -315,15 +315,11 @@ static bool
 handle_resend(void *context)
 {
 	UeExchange *exchange = context;
-	UeExchanges *owner = exchange->owner;
 
-	if (exchange->attempts != NULL)
-	{
-		if (!ue_retry_budget_has(&owner->budget))
-			return false;
-		ue_retry_budget_spend(&owner->budget);
-	}
-	atomic_fetch_add_explicit(&owner->metrics->resends, 1, memory_order_relaxed);
+	if (exchange->attempts != NULL && !ue_retry_budget_take(exchange->attempts->budget))
+		return false;
+	atomic_fetch_add_explicit(&exchange->owner->metrics->resends, 1,
+							  memory_order_relaxed);
 	return true;
 }
 

@@ -29,7 +29,8 @@ struct UeAttempts
 	UeExchange *exchange;
 	const UeChannelTable *table;
 	const UeRetryPolicy *policy;
-	UeSlice model; /* as the client asked; in the exchange, or its request */
+	UeRetryBudget *budget; /* the policy's; the table's */
+	UeSlice model;		   /* as the client asked; in the exchange, or its request */
 
 	/* channels of the platform that serve the model, by their place in the table */
 	uint16_t serving[UE_ATTEMPTS_CHANNELS];

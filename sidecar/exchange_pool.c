@@ -27,7 +27,6 @@ ue_exchanges_new(UeLoop *loop, const UeConfig *config, UeJournal *journal,
 	exchanges->journal = journal;
 	exchanges->health = health;
 	exchanges->metrics = metrics;
-	ue_retry_budget_init(&exchanges->budget, ue_retry_default.budget_burst);
 	exchanges->upstream =
 		ue_upstream_new(loop, &config->upstream, &ue_exchange_transfer_handler);
 	exchanges->decider = ue_decider_new(loop, &options);

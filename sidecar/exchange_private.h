@@ -17,7 +17,6 @@
 #ifndef UE_EXCHANGE_PRIVATE_H
 #define UE_EXCHANGE_PRIVATE_H
 
-#include "core/retry.h"
 #include "decider.h"
 #include "exchange.h"
 #include "health_store.h"
@@ -118,7 +117,6 @@ struct UeExchanges
 	UeMetrics *metrics;
 	UeUpstream *upstream;
 	UeDecider *decider;
-	UeRetryBudget budget;
 	UeIdent ident;
 	UeExchange *idle;
 	int n_idle;

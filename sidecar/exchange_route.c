@@ -88,7 +88,8 @@ ue_attempts_begin(UeExchange *exchange)
 									 ue_slice_of(exchange->route.upstream->platform),
 									 attempts->model, exchange->route.path);
 	attempts->client_timeout_ms = find_client_timeout(exchange->request);
-	ue_retry_budget_earn(&exchange->owner->budget, attempts->policy->budget_percent,
+	attempts->budget = ue_channel_table_find_budget(table, attempts->policy);
+	ue_retry_budget_earn(attempts->budget, attempts->policy->budget_percent,
 						 attempts->policy->budget_burst);
 	exchange->attempts = attempts;
 	return true;

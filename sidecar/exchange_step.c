@@ -25,9 +25,12 @@ ue_attempts_go_on(UeAttempts *attempts)
 	fill_attempt(attempts, &attempt);
 	ue_retry_decide(attempts->policy, &attempt, &attempts->step);
 	if (attempts->step.kind == UE_STEP_ANSWER)
+	{
+		if (attempt.has_budget)
+			ue_retry_budget_give_back(attempts->budget);
 		return false;
+	}
 
-	ue_retry_budget_spend(&exchange->owner->budget);
 	atomic_fetch_add_explicit(&exchange->owner->metrics->retries, 1,
 							  memory_order_relaxed);
 	ue_exchange_complete(exchange, UE_OUTCOME_RETRIED, UE_EVENT_NULL);
@@ -53,7 +56,7 @@ fill_attempt(const UeAttempts *attempts, UeAttempt *attempt)
 		.has_output = ue_client_has_sent_head(exchange->client),
 		.is_body_kept = ue_attempts_is_body_kept(attempts) && !exchange->is_refused,
 		.n_attempts = exchange->attempt,
-		.has_budget = ue_retry_budget_has(&exchange->owner->budget),
+		.has_budget = ue_retry_budget_take(attempts->budget),
 		.elapsed_ms = now_ms - exchange->start_ms,
 		.client_timeout_ms = attempts->client_timeout_ms,
 		.random = (uint32_t) ue_ident_random(&exchange->owner->ident),

@@ -4,6 +4,8 @@
  */
 #include "core/retry.h"
 
+#include <stdatomic.h>
+
 #define BIT(n) (UINT32_C(1) << (n))
 
 /* Whoever waits longer than this between two attempts might as well answer. */
@@ -200,25 +202,53 @@ ue_retry_decide(const UeRetryPolicy *policy, const UeAttempt *attempt, UeStep *o
 void
 ue_retry_budget_init(UeRetryBudget *budget, int32_t burst)
 {
-	budget->saved = (int64_t) burst * 100;
+	atomic_init(&budget->saved, (int64_t) burst * 100);
 }
 
 void
 ue_retry_budget_earn(UeRetryBudget *budget, int32_t percent, int32_t burst)
 {
-	budget->saved += percent;
-	if (budget->saved > (int64_t) burst * 100)
-		budget->saved = (int64_t) burst * 100;
-}
+	int64_t most = (int64_t) burst * 100;
+	int64_t saved = atomic_load_explicit(&budget->saved, memory_order_relaxed);
+	int64_t wanted;
 
-bool
-ue_retry_budget_has(const UeRetryBudget *budget)
-{
-	return budget->saved >= 100;
+	/* nearly always it is full, and nobody is kept waiting for a shared line */
+	do
+	{
+		wanted = saved + percent < most ? saved + percent : most;
+		if (wanted == saved)
+			return;
+	} while (!atomic_compare_exchange_weak_explicit(&budget->saved, &saved, wanted,
+													memory_order_relaxed,
+													memory_order_relaxed));
 }
 
 void
-ue_retry_budget_spend(UeRetryBudget *budget)
+ue_retry_budget_copy(UeRetryBudget *budget, UeRetryBudget *other, int32_t burst)
 {
-	budget->saved -= 100;
+	int64_t saved = atomic_load_explicit(&other->saved, memory_order_relaxed);
+
+	atomic_init(&budget->saved,
+				saved < (int64_t) burst * 100 ? saved : (int64_t) burst * 100);
+}
+
+bool
+ue_retry_budget_take(UeRetryBudget *budget)
+{
+	int64_t saved = atomic_load_explicit(&budget->saved, memory_order_relaxed);
+
+	do
+	{
+		if (saved < 100)
+			return false;
+	} while (!atomic_compare_exchange_weak_explicit(&budget->saved, &saved, saved - 100,
+													memory_order_relaxed,
+													memory_order_relaxed));
+	return true;
+}
+
+void
+ue_retry_budget_give_back(UeRetryBudget *budget)
+{
+	atomic_fetch_add_explicit(&budget->saved, 100, memory_order_relaxed);
 }

@@ -63,7 +63,7 @@ typedef struct UeAttempt
 	int32_t n_channel_attempts; /* of these, on this channel */
 	bool has_other_channel;		/* a usable one that was not tried */
 	bool is_channel_usable;		/* this one, after what it has just done */
-	bool has_budget;			/* ue_retry_budget_has */
+	bool has_budget;			/* one was taken */
 	int64_t elapsed_ms;			/* since the request came */
 	int64_t client_timeout_ms;	/* from the request on; 0: not known */
 	uint32_t random;
@@ -82,16 +82,22 @@ extern bool ue_retry_is_request_fault(const UeFault *fault);
 /*
  * A share of the traffic that may be retries: each request earns percent hundredths of
  * one, at most burst are saved up.  So n requests cause at most
- * n * (1 + percent / 100) + burst upstream requests.
+ * n * (1 + percent / 100) + burst upstream requests.  Any thread.
  */
 typedef struct UeRetryBudget
 {
-	int64_t saved; /* in hundredths of a retry */
+	_Atomic int64_t saved; /* in hundredths of a retry */
 } UeRetryBudget;
 
 extern void ue_retry_budget_init(UeRetryBudget *budget, int32_t burst); /* saved up */
 extern void ue_retry_budget_earn(UeRetryBudget *budget, int32_t percent, int32_t burst);
-extern bool ue_retry_budget_has(const UeRetryBudget *budget);
-extern void ue_retry_budget_spend(UeRetryBudget *budget);
+
+/* What another had saved, after it has been replaced. */
+extern void ue_retry_budget_copy(UeRetryBudget *budget, UeRetryBudget *other,
+								 int32_t burst);
+
+/* One retry; false: there is none.  Who does not use it gives it back. */
+extern bool ue_retry_budget_take(UeRetryBudget *budget);
+extern void ue_retry_budget_give_back(UeRetryBudget *budget);
 
 #endif

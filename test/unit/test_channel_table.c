@@ -89,14 +89,31 @@ test_references(void)
 	unlink(path);
 }
 
+/* How many retries a request for that model has. */
+static int
+take_all(const UeChannelTable *table, const char *model)
+{
+	UeSlice none = {NULL, 0};
+	UeRetryBudget *budget = ue_channel_table_find_budget(
+		table, ue_channel_table_find_policy(table, UE_SLICE("openai"), ue_slice_of(model),
+											none));
+	int n = 0;
+
+	while (ue_retry_budget_take(budget))
+		n++;
+	return n;
+}
+
 static void
 test_policies(void)
 {
 	const UeChannelTable *table;
 	UeSlice none = {NULL, 0};
+	int n_taken;
 
 	put_in_force(HEAD CHANNEL(1, "") "{\"retry_policy\":{\"id\":4,\"models\":[\"gpt-*\"],"
-									 "\"max_attempts\":9}}\n{\"end\":2}\n");
+									 "\"max_attempts\":9,\"budget_burst\":3}}\n"
+									 "{\"end\":2}\n");
 	table = ue_channel_table_acquire();
 	ok(ue_channel_table_find_policy(table, UE_SLICE("openai"), UE_SLICE("gpt-5"), none)
 			   ->max_attempts == 9,
@@ -104,6 +121,18 @@ test_policies(void)
 	ok(ue_channel_table_find_policy(table, UE_SLICE("openai"), UE_SLICE("o4"), none) ==
 		   &ue_retry_default,
 	   "or the default one");
+	n_taken = take_all(table, "gpt-5");
+	ok(n_taken == 3 && take_all(table, "o4") == ue_retry_default.budget_burst,
+	   "each has its own budget");
+	ue_retry_budget_give_back(ue_channel_table_find_budget(table, &ue_retry_default));
+	ue_channel_table_release(table);
+	put_in_force(HEAD CHANNEL(1, "") "{\"retry_policy\":{\"id\":2,\"models\":[\"o3\"]}}\n"
+									 "{\"retry_policy\":{\"id\":4,\"models\":[\"gpt-*\"],"
+									 "\"budget_burst\":3}}\n{\"end\":3}\n");
+	table = ue_channel_table_acquire();
+	ok(take_all(table, "gpt-5") == 0 && take_all(table, "o4") == 1 &&
+		   take_all(table, "o3") == ue_retry_default.budget_burst,
+	   "which outlives a change of the policies");
 	ue_channel_table_release(table);
 	put_in_force(HEAD "{\"end\":0}\n");
 	ok(ue_channel_table_acquire() == NULL, "without channels there is no table");

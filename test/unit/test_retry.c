@@ -317,28 +317,30 @@ static void
 test_budget(void)
 {
 	UeRetryBudget budget;
+	UeRetryBudget copy;
 	int n_retries = 0;
 
 	ue_retry_budget_init(&budget, 10);
 	for (int i = 0; i < 1000; i++)
 	{
 		ue_retry_budget_earn(&budget, 20, 10);
-		for (int try = 0; try < 5 && ue_retry_budget_has(&budget); try++)
-		{
-			ue_retry_budget_spend(&budget);
+		for (int try = 0; try < 5 && ue_retry_budget_take(&budget); try++)
 			n_retries++;
-		}
 	}
 	ok(n_retries >= 200 && n_retries <= 210,
 	   "1000 requests, 20 %%, 10 saved up: %d retries", n_retries);
 	for (int i = 0; i < 100000; i++)
 		ue_retry_budget_earn(&budget, 100, 3);
-	for (n_retries = 0; ue_retry_budget_has(&budget); n_retries++)
-		ue_retry_budget_spend(&budget);
+	for (n_retries = 0; ue_retry_budget_take(&budget); n_retries++)
+		;
 	ok(n_retries == 3, "no more than the burst is saved up");
+	ue_retry_budget_give_back(&budget);
+	ue_retry_budget_copy(&copy, &budget, 10);
+	ok(ue_retry_budget_take(&copy) && !ue_retry_budget_take(&copy),
+	   "what was given back is there, also in a copy");
 	ue_retry_budget_init(&budget, 0);
 	ue_retry_budget_earn(&budget, 0, 0);
-	ok(!ue_retry_budget_has(&budget), "no budget, no retry");
+	ok(!ue_retry_budget_take(&budget), "no budget, no retry");
 }
 
 int

@@ -2,23 +2,18 @@
 /*
  * test_upstream.c: transfers over real sockets, to a server that misbehaves as its path says.
  *
- * The server is a thread per connection with blocking reads; it knows nothing of libcurl.
+ * The server is upstream_peer.c.
  */
-#include <netinet/in.h>
-#include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "loop.h"
 #include "tap.h"
 #include "upstream.h"
-
-#define LARGE_BYTES (3 * 1024 * 1024)
+#include "upstream_peer.h"
 
 /* One transfer as the handler sees it. */
 typedef struct Probe
@@ -48,242 +43,6 @@ static UeLoop *loop;
 static UeUpstream *upstream;
 static UeBaseUrl *base;
 static UeTimer guard_timer;
-static atomic_int n_accepted, n_closed;
-static int listen_fd;
-
-/* The server */
-
-static void
-send_text(int fd, const char *text)
-{
-	(void) send(fd, text, strlen(text), MSG_NOSIGNAL);
-}
-
-/* The head into buffer; the length of what came behind it, -1 at the end. */
-static ssize_t
-read_head(int fd, char *buffer, size_t size)
-{
-	size_t len = 0;
-
-	while (len < size - 1)
-	{
-		ssize_t n_read = recv(fd, buffer + len, size - 1 - len, 0);
-		char *end;
-
-		if (n_read <= 0)
-			return -1;
-		len += (size_t) n_read;
-		buffer[len] = '\0';
-		end = strstr(buffer, "\r\n\r\n");
-		if (end != NULL)
-			return (ssize_t) (len - (size_t) (end + 4 - buffer));
-	}
-	return -1;
-}
-
-/* The rest of a small body, so that nothing unread makes the close a reset. */
-static bool
-read_rest(int fd, char *request, size_t size, size_t n_behind)
-{
-	const char *length = strstr(request, "Content-Length: ");
-	size_t wanted = length == NULL ? 0 : strtoul(length + 16, NULL, 10);
-	size_t len = strlen(request);
-
-	while (n_behind < wanted && len < size - 1)
-	{
-		ssize_t n_read = recv(fd, request + len, size - 1 - len, 0);
-
-		if (n_read <= 0)
-			return false;
-		len += (size_t) n_read;
-		n_behind += (size_t) n_read;
-		request[len] = '\0';
-	}
-	return true;
-}
-
-static void
-send_echo(int fd, const char *request)
-{
-	char head[128];
-
-	snprintf(head, sizeof(head), "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n",
-			 strlen(request));
-	send_text(fd, head);
-	if (strncmp(request, "HEAD ", 5) != 0)
-		send_text(fd, request);
-}
-
-static void
-send_large(int fd)
-{
-	static char block[65536];
-
-	send_text(fd, "HTTP/1.1 200 OK\r\nContent-Length: 3145728\r\n\r\n");
-	for (size_t sent = 0; sent < LARGE_BYTES; sent += sizeof(block))
-	{
-		if (send(fd, block, sizeof(block), MSG_NOSIGNAL) != (ssize_t) sizeof(block))
-			return;
-	}
-}
-
-static void
-reset(int fd)
-{
-	struct linger linger = {.l_onoff = 1, .l_linger = 0};
-
-	setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
-}
-
-static void
-count_body(int fd, const char *request, size_t n_bytes)
-{
-	const char *length = strstr(request, "Content-Length: ");
-	size_t wanted = length == NULL ? 0 : strtoul(length + 16, NULL, 10);
-	static _Thread_local char block[65536];
-	char answer[128];
-
-	while (length == NULL ? memcmp(block, "DONE", 4) != 0 : n_bytes < wanted)
-	{
-		ssize_t n_read = recv(fd, block, sizeof(block), 0);
-
-		if (n_read <= 0)
-			return;
-		n_bytes += (size_t) n_read;
-		/* chunked: the end is seen as such, which is enough here */
-		if (length == NULL && n_read >= 5 &&
-			memcmp(block + n_read - 5, "0\r\n\r\n", 5) == 0)
-			memcpy(block, "DONE", 4);
-	}
-	snprintf(answer, sizeof(answer), "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n%07zu",
-			 length == NULL ? 0 : n_bytes);
-	send_text(fd, answer);
-}
-
-/* True: the connection may be used again. */
-static bool
-answer(int fd, char *request, size_t n_behind)
-{
-	char waste[64];
-
-	if (strstr(request, " /echo") != NULL)
-		return send_echo(fd, request), true;
-	if (strncmp(request, "CONNECT host.invalid:80 ", 24) == 0)
-		return send_text(fd, "HTTP/1.1 200 OK\r\n\r\n"), true;
-	if (strncmp(request, "CONNECT ", 8) == 0)
-		return send_text(fd, "HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n"), true;
-	if (strstr(request, " /late") != NULL)
-	{
-		usleep(600000);
-		return send_text(fd, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"), true;
-	}
-	if (strstr(request, " /count") != NULL)
-		return count_body(fd, request, n_behind), true;
-	if (strstr(request, " /large") != NULL)
-		return send_large(fd), true;
-	if (strstr(request, " /once") != NULL)
-		return send_text(fd, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"), false;
-	if (strstr(request, " /interim") != NULL)
-		return send_text(fd, "HTTP/1.1 103 Early\r\nX: 1\r\n\r\nHTTP/1.1 404 Not Here\r\n"
-							 "A: b\r\n folded\r\nEmpty:\r\nContent-Length: 0\r\n\r\n"),
-			   true;
-	if (strstr(request, " /reset") != NULL)
-		return reset(fd), false;
-	if (strstr(request, " /cut") != NULL)
-		return send_text(fd, "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nhalf"), false;
-	if (strstr(request, " /chunkcut") != NULL)
-		return send_text(
-				   fd,
-				   "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n"),
-			   false;
-	if (strstr(request, " /badchunk") != NULL)
-		return send_text(fd,
-						 "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n"),
-			   false;
-	if (strstr(request, " /garbage") != NULL)
-		return send_text(fd, "hello\r\n\r\n"), false;
-	if (strstr(request, " /hugetrailer") != NULL)
-	{
-		send_text(fd, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n");
-		for (int i = 0; i < 1000; i++)
-			send_text(fd, "X-Filler: 0123456789012345678901234567890123456789\r\n");
-		return send_text(fd, "\r\n"), false;
-	}
-	if (strstr(request, " /hugeinterim") != NULL)
-	{
-		for (int i = 0; i < 1000; i++)
-			send_text(fd, "HTTP/1.1 103 Early\r\nX-Filler: 01234567890123456\r\n\r\n");
-		return send_text(fd, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), false;
-	}
-	if (strstr(request, " /hugehead") != NULL)
-	{
-		send_text(fd, "HTTP/1.1 200 OK\r\n");
-		for (int i = 0; i < 1000; i++)
-			send_text(fd, "X-Filler: 0123456789012345678901234567890123456789\r\n");
-		return send_text(fd, "\r\n"), false;
-	}
-	if (strstr(request, " /stall") != NULL)
-		send_text(fd, "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nhalf");
-	/* "/silent" and the stall: until the other side goes */
-	if (strstr(request, " /silent") != NULL || strstr(request, " /stall") != NULL)
-		(void) recv(fd, waste, sizeof(waste), 0);
-	return false;
-}
-
-static void *
-serve(void *argument)
-{
-	int fd = (int) (intptr_t) argument;
-	char request[8192];
-	ssize_t n_behind;
-
-	while ((n_behind = read_head(fd, request, sizeof(request))) >= 0)
-	{
-		if (strstr(request, " /count") == NULL &&
-			!read_rest(fd, request, sizeof(request), (size_t) n_behind))
-			break;
-		if (!answer(fd, request, (size_t) n_behind))
-			break;
-	}
-	close(fd);
-	n_closed++;
-	return NULL;
-}
-
-static void *
-accept_all(void *argument)
-{
-	(void) argument;
-	for (;;)
-	{
-		int fd = accept(listen_fd, NULL, NULL);
-		pthread_t thread;
-
-		if (fd < 0)
-			return NULL;
-		n_accepted++;
-		if (pthread_create(&thread, NULL, serve, (void *) (intptr_t) fd) == 0)
-			pthread_detach(thread);
-	}
-}
-
-static void
-start_server(char *url, size_t size)
-{
-	struct sockaddr_in address = {.sin_family = AF_INET};
-	socklen_t len = sizeof(address);
-	pthread_t thread;
-
-	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	listen_fd = socket(AF_INET, SOCK_STREAM, 0);
-	if (bind(listen_fd, (struct sockaddr *) &address, len) != 0 ||
-		listen(listen_fd, 1024) != 0 ||
-		getsockname(listen_fd, (struct sockaddr *) &address, &len) != 0 ||
-		pthread_create(&thread, NULL, accept_all, NULL) != 0)
-		abort();
-	pthread_detach(thread);
-	snprintf(url, size, "http://127.0.0.1:%d", ntohs(address.sin_port));
-}
 
 /* The handler */
 
@@ -617,14 +376,14 @@ test_cancels(void)
 	int closed;
 
 	memset(&probe, 0, sizeof(probe));
-	closed = n_closed;
+	closed = upstream_peer_closed;
 	begin(&probe, base, "GET", "/silent", (UeSlice){NULL, 0}, 0);
 	ue_loop_set_timer(loop, &guard_timer, 50);
 	ue_loop_run(loop);
 	ue_transfer_cancel(probe.transfer);
-	for (int i = 0; i < 300 && n_closed == closed; i++)
+	for (int i = 0; i < 300 && upstream_peer_closed == closed; i++)
 		usleep(1000);
-	ok(n_closed == closed + 1 && !probe.is_ended,
+	ok(upstream_peer_closed == closed + 1 && !probe.is_ended,
 	   "upstream: a cancel closes the connection at once, without an end");
 	memset(&probe, 0, sizeof(probe));
 	probe.must_cancel = true;
@@ -646,10 +405,10 @@ test_kept_connections(void)
 	int n_failed = 0;
 
 	run(&probe, "GET", "/echo", (UeSlice){NULL, 0});
-	accepted = n_accepted;
+	accepted = upstream_peer_accepted;
 	for (int i = 0; i < 20; i++)
 		run(&probe, "POST", "/echo", UE_SLICE("x"));
-	ok(n_accepted == accepted, "upstream: a connection is used again");
+	ok(upstream_peer_accepted == accepted, "upstream: a connection is used again");
 	for (int i = 0; i < 100; i++)
 	{
 		run(&probe, "POST", "/once", UE_SLICE("x"));
@@ -660,13 +419,13 @@ test_kept_connections(void)
 	for (int may_not = 0; may_not <= 1; may_not++)
 	{
 		run(&probe, "GET", "/echo", (UeSlice){NULL, 0});
-		accepted = n_accepted;
+		accepted = upstream_peer_accepted;
 		memset(&probe, 0, sizeof(probe));
 		probe.must_not_resend = may_not;
 		begin(&probe, base, "POST", "/reset", UE_SLICE("x"), 1);
 		finish(&probe);
 		ok(probe.network == UE_NETWORK_RESET && probe.n_resends == 1 &&
-			   n_accepted == accepted + 1,
+			   upstream_peer_accepted == accepted + 1,
 		   may_not ? "upstream: a request is sent again only if the handler agrees"
 				   : "upstream: a request over a dead connection is sent once more");
 	}
@@ -710,7 +469,7 @@ main(void)
 	char error[256];
 
 	signal(SIGPIPE, SIG_IGN);
-	start_server(url, sizeof(url));
+	upstream_peer_start(url, sizeof(url));
 	guard_timer.on_due = give_up;
 	loop = ue_loop_new();
 	base = ue_base_url_parse(url, error, sizeof(error));
