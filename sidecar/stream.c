@@ -28,33 +28,40 @@
  * way round.  Sources: the streaming chapters of the vendors' API references (OpenAI,
  * Anthropic, Google AI for Developers; November 2026).
  */
+typedef struct UeTrait
+{
+	UeSlice text;
+	size_t rare;	/* of its bytes the one that lines of the dialect have least */
+	bool is_string; /* the value behind it must be one, and not null */
+} UeTrait;
+
 typedef struct UeDialect
 {
-	UeSlice beginning;
-	UeSlice endings[MAX_ENDINGS];
+	UeTrait beginning;
+	UeTrait endings[MAX_ENDINGS];
 } UeDialect;
 
 static const UeDialect dialects[] = {
 	[UE_STREAM_OPENAI_CHAT] =
-		{UE_SLICE_INIT("\"chat.completion.chunk\""),
+		{{UE_SLICE_INIT("\"chat.completion.chunk\""), 5, false},
 		 /* servers that call themselves OpenAI's may leave out the first, not the reason */
-		 {UE_SLICE_INIT("[DONE]"), UE_SLICE_INIT("\"finish_reason\":\""),
-		  UE_SLICE_INIT("\"finish_reason\": \"")}},
-	[UE_STREAM_OPENAI_RESPONSES] = {UE_SLICE_INIT("response.created"),
-									{UE_SLICE_INIT("response.completed"),
-									 UE_SLICE_INIT("response.incomplete"),
-									 UE_SLICE_INIT("response.failed"),
-									 UE_SLICE_INIT("response.cancelled")}},
-	[UE_STREAM_ANTHROPIC] = {UE_SLICE_INIT("message_start"),
-							 {UE_SLICE_INIT("message_stop")}},
+		 {{UE_SLICE_INIT("[DONE]"), 1, false},
+		  {UE_SLICE_INIT("\"finish_reason\":"), 7, true}}},
+	[UE_STREAM_OPENAI_RESPONSES] = {{UE_SLICE_INIT("response.created"), 8, false},
+									{{UE_SLICE_INIT("response.completed"), 8, false},
+									 {UE_SLICE_INIT("response.incomplete"), 8, false},
+									 {UE_SLICE_INIT("response.failed"), 8, false},
+									 {UE_SLICE_INIT("response.cancelled"), 8, false}}},
+	[UE_STREAM_ANTHROPIC] = {{UE_SLICE_INIT("message_start"), 7, false},
+							 {{UE_SLICE_INIT("message_stop"), 7, false}}},
 	/* a prompt that is blocked has no candidate that could finish */
-	[UE_STREAM_GEMINI] = {UE_SLICE_INIT("\"candidates\""),
-						  {UE_SLICE_INIT("\"finishReason\""),
-						   UE_SLICE_INIT("\"blockReason\"")}},
+	[UE_STREAM_GEMINI] = {{UE_SLICE_INIT("\"candidates\""), 1, false},
+						  {{UE_SLICE_INIT("\"finishReason\""), 7, false},
+						   {UE_SLICE_INIT("\"blockReason\""), 6, false}}},
 };
 
 static void note_line(UeStream *stream, UeSlice line);
-static bool contains(UeSlice text, UeSlice part);
+static bool contains(UeSlice line, const UeTrait *trait);
 static void scan_lines(UeStream *stream, UeSlice text, size_t scan);
 static void scan_line(UeStream *stream, UeSlice text, size_t end, size_t next);
 static void scan_blank_line(UeStream *stream, UeSlice text, size_t next);
@@ -219,18 +226,38 @@ note_line(UeStream *stream, UeSlice line)
 	if (stream->dialect == UE_STREAM_ANY || stream->has_ended || line.len == 0)
 		return;
 	if (!stream->has_begun)
-		stream->has_begun = contains(line, dialect->beginning);
-	for (size_t i = 0; i < MAX_ENDINGS && dialect->endings[i].len > 0; i++)
+		stream->has_begun = contains(line, &dialect->beginning);
+	for (size_t i = 0; i < MAX_ENDINGS && dialect->endings[i].text.len > 0; i++)
 	{
-		if (contains(line, dialect->endings[i]))
+		if (contains(line, &dialect->endings[i]))
 			stream->has_ended = true;
 	}
 }
 
+/* By its rare byte: memchr passes over a line many bytes at a time. */
 static bool
-contains(UeSlice text, UeSlice part)
+contains(UeSlice line, const UeTrait *trait)
 {
-	return memmem(text.ptr, text.len, part.ptr, part.len) != NULL;
+	UeSlice text = trait->text;
+	const char *end = line.ptr + line.len;
+	const char *at = line.ptr + trait->rare;
+
+	if (line.len < text.len)
+		return false;
+	for (; (at = memchr(at, text.ptr[trait->rare], (size_t) (end - at))) != NULL; at++)
+	{
+		const char *behind = at - trait->rare + text.len;
+
+		if (behind > end)
+			return false;
+		if (memcmp(at - trait->rare, text.ptr, text.len) != 0)
+			continue;
+		if (behind < end && *behind == ' ')
+			behind++;
+		if (!trait->is_string || (behind < end && *behind == '"'))
+			return true;
+	}
+	return false;
 }
 
 bool

@@ -37,7 +37,7 @@
 /* CURLOPT_BUFFERSIZE.  libcurl keeps the buffer until the transfer ends: of a stream, which
  * may be open for minutes and brings a few hundred bytes at a time, a small one. */
 #define UE_READ_BYTES		 16384L
-#define UE_STREAM_READ_BYTES 1024L
+#define UE_STREAM_READ_BYTES 2048L
 
 /*
  * A kept connection that the upstream closed before it saw the request ends within one round

@@ -21,8 +21,8 @@ is_blank(char byte)
 	return byte == ' ' || (byte >= '\t' && byte <= '\r');
 }
 
-static bool
-is_equal_fold_bytes(const char *a, const char *b, size_t len)
+bool
+ue_slice_are_bytes_equal_fold(const char *a, const char *b, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
 	{
@@ -52,37 +52,12 @@ ue_slice_is_empty(UeSlice slice)
 }
 
 bool
-ue_slice_is_equal(UeSlice a, UeSlice b)
-{
-	return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
-}
-
-bool
-ue_slice_is_equal_fold(UeSlice a, UeSlice b)
-{
-	return a.len == b.len && is_equal_fold_bytes(a.ptr, b.ptr, a.len);
-}
-
-bool
-ue_slice_has_prefix(UeSlice slice, UeSlice prefix)
-{
-	return prefix.len == 0 ||
-		   (slice.len >= prefix.len && memcmp(slice.ptr, prefix.ptr, prefix.len) == 0);
-}
-
-bool
-ue_slice_has_prefix_fold(UeSlice slice, UeSlice prefix)
-{
-	return slice.len >= prefix.len &&
-		   is_equal_fold_bytes(slice.ptr, prefix.ptr, prefix.len);
-}
-
-bool
 ue_slice_has_suffix_fold(UeSlice slice, UeSlice suffix)
 {
-	return suffix.len == 0 || (slice.len >= suffix.len &&
-							   is_equal_fold_bytes(slice.ptr + (slice.len - suffix.len),
-												   suffix.ptr, suffix.len));
+	return suffix.len == 0 ||
+		   (slice.len >= suffix.len &&
+			ue_slice_are_bytes_equal_fold(slice.ptr + (slice.len - suffix.len),
+										  suffix.ptr, suffix.len));
 }
 
 bool
@@ -130,7 +105,7 @@ ue_slice_find_fold(UeSlice haystack, UeSlice needle, size_t *at)
 	for (size_t i = 0; i + needle.len <= haystack.len; i++)
 	{
 		if (fold_byte(haystack.ptr[i]) == first &&
-			is_equal_fold_bytes(haystack.ptr + i, needle.ptr, needle.len))
+			ue_slice_are_bytes_equal_fold(haystack.ptr + i, needle.ptr, needle.len))
 		{
 			*at = i;
 			return true;
@@ -149,20 +124,6 @@ ue_slice_trim(UeSlice slice)
 	}
 	while (slice.len > 0 && is_blank(slice.ptr[slice.len - 1]))
 		slice.len--;
-	return slice;
-}
-
-UeSlice
-ue_slice_sub(UeSlice slice, size_t offset, size_t len)
-{
-	if (slice.len == 0)
-		return slice;
-	if (offset > slice.len)
-		offset = slice.len;
-	if (len > slice.len - offset)
-		len = slice.len - offset;
-	slice.ptr += offset;
-	slice.len = len;
 	return slice;
 }
 

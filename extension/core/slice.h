@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 typedef struct UeSlice
 {
@@ -24,10 +25,10 @@ typedef struct UeSlice
 
 extern UeSlice ue_slice_of(const char *text); /* NULL gives the empty slice */
 extern bool ue_slice_is_empty(UeSlice slice);
-extern bool ue_slice_is_equal(UeSlice a, UeSlice b);
-extern bool ue_slice_is_equal_fold(UeSlice a, UeSlice b);
-extern bool ue_slice_has_prefix(UeSlice slice, UeSlice prefix);
-extern bool ue_slice_has_prefix_fold(UeSlice slice, UeSlice prefix);
+static inline bool ue_slice_is_equal(UeSlice a, UeSlice b);
+static inline bool ue_slice_is_equal_fold(UeSlice a, UeSlice b);
+static inline bool ue_slice_has_prefix(UeSlice slice, UeSlice prefix);
+static inline bool ue_slice_has_prefix_fold(UeSlice slice, UeSlice prefix);
 extern bool ue_slice_has_suffix_fold(UeSlice slice, UeSlice suffix);
 
 /* Offset of the first occurrence in *at; false, *at untouched, when there is none.  An
@@ -39,10 +40,59 @@ extern bool ue_slice_find_fold(UeSlice haystack, UeSlice needle, size_t *at);
 extern UeSlice ue_slice_trim(UeSlice slice);
 
 /* The part from offset on, at most len bytes; clamped to the slice. */
-extern UeSlice ue_slice_sub(UeSlice slice, size_t offset, size_t len);
+static inline UeSlice ue_slice_sub(UeSlice slice, size_t offset, size_t len);
 
 /* The whole slice as a decimal integer, sign allowed, no blanks; false on overflow or
  * any other byte. */
 extern bool ue_slice_parse_int64(UeSlice slice, int64_t *out);
+
+/*
+ * Inline are those that are asked for each header, member and event, nearly always to find
+ * that the lengths differ, or with a literal, whose comparison the compiler then writes out.
+ * memcmp must not be given NULL even for no bytes, and the empty slice may hold NULL.
+ */
+
+/* slice.c */
+extern bool ue_slice_are_bytes_equal_fold(const char *a, const char *b, size_t len);
+
+static inline bool
+ue_slice_is_equal(UeSlice a, UeSlice b)
+{
+	return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+
+static inline bool
+ue_slice_is_equal_fold(UeSlice a, UeSlice b)
+{
+	return a.len == b.len && ue_slice_are_bytes_equal_fold(a.ptr, b.ptr, a.len);
+}
+
+static inline bool
+ue_slice_has_prefix(UeSlice slice, UeSlice prefix)
+{
+	return prefix.len == 0 ||
+		   (slice.len >= prefix.len && memcmp(slice.ptr, prefix.ptr, prefix.len) == 0);
+}
+
+static inline bool
+ue_slice_has_prefix_fold(UeSlice slice, UeSlice prefix)
+{
+	return slice.len >= prefix.len &&
+		   ue_slice_are_bytes_equal_fold(slice.ptr, prefix.ptr, prefix.len);
+}
+
+static inline UeSlice
+ue_slice_sub(UeSlice slice, size_t offset, size_t len)
+{
+	if (slice.len == 0)
+		return slice;
+	if (offset > slice.len)
+		offset = slice.len;
+	if (len > slice.len - offset)
+		len = slice.len - offset;
+	slice.ptr += offset;
+	slice.len = len;
+	return slice;
+}
 
 #endif

@@ -200,6 +200,13 @@ test_missing_end(void)
 		 UE_STREAM_OPENAI_CHAT, true},
 		{S("data: {\"object\":\"chat.completion.chunk\",\"finish_reason\":\"stop\"}\n\n"),
 		 UE_STREAM_OPENAI_CHAT, false},
+		{S("data: {\"finish_reason\": null,\"object\":\"chat.completion.chunk\"}\n\n"),
+		 UE_STREAM_OPENAI_CHAT, true},
+		{S("data: {\"object\":\"chat.completion.chunk\",\"finish_reason\": \"stop\"}\n\n"),
+		 UE_STREAM_OPENAI_CHAT, false},
+		{S("data: {\"a\":{\"finish_reason\":null},\"object\":\"chat.completion.chunk\","
+		   "\"finish_reason\":\"stop\"}\n\n"),
+		 UE_STREAM_OPENAI_CHAT, false},
 		{S("data: {\"object\":\"chat.completion.chunk\"}\n\n"), UE_STREAM_ANY, false},
 		{S("data: {\"object\":\"other\"}\n\n"), UE_STREAM_OPENAI_CHAT, false},
 		{S("event: response.created\ndata: {}\n\n"), UE_STREAM_OPENAI_RESPONSES, true},
@@ -420,6 +427,39 @@ test_peek_request(void)
 	ok(n_wrong == 0, "peek: model and stream of a request, of every prefix of it");
 }
 
+/* What an event is told by, at each place of a text of each length, and the same with one
+ * byte changed. */
+static void
+test_may_be_error(void)
+{
+	static const UeSlice parts[] = {S("rror"), S("ode\""), S("response.failed"),
+									S("xception\""), S("uccess\"")};
+	size_t n_wrong = 0;
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+	{
+		for (size_t len = 0; len <= 70; len++)
+		{
+			char bytes[70];
+
+			memset(bytes, 'r', sizeof(bytes));
+			if (ue_peek_may_be_error(guard_place(&guard, (UeSlice){bytes, len})))
+				n_wrong++;
+			for (size_t at = 0; at + parts[i].len <= len; at++)
+			{
+				memset(bytes, 'r', sizeof(bytes));
+				memcpy(bytes + at, parts[i].ptr, parts[i].len);
+				if (!ue_peek_may_be_error(guard_place(&guard, (UeSlice){bytes, len})))
+					n_wrong++;
+				bytes[at + parts[i].len - 1] = '#';
+				if (ue_peek_may_be_error(guard_place(&guard, (UeSlice){bytes, len})))
+					n_wrong++;
+			}
+		}
+	}
+	ok(n_wrong == 0, "peek: what may be an error event is found wherever it stands");
+}
+
 int
 main(void)
 {
@@ -431,6 +471,7 @@ main(void)
 	test_overlong();
 	test_peek();
 	test_peek_request();
+	test_may_be_error();
 	guard_free(&guard);
 	return done_testing();
 }
