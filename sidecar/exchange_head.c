@@ -11,21 +11,6 @@
 
 #include "exchange_attempts.h"
 
-static const UeSlice hop_headers[] = {
-	UE_SLICE_INIT("connection"),
-	UE_SLICE_INIT("content-length"),
-	UE_SLICE_INIT("expect"),
-	UE_SLICE_INIT("http2-settings"),
-	UE_SLICE_INIT("keep-alive"),
-	UE_SLICE_INIT("proxy-authenticate"),
-	UE_SLICE_INIT("proxy-authorization"),
-	UE_SLICE_INIT("proxy-connection"),
-	UE_SLICE_INIT("te"),
-	UE_SLICE_INIT("trailer"),
-	UE_SLICE_INIT("transfer-encoding"),
-	UE_SLICE_INIT("upgrade"),
-};
-
 static const UeSlice request_id_header = UE_SLICE_INIT("x-upstream-errors-request-id");
 
 static const UeHeader *filter(UeExchanges *owner, const UeHeader *headers,
@@ -115,14 +100,33 @@ filter(UeExchanges *owner, const UeHeader *headers, size_t n_headers, UeSlice dr
 	return owner->headers;
 }
 
+/* By length, for it is asked of each header of each request and answer. */
 static bool
 is_hop_header(UeSlice name)
 {
-	for (size_t i = 0; i < sizeof(hop_headers) / sizeof(hop_headers[0]); i++)
+	switch (name.len)
 	{
-		if (name.len == hop_headers[i].len &&
-			ue_slice_is_equal_fold(name, hop_headers[i]))
-			return true;
+		case 2:
+			return ue_slice_is_equal_fold(name, UE_SLICE("te"));
+		case 6:
+			return ue_slice_is_equal_fold(name, UE_SLICE("expect"));
+		case 7:
+			return ue_slice_is_equal_fold(name, UE_SLICE("trailer")) ||
+				   ue_slice_is_equal_fold(name, UE_SLICE("upgrade"));
+		case 10:
+			return ue_slice_is_equal_fold(name, UE_SLICE("connection")) ||
+				   ue_slice_is_equal_fold(name, UE_SLICE("keep-alive"));
+		case 14:
+			return ue_slice_is_equal_fold(name, UE_SLICE("content-length")) ||
+				   ue_slice_is_equal_fold(name, UE_SLICE("http2-settings"));
+		case 16:
+			return ue_slice_is_equal_fold(name, UE_SLICE("proxy-connection"));
+		case 17:
+			return ue_slice_is_equal_fold(name, UE_SLICE("transfer-encoding"));
+		case 18:
+			return ue_slice_is_equal_fold(name, UE_SLICE("proxy-authenticate"));
+		case 19:
+			return ue_slice_is_equal_fold(name, UE_SLICE("proxy-authorization"));
 	}
 	return false;
 }

@@ -142,11 +142,11 @@ fill_request(UeExchange *exchange, UeTransferRequest *request, UeFailureCause *c
 	return request->headers != NULL;
 }
 
-/* A body that does not have the word is not looked into. */
+/* A whole body is looked into once, for this and for the model that traffic counts by. */
 static bool
 wants_stream(UeExchange *exchange, UeSlice body)
 {
-	if (body.len > 0 && memmem(body.ptr, body.len, "\"stream\"", 8) != NULL)
+	if (body.len > 0)
 		ue_exchange_peek_request(exchange);
 	return exchange->is_stream || exchange->route.is_stream;
 }

@@ -10,6 +10,8 @@
  */
 #include "route.h"
 
+#include <string.h>
+
 typedef struct UeRouteRow
 {
 	UeSlice path;
@@ -235,11 +237,13 @@ find_row(const UeRequest *request, UeSlice path)
 	return NULL;
 }
 
+/* Where the segment ends is looked at first: that is where most paths differ. */
 static bool
 has_path(UeSlice path, UeSlice prefix)
 {
-	return ue_slice_has_prefix(path, prefix) &&
-		   (path.len == prefix.len || path.ptr[prefix.len] == '/');
+	return path.len >= prefix.len &&
+		   (path.len == prefix.len || path.ptr[prefix.len] == '/') &&
+		   ue_slice_has_prefix(path, prefix);
 }
 
 static bool
@@ -313,6 +317,10 @@ has_dot_segment(UeSlice path)
 {
 	size_t at = 0;
 
+	/* nearly all have none, in either writing */
+	if (path.len == 0 || (memchr(path.ptr, '.', path.len) == NULL &&
+						  memchr(path.ptr, '%', path.len) == NULL))
+		return false;
 	while (at < path.len)
 	{
 		size_t n_dots = 0;

@@ -36,7 +36,9 @@ static void append_unwritten(UeClient *client, const struct iovec *parts, int n_
 static void move_write_deadline(UeClient *client, bool has_progress);
 static bool has_control(UeSlice text);
 static void append_text(UeClient *client, UeSlice text);
-static void append_number(UeClient *client, int64_t number);
+static void append_header(UeClient *client, const UeHeader *header);
+static char *put(char *out, UeSlice text);
+static void append_number(UeClient *client, int64_t number); /* not negative */
 static size_t write_chunk_head(char *out, size_t length);
 static void send_piece(UeClient *client, UeSlice head, UeSlice bytes, UeSlice tail);
 static void append_framing(UeClient *client, int status, int64_t content_length);
@@ -177,12 +179,7 @@ ue_client_send_head(UeClient *client, int status, UeSlice reason, const UeHeader
 	append_text(client, reason);
 	ue_output_append(client, UE_SLICE("\r\n"));
 	for (size_t i = 0; i < n_headers; i++)
-	{
-		append_text(client, headers[i].name);
-		ue_output_append(client, UE_SLICE(": "));
-		append_text(client, headers[i].value);
-		ue_output_append(client, UE_SLICE("\r\n"));
-	}
+		append_header(client, &headers[i]);
 	append_framing(client, status, content_length);
 	ue_output_append(client, UE_SLICE("\r\n"));
 	ue_loop_defer(client->server->loop, &client->later);
@@ -413,13 +410,51 @@ append_text(UeClient *client, UeSlice text)
 	}
 }
 
+/* Nearly always at once: behind the status line there is room. */
+static void
+append_header(UeClient *client, const UeHeader *header)
+{
+	UeSlice name = header->name;
+	UeSlice value = header->value;
+	size_t len = name.len + value.len + 4;
+	UeBlock *block = client->last_block;
+	char *out;
+
+	if (block != NULL && sizeof(block->bytes) - block->end >= len && !has_control(name) &&
+		!has_control(value))
+	{
+		out = put(block->bytes + block->end, name);
+		out = put(out, UE_SLICE(": "));
+		out = put(out, value);
+		put(out, UE_SLICE("\r\n"));
+		block->end += len;
+		client->n_output += len;
+		return;
+	}
+	append_text(client, name);
+	ue_output_append(client, UE_SLICE(": "));
+	append_text(client, value);
+	ue_output_append(client, UE_SLICE("\r\n"));
+}
+
+static char *
+put(char *out, UeSlice text)
+{
+	if (text.len > 0)
+		memcpy(out, text.ptr, text.len);
+	return out + text.len;
+}
+
 static void
 append_number(UeClient *client, int64_t number)
 {
 	char text[24];
-	int length = snprintf(text, sizeof(text), "%lld", (long long) number);
+	size_t at = sizeof(text);
 
-	ue_output_append(client, (UeSlice){text, (size_t) length});
+	do
+		text[--at] = (char) ('0' + number % 10);
+	while ((number /= 10) > 0);
+	ue_output_append(client, (UeSlice){text + at, sizeof(text) - at});
 }
 
 /* RFC 9112, 6: who knows where the body ends, and what becomes of the connection. */

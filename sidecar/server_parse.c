@@ -434,7 +434,7 @@ is_token(UeSlice name)
 		char byte = name.ptr[i];
 		bool is_letter = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z');
 
-		if (!is_letter && !(byte >= '0' && byte <= '9') &&
+		if (!is_letter && byte != '-' && !(byte >= '0' && byte <= '9') &&
 			memchr(others, byte, sizeof(others) - 1) == NULL)
 			return false;
 	}

@@ -20,6 +20,9 @@
 /* Room for "Expect:", "Accept:", "Content-Type:" behind the request's own headers. */
 #define UE_EXTRA_LINES 3
 
+/* Above a megabyte libcurl sends "Expect: 100-continue" (7.88.1: lib/http.h). */
+#define UE_UNEXPECTED_BYTES (1024 * 1024)
+
 /* RFC 9110 9.2.2. */
 static const UeSlice idempotent_methods[] = {
 	UE_SLICE_INIT("GET"),	 UE_SLICE_INIT("HEAD"),	   UE_SLICE_INIT("PUT"),
@@ -176,6 +179,7 @@ set_constant_options(UeTransfer *transfer)
 	result |= curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
 	/* not the one that the environment happens to name */
 	result |= curl_easy_setopt(easy, CURLOPT_PROXY, "");
+	result |= curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
 	/* by CONNECT, also for http: the target that we set is none that a proxy could use */
 	result |= curl_easy_setopt(easy, CURLOPT_HTTPPROXYTUNNEL, 1L);
 	result |= curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
@@ -281,19 +285,24 @@ set_body(UeTransfer *transfer, const UeTransferRequest *request)
 	return result == CURLE_OK;
 }
 
-/* The request target and the header lines, all in one buffer of the transfer's. */
+/*
+ * The request target and the header lines, all in one buffer of the transfer's.  libcurl
+ * holds each line against some twenty names, and writes it out; so lines are put together
+ * to one, but for those that it must find, because it would send a header of its own else.
+ */
 static bool
 set_lines(UeTransfer *transfer, const UeTransferRequest *request)
 {
 	size_t target_size = ue_base_url_target_size(request->base, request->target);
 	size_t needed = target_size;
 	size_t n_lines = request->n_headers + UE_EXTRA_LINES;
-	const char *extra[UE_EXTRA_LINES] = {"Expect:", "Accept:", "Content-Type:"};
+	const char *extra[UE_EXTRA_LINES] = {NULL, "Accept:", "Content-Type:"};
 	struct curl_slist *line;
+	bool is_alone = true; /* nothing may be put behind the last line */
 	char *out;
 
 	for (size_t i = 0; i < request->n_headers; i++)
-		needed += request->headers[i].name.len + request->headers[i].value.len + 3;
+		needed += request->headers[i].name.len + request->headers[i].value.len + 4;
 	if (!reserve(&transfer->text, &transfer->text_size, needed))
 		return false;
 	if (n_lines > transfer->lines_size)
@@ -311,16 +320,31 @@ set_lines(UeTransfer *transfer, const UeTransferRequest *request)
 	for (size_t i = 0; i < request->n_headers; i++)
 	{
 		const UeHeader *header = &request->headers[i];
+		bool is_empty = header->value.len == 0;
+		bool is_looked_for = true;
 
 		if (ue_slice_is_equal_fold(header->name, UE_SLICE("accept")))
 			extra[1] = NULL;
 		else if (ue_slice_is_equal_fold(header->name, UE_SLICE("content-type")))
 			extra[2] = NULL;
-		line->data = out;
-		line->next = line + 1;
-		line++;
+		else
+			is_looked_for = false;
+		if (is_alone || is_looked_for || is_empty)
+		{
+			line->data = out;
+			line->next = line + 1;
+			line++;
+		}
+		else
+		{
+			out[-1] = '\r';
+			*out++ = '\n';
+		}
 		out = write_line(out, header);
+		is_alone = is_empty;
 	}
+	if (request->content_length < 0 || request->content_length > UE_UNEXPECTED_BYTES)
+		extra[0] = "Expect:";
 	for (size_t i = 0; i < UE_EXTRA_LINES; i++)
 	{
 		if (extra[i] == NULL)
@@ -330,12 +354,12 @@ set_lines(UeTransfer *transfer, const UeTransferRequest *request)
 		line->next = line + 1;
 		line++;
 	}
-	/* "Expect:" is always there, so there is a last one */
-	line[-1].next = NULL;
+	if (line > transfer->lines)
+		line[-1].next = NULL;
 	return curl_easy_setopt(transfer->easy, CURLOPT_REQUEST_TARGET, transfer->text) ==
 			   CURLE_OK &&
-		   curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->lines) ==
-			   CURLE_OK;
+		   curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER,
+							line > transfer->lines ? transfer->lines : NULL) == CURLE_OK;
 }
 
 /* "name: value", or "name;", which is how libcurl is told to send an empty value. */

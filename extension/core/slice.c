@@ -26,7 +26,8 @@ ue_slice_are_bytes_equal_fold(const char *a, const char *b, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
 	{
-		if (fold_byte(a[i]) != fold_byte(b[i]))
+		/* nearly always the same byte */
+		if (a[i] != b[i] && fold_byte(a[i]) != fold_byte(b[i]))
 			return false;
 	}
 	return true;
