@@ -21,9 +21,6 @@
 #include "hold.h"
 #include "spool.h"
 
-/* Of the channels that serve a model no more are looked at. */
-#define UE_ATTEMPTS_CHANNELS 256
-
 struct UeAttempts
 {
 	UeExchange *exchange;
@@ -33,8 +30,9 @@ struct UeAttempts
 	UeSlice model;		   /* as the client asked; in the exchange, or its request */
 
 	/* channels of the platform that serve the model, by their place in the table */
-	uint16_t serving[UE_ATTEMPTS_CHANNELS];
-	uint8_t n_tries[UE_ATTEMPTS_CHANNELS];
+	uint16_t *serving; /* behind this struct, and so are the next two */
+	uint8_t *n_tries;
+	UeCandidate *candidates; /* scratch of one call */
 	size_t n_serving;
 	size_t current; /* in serving; SIZE_MAX: none was chosen */
 	bool is_taken;	/* the current one's health waits for our word */

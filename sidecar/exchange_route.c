@@ -30,10 +30,10 @@ static const UeSlice credential_headers[] = {
 	UE_SLICE_INIT("x-goog-api-key"),
 };
 
+static UeAttempts *new_attempts(size_t n_channels);
 static UeSlice find_model(UeExchange *exchange);
 static void find_serving(UeAttempts *attempts);
-static void fill_candidates(const UeAttempts *attempts, int64_t now_ms,
-							UeCandidate *candidates);
+static void fill_candidates(const UeAttempts *attempts, int64_t now_ms);
 static bool choose(UeAttempts *attempts, int64_t now_ms);
 static bool write_target(UeAttempts *attempts, UeSlice model, UeTransferRequest *request);
 static size_t write_segment(UeSlice text, char *out);
@@ -57,7 +57,7 @@ ue_attempts_begin(UeExchange *exchange)
 
 	if (table == NULL)
 		return true;
-	attempts = calloc(1, sizeof(*attempts));
+	attempts = new_attempts(table->n);
 	if (attempts == NULL)
 	{
 		ue_channel_table_release(table);
@@ -118,6 +118,23 @@ ue_attempts_channel(const UeAttempts *attempts)
 	return &attempts->table->channels[attempts->serving[attempts->current]];
 }
 
+/* With room for all channels of the table. */
+static UeAttempts *
+new_attempts(size_t n_channels)
+{
+	UeAttempts *attempts =
+		calloc(1, sizeof(*attempts) + n_channels * (sizeof(*attempts->candidates) +
+													sizeof(*attempts->serving) +
+													sizeof(*attempts->n_tries)));
+
+	if (attempts == NULL)
+		return NULL;
+	attempts->candidates = (UeCandidate *) (attempts + 1);
+	attempts->serving = (uint16_t *) (attempts->candidates + n_channels);
+	attempts->n_tries = (uint8_t *) (attempts->serving + n_channels);
+	return attempts;
+}
+
 /* From the path, or from the beginning of the body. */
 static UeSlice
 find_model(UeExchange *exchange)
@@ -137,15 +154,15 @@ find_serving(UeAttempts *attempts)
 	for (size_t i = 0; i < table->n && i < UINT16_MAX; i++)
 		if (table->channels[i].channel->is_enabled &&
 			table->channels[i].problem == NULL &&
-			ue_channel_serves(table->channels[i].channel, platform, attempts->model) &&
-			attempts->n_serving < UE_ATTEMPTS_CHANNELS)
+			ue_channel_serves(table->channels[i].channel, platform, attempts->model))
 			attempts->serving[attempts->n_serving++] = (uint16_t) i;
 }
 
 static void
-fill_candidates(const UeAttempts *attempts, int64_t now_ms, UeCandidate *candidates)
+fill_candidates(const UeAttempts *attempts, int64_t now_ms)
 {
 	UeHealthStore *health = attempts->exchange->owner->health;
+	UeCandidate *candidates = attempts->candidates;
 
 	for (size_t i = 0; i < attempts->n_serving; i++)
 	{
@@ -167,10 +184,10 @@ fill_candidates(const UeAttempts *attempts, int64_t now_ms, UeCandidate *candida
 void
 ue_attempts_look_around(const UeAttempts *attempts, bool *has_other, bool *is_usable)
 {
-	UeCandidate candidates[UE_ATTEMPTS_CHANNELS];
+	UeCandidate *candidates = attempts->candidates;
 
 	*has_other = *is_usable = false;
-	fill_candidates(attempts, read_unix_ms(), candidates);
+	fill_candidates(attempts, read_unix_ms());
 	for (size_t i = 0; i < attempts->n_serving; i++)
 	{
 		if (i == attempts->current)
@@ -185,11 +202,11 @@ static bool
 choose(UeAttempts *attempts, int64_t now_ms)
 {
 	UeExchanges *owner = attempts->exchange->owner;
-	UeCandidate candidates[UE_ATTEMPTS_CHANNELS];
+	UeCandidate *candidates = attempts->candidates;
 	size_t chosen = attempts->current;
 	bool may_repeat = attempts->step.kind == UE_STEP_RETRY;
 
-	fill_candidates(attempts, now_ms, candidates);
+	fill_candidates(attempts, now_ms);
 	if (!may_repeat || chosen == SIZE_MAX || !candidates[chosen].is_usable)
 		chosen = ue_choose(candidates, attempts->n_serving, may_repeat,
 						   ue_ident_random(&owner->ident));
@@ -233,12 +250,13 @@ ue_attempts_choose(UeAttempts *attempts, UeTransferRequest *request,
 	request->base = channel->base;
 	request->proxy = channel->proxy;
 	request->connect_timeout_ms = channel->channel->connect_timeout_ms;
-	request->first_byte_timeout_ms = attempts->policy->first_byte_timeout_ms > 0
-										 ? attempts->policy->first_byte_timeout_ms
-										 : channel->channel->first_byte_timeout_ms;
-	request->idle_timeout_ms = attempts->policy->idle_timeout_ms > 0
-								   ? attempts->policy->idle_timeout_ms
-								   : channel->channel->idle_timeout_ms;
+	/* the channel's own first: it is what an operator knows of that endpoint */
+	request->first_byte_timeout_ms = channel->channel->first_byte_timeout_ms > 0
+										 ? channel->channel->first_byte_timeout_ms
+										 : attempts->policy->first_byte_timeout_ms;
+	request->idle_timeout_ms = channel->channel->idle_timeout_ms > 0
+								   ? channel->channel->idle_timeout_ms
+								   : attempts->policy->idle_timeout_ms;
 	model = ue_channel_map_model(channel->channel, attempts->model);
 	if (ue_slice_is_equal(model, attempts->model))
 		model = (UeSlice){NULL, 0};

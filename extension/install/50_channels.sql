@@ -41,8 +41,8 @@ COMMENT ON COLUMN upstream_error_channels.proxy IS 'outbound proxy: a URL withou
 COMMENT ON COLUMN upstream_error_channels.model_mapping IS 'its names of models by the client''s: {"gpt-4": "gpt-4-0613"}';
 COMMENT ON COLUMN upstream_error_channels.status_code_mapping IS 'statuses that clients get in place of its own: {"429": "503"}; rules, retries and events see its own';
 COMMENT ON COLUMN upstream_error_channels.connect_timeout_ms IS 'in place of the sidecar''s connect_timeout; null or 0: that one';
-COMMENT ON COLUMN upstream_error_channels.first_byte_timeout_ms IS 'in place of the sidecar''s first_byte_timeout';
-COMMENT ON COLUMN upstream_error_channels.idle_timeout_ms IS 'in place of the sidecar''s idle_timeout';
+COMMENT ON COLUMN upstream_error_channels.first_byte_timeout_ms IS 'in place of the retry policy''s and the sidecar''s first_byte_timeout';
+COMMENT ON COLUMN upstream_error_channels.idle_timeout_ms IS 'in place of the retry policy''s and the sidecar''s idle_timeout';
 COMMENT ON COLUMN upstream_error_channels.description IS 'for people';
 COMMENT ON COLUMN upstream_error_channels.created_at IS 'when it was inserted';
 COMMENT ON COLUMN upstream_error_channels.updated_at IS 'when its content last changed';
@@ -108,8 +108,8 @@ COMMENT ON COLUMN upstream_error_retry_policies.failover_wait_ms IS 'before anot
 COMMENT ON COLUMN upstream_error_retry_policies.hint_max_ms IS 'an upstream that wants us to wait longer is not asked again: the client gets the hint';
 COMMENT ON COLUMN upstream_error_retry_policies.total_timeout_ms IS 'for all attempts together; 0: no limit of its own';
 COMMENT ON COLUMN upstream_error_retry_policies.attempt_timeout_ms IS 'for one attempt up to its answer''s first byte of use; 0: none';
-COMMENT ON COLUMN upstream_error_retry_policies.first_byte_timeout_ms IS 'in place of the sidecar''s and the channel''s; 0: those';
-COMMENT ON COLUMN upstream_error_retry_policies.idle_timeout_ms IS 'in place of the sidecar''s and the channel''s; 0: those';
+COMMENT ON COLUMN upstream_error_retry_policies.first_byte_timeout_ms IS 'in place of the sidecar''s, where the channel has none of its own; 0: the sidecar''s';
+COMMENT ON COLUMN upstream_error_retry_policies.idle_timeout_ms IS 'in place of the sidecar''s, where the channel has none of its own; 0: the sidecar''s';
 COMMENT ON COLUMN upstream_error_retry_policies.budget_percent IS 'retries for every 100 requests, against storms';
 COMMENT ON COLUMN upstream_error_retry_policies.budget_burst IS 'retries that may be saved up, for each worker of a sidecar';
 COMMENT ON COLUMN upstream_error_retry_policies.hold_events IS 'of a stream so many opening events are held back, so that a failure in it can be retried; 0: none';
