@@ -67,7 +67,105 @@ in_force($node, $sidecar);
 $cluster->play;
 is(ask()->{hit}, 'b', 'the last of 402 channels can be the one that is asked');
 
+# --- keys that are changed under way ---
+my $key = write_file("$directory/key", "sk-first\n");
+my $bearer = sub { my ($echo) = @_; return join ' ', $echo->{content} =~ /authorization: (Bearer [^"]+)/g };
+set(channels => [ channel('a', credential => "file:$key") ], policies => policy());
+$cluster->play(a => 'echo');
+is($bearer->(ask()), 'Bearer sk-first', 'the key of the file');
+write_file($key, "sk-second\n");
+is($bearer->(ask()), 'Bearer sk-first', 'is read once');
+kill 'HUP', $sidecar->{pid};
+ok(poll_for(sub { $bearer->(ask()) eq 'Bearer sk-second' }, 10), 'and again after SIGHUP');
+unlink $key;
+kill 'HUP', $sidecar->{pid};
+ok(poll_for(sub { ask()->{status} != 200 }, 10), 'a channel without its key is not asked with none');
+write_file($key, "sk-third\n");
+kill 'HUP', $sidecar->{pid};
+ok(poll_for(sub { $bearer->(ask()) eq 'Bearer sk-third' }, 10), 'and is back with it');
+unlike($sidecar->log, qr/sk-(?:first|second|third)/, 'no key in the log');
+
+# --- several requests in one write ---
+set(channels => \@tiers, policies => policy());
+my $text = sub {
+	my ($method, $case, $body, @headers) = @_;
+	my $length = defined $body ? 'content-length: ' . length($body) . "\r\n" : '';
+	return "$method /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nx-case: $case\r\n" . join('', map { "$_\r\n" } @headers) . "$length\r\n" . ($body // '');
+};
+my $hits = sub { my ($case) = @_; return join ' ', map { $_->{channel} } $cluster->seen(case => $case) };
+$cluster->play(a => "n=1 error:500\nn=2 ok\nn=3 reset-midway\nok");
+{
+	my $socket = connect_raw();
+	print $socket map({ $text->('POST', "piped$_", qq({"model":"m$_"})) } 1 .. 3), $text->('POST', 'piped4', '{"model":"m4"}', 'connection: close');
+	$socket->flush;
+	my $answers = rest_of($socket);
+	is(join(' ', $answers =~ /"model":"(m\d)"/g), 'm1 m2 m3 m4', 'pipelined requests are answered in their order');
+	is(join(', ', map { $hits->("piped$_") } 1 .. 4), 'a b, a, a b, a', 'each with attempts of its own');
+}
+
+# --- one that asks whether it may send its body ---
+$cluster->play(a => 'error:500');
+{
+	my $socket = connect_raw();
+	my $body = '{"model":"late","user":"' . 'u' x 5000 . '"}';
+	print $socket $text->('POST', 'expect', undef, 'expect: 100-continue', 'connection: close', 'content-length: ' . length $body);
+	$socket->flush;
+	my $interim = <$socket> . <$socket>;
+	like($interim, qr{\AHTTP/1\.1 100 }, 'it is told to go on');
+	is($hits->('expect'), '', 'before anybody is asked');
+	print $socket $body;
+	$socket->flush;
+	like(rest_of($socket), qr{\AHTTP/1\.1 200 .*"model":"late"}s, 'and gets one answer');
+	is(join(' ', map { "$_->{channel} $_->{bytes}" } $cluster->seen(case => 'expect')), join(' ', map { "$_ " . length $body } qw(a b)), 'of the second attempt, which had the body too');
+}
+
+# --- no answer has a body ---
+$cluster->play(a => 'error:500');
+{
+	my $socket = connect_raw();
+	print $socket $text->('HEAD', 'head'), $text->('POST', 'behind', '{"model":"behind"}', 'connection: close');
+	$socket->flush;
+	my ($head, $next) = rest_of($socket) =~ /\A(.*?\r\n\r\n)(.*)\z/s;
+	like($head, qr{\AHTTP/1\.1 200 }, 'HEAD is tried again as well');
+	is($hits->('head'), 'a b', 'on the other channel');
+	like($next, qr{\AHTTP/1\.1 200 .*"model":"behind"}s, 'and its answer ends with its head');
+}
+$cluster->play(map { $_ => 'error:500' } qw(a b));
+{
+	my $socket = connect_raw();
+	print $socket $text->('HEAD', 'head-failed', undef, 'connection: close');
+	$socket->flush;
+	like(rest_of($socket), qr{\AHTTP/1\.1 500 .*\r\n\r\n\z}s, 'nor has an error');
+}
+
+# --- the end of the sidecar between two attempts ---
+set(channels => [ channel('a') ], policies => policy(max_channel_attempts => 2));
+sub leave_waiting
+{
+	my ($case) = @_;
+	my $socket = connect_raw();
+	print $socket $text->('POST', $case, '{"model":"waits"}', "x-request-id: $case");
+	$socket->flush;
+	wait_for_events($node, 1, "request_id = '$case' AND step = 'retry'");
+	kill 'TERM', $sidecar->{pid};
+	return rest_of($socket);
+}
+$cluster->play(a => "n=1 error:limit retry-after=1\nok");
+like(leave_waiting('drained'), qr{\AHTTP/1\.1 200 .*"model":"waits"}s, 'a request that waits for its next attempt gets its answer');
+is($sidecar->stop, 0, 'and then the sidecar ends');
+unlike($sidecar->log, qr/AddressSanitizer|runtime error/, 'in order');
+$sidecar = start_sidecar($directory, name => 'impatient', upstream => $cluster, database => conninfo_of($node), arguments => [ '--drain-timeout', '100ms' ]);
+in_force($node, $sidecar);
+$cluster->play(a => 'error:limit retry-after=6');
+is(leave_waiting('cut-off'), '', 'one that would take longer than drain_timeout is cut off');
+
 is($sidecar->stop, 0, 'an orderly end');
+# what the end left in the journal is shipped by the next start
+$sidecar = start_sidecar($directory, name => 'impatient', upstream => $cluster, database => conninfo_of($node));
+wait_for_events($node, 2, "request_id = 'cut-off' AND outcome IS NOT NULL");
+is(sql("SELECT string_agg(concat_ws(' ', kind, code, outcome), ', ' ORDER BY attempt) FROM upstream_error_events WHERE request_id = 'cut-off'"),
+	'http_error rate_limit_exceeded retried, local_error draining aborted', 'and its rows say so');
+is($sidecar->stop, 0, 'another orderly end');
 unlike($sidecar->log, qr/AddressSanitizer|runtime error/, 'and a clean one');
 $node->stop;
 done_testing();
