@@ -13,11 +13,13 @@
  *     upstream_errors('1h')          at >= now() - interval '1h' AND at < now()
  *     upstream_errors('2026-11-01')  at >= timestamptz '2026-11-01' AND at < now()
  *
- * A range that is upside down is refused here when that can be seen, as with the two
- * above; otherwise (a parameter in a generic plan, a column) the ends are wrapped in
- * upstream_error_range_start(since, until) and upstream_error_range_end(since, until),
- * which look at run time.  Both, for a null or an early end makes the other comparison
- * false of every row, and then one alone might never be evaluated.
+ * A call whose range is upside down or has a null end, when that can be seen, as with the
+ * two above, is left as it is: it fails when it is executed, which in a branch that is
+ * never taken it is not.  Where it cannot be seen (a parameter in a generic plan, a column)
+ * the ends are wrapped in upstream_error_range_start(since, until) and
+ * upstream_error_range_end(since, until), which look at run time.  Both, for a null or an
+ * early end makes the other comparison false of every row, and then one alone might never
+ * be evaluated.
  *
  * A point in time spelt in digits is read here, in the time zone of the planning session,
  * as the parser does with a literal against the table.
@@ -44,14 +46,22 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
+typedef enum Order
+{
+	ORDER_UNKNOWN, /* only execution will tell */
+	ORDER_RIGHT,
+	ORDER_INVERTED,
+} Order;
+
 static FuncExpr *simplify_call(FuncExpr *call);
+static bool has_null(List *args);
 static void build_ends(FuncExpr *call, Oid schema, Node **since, Node **until);
 static Node *build_time_of_text(Node *text, Oid schema);
 static Node *build_time_back(Node *interval);
 static Node *build_now(void);
 static Node *build_timestamp(TimestampTz at);
 static FuncExpr *build_helper_call(Oid schema, const char *name, List *args, Oid result);
-static bool is_in_order(Node *since, Node *until);
+static Order find_order(Node *since, Node *until);
 static bool read_back_from_now(Node *node, Interval *out);
 static bool is_now(Node *node);
 
@@ -77,15 +87,21 @@ simplify_call(FuncExpr *call)
 	Node *until;
 	FuncExpr *checked_since;
 	FuncExpr *scan;
+	Order order;
 
 	/* an argument may be written into the query twice, and nothing else is inlined */
 	if (!call->funcretset || contain_volatile_functions((Node *) call->args) ||
-		contain_subplans((Node *) call->args) || !ue_target_is_local(schema))
+		contain_subplans((Node *) call->args) || has_null(call->args) ||
+		!ue_target_is_local(schema))
 		return NULL;
 
 	build_ends(call, schema, &since, &until);
 	/* a range value is in order by construction */
-	if (exprType(linitial(call->args)) != TSTZRANGEOID && !is_in_order(since, until))
+	order = exprType(linitial(call->args)) == TSTZRANGEOID ? ORDER_RIGHT
+														  : find_order(since, until);
+	if (order == ORDER_INVERTED)
+		return NULL;
+	if (order == ORDER_UNKNOWN)
 	{
 		checked_since = build_helper_call(schema, "upstream_error_range_start",
 										  list_make2(since, until), TIMESTAMPTZOID);
@@ -102,7 +118,22 @@ simplify_call(FuncExpr *call)
 	return scan;
 }
 
-/* The two ends as expressions of type timestamptz.  A null constant is refused. */
+static bool
+has_null(List *args)
+{
+	ListCell *cell;
+
+	foreach (cell, args)
+	{
+		Node *arg = lfirst(cell);
+
+		if (IsA(arg, Const) && castNode(Const, arg)->constisnull)
+			return true;
+	}
+	return false;
+}
+
+/* The two ends as expressions of type timestamptz. */
 static void
 build_ends(FuncExpr *call, Oid schema, Node **since, Node **until)
 {
@@ -110,10 +141,6 @@ build_ends(FuncExpr *call, Oid schema, Node **since, Node **until)
 	Node *second = list_length(call->args) > 1 ? lsecond(call->args) : NULL;
 	TimestampTz since_at;
 	TimestampTz until_at;
-
-	if ((IsA(first, Const) && castNode(Const, first)->constisnull) ||
-		(second && IsA(second, Const) && castNode(Const, second)->constisnull))
-		ue_range_report_null();
 
 	switch (exprType(first))
 	{
@@ -234,39 +261,36 @@ build_helper_call(Oid schema, const char *name, List *args, Oid result)
 						COERCE_EXPLICIT_CALL);
 }
 
-/*
- * True when since cannot lie behind until.  Raises an error when it does; false when only
- * execution will tell.
- */
-static bool
-is_in_order(Node *since, Node *until)
+static Order
+find_order(Node *since, Node *until)
 {
 	Interval since_back;
 	Interval until_back;
 
 	if (IsA(since, Const) && IsA(until, Const))
-	{
-		ue_range_check(DatumGetTimestampTz(castNode(Const, since)->constvalue),
-					   DatumGetTimestampTz(castNode(Const, until)->constvalue));
-		return true;
-	}
+		return DatumGetTimestampTz(castNode(Const, since)->constvalue) <=
+					   DatumGetTimestampTz(castNode(Const, until)->constvalue)
+				   ? ORDER_RIGHT
+				   : ORDER_INVERTED;
 	if (!read_back_from_now(until, &until_back))
-		return false;
+		return ORDER_UNKNOWN;
 	/* now does not run backwards: what is in order today will be tomorrow */
 	if (IsA(since, Const))
 		return DatumGetTimestampTz(castNode(Const, since)->constvalue) <=
-			   ue_moment_read_back(&until_back);
+					   ue_moment_read_back(&until_back)
+				   ? ORDER_RIGHT
+				   : ORDER_UNKNOWN;
 	/* the length of a month depends on now, so each part is compared on its own */
 	if (read_back_from_now(since, &since_back))
 	{
 		if (since_back.month >= until_back.month && since_back.day >= until_back.day &&
 			since_back.time >= until_back.time)
-			return true;
+			return ORDER_RIGHT;
 		if (since_back.month <= until_back.month && since_back.day <= until_back.day &&
 			since_back.time <= until_back.time)
-			ue_range_report_inverted();
+			return ORDER_INVERTED;
 	}
-	return false;
+	return ORDER_UNKNOWN;
 }
 
 /* now() is zero back from now; now() - interval is that interval. */

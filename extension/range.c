@@ -40,13 +40,6 @@ ue_range_check(TimestampTz since, TimestampTz until)
 }
 
 void
-ue_range_report_inverted(void)
-{
-	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					errmsg("time range ends before it starts"), errhint(INVERTED_HINT)));
-}
-
-void
 ue_range_report_null(void)
 {
 	ereport(ERROR,

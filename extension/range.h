@@ -14,9 +14,6 @@
 /* Raises SQLSTATE 22023 when until lies before since.  Equal ends are an empty range. */
 extern void ue_range_check(TimestampTz since, TimestampTz until);
 
-/* Raises SQLSTATE 22023 for a range that ends before it starts, whatever now is. */
-extern void ue_range_report_inverted(void);
-
 /* Raises SQLSTATE 22004. */
 extern void ue_range_report_null(void);
 

@@ -7,6 +7,7 @@
 
 #include "callarena.h"
 #include "core/json.h"
+#include "core/jsonout.h"
 #include "core/limits.h"
 #include "core/mask.h"
 #include "datum.h"
@@ -21,6 +22,8 @@
 
 static UeStatus mask_document(UeArena *arena, const UeMaskSettings *settings,
 							  UeSlice text, UeSlice *out);
+static UeStatus mask_large_document(UeArena *arena, const UeMaskSettings *settings,
+								   UeSlice text, UeSlice *out);
 
 PG_FUNCTION_INFO_V1(ue_sql_mask);
 PG_FUNCTION_INFO_V1(ue_sql_mask_json);
@@ -76,7 +79,30 @@ mask_document(UeArena *arena, const UeMaskSettings *settings, UeSlice text, UeSl
 	const UeJson *root;
 	UeStatus status = ue_json_parse(arena, text, &root);
 
+	if (status == UE_TOO_DEEP || status == UE_TOO_LARGE)
+		return mask_large_document(arena, settings, text, out);
 	return status == UE_OK ? ue_mask_json(arena, settings, root, out) : status;
+}
+
+/*
+ * Deeper or of more values than the core follows: its text, masked, as one string.  To
+ * refuse it would stop a whole scrub for one row.
+ */
+static UeStatus
+mask_large_document(UeArena *arena, const UeMaskSettings *settings, UeSlice text,
+				   UeSlice *out)
+{
+	UeSlice masked;
+	UeStatus status = ue_mask_text(arena, settings, text, &masked);
+	UeJsonOut json;
+	UeBuf buf;
+
+	if (status != UE_OK)
+		return status;
+	ue_buf_init(&buf, arena, SIZE_MAX);
+	ue_jsonout_init(&json, &buf);
+	ue_jsonout_append_string(&json, masked);
+	return ue_buf_finish(&buf, out);
 }
 
 Datum

@@ -164,7 +164,7 @@ DROP TRIGGER add_late ON upstream_error_events_default;
 DROP FUNCTION add_late;
 SELECT request_id, count(*), count(*) FILTER (WHERE tableoid = 'upstream_error_events_default'::regclass) AS in_default
 FROM upstream_error_events GROUP BY 1 ORDER BY 1;
-SELECT count(*) FROM pg_constraint AS c
+SELECT c.conname FROM pg_constraint AS c
 WHERE c.contype = 'c' AND (c.conrelid = 'upstream_error_events_default'::regclass OR c.conrelid IN (SELECT partition FROM days));
 
 -- who makes the partition of a day to come does not stand in the way of inserts

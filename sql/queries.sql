@@ -34,6 +34,19 @@ SELECT count(*) FROM upstream_error_trend('2020-03-01 10:00', '2020-03-01 10:00'
 SELECT count(*), sum(total) FROM upstream_error_trend('24h');
 SELECT count(*), sum(total) FROM upstream_error_trend(interval '2h', interval '1h');
 
+-- a bucket of a day is 24 hours, also where the session's clock is put forward or back
+SET TimeZone = 'Europe/Berlin';
+SELECT z.zone, t.season, count(*) AS buckets, bool_and(b.bucket_start = date_trunc('day', b.bucket_start, 'UTC')) AS aligned
+FROM (VALUES ('spring', '2020-03-27 UTC'::timestamptz), ('autumn', '2020-10-23 UTC')) AS t (season, since),
+	LATERAL (SELECT current_setting('TimeZone')) AS z (zone), upstream_error_trend(t.since, t.since + interval '120 hours', '1 day') AS b
+GROUP BY 1, 2 ORDER BY 2;
+BEGIN;
+INSERT INTO upstream_error_events (at, event_id, request_id, platform, kind, class)
+SELECT '2020-03-27 UTC'::timestamptz + i * interval '1 hour', gen_random_uuid(), 'dst', 'openai', 'http_error', 'x' FROM generate_series(0, 119) AS i;
+SELECT bucket_start AT TIME ZONE 'UTC' AS bucket_start, total FROM upstream_error_trend('2020-03-27 UTC', '2020-04-01 UTC', '1 day');
+ROLLBACK;
+SET TimeZone = 'UTC';
+
 -- distribution
 SELECT * FROM upstream_error_distribution('2020-03-01', '2020-03-02');
 SELECT value, total, share FROM upstream_error_distribution('2020-03-01', '2020-03-02', by => 'status', platform => 'openai');
@@ -95,6 +108,7 @@ SELECT * FROM upstream_error_distribution('1h', by => NULL);
 SELECT * FROM upstream_error_trend('2020-03-01', '2020-03-02', '1 month');
 SELECT * FROM upstream_error_trend('2020-03-01', '2020-03-02', '-1 min');
 SELECT * FROM upstream_error_trend('2020-03-01', '2020-03-02', '1 ms');
+SELECT * FROM upstream_error_trend('2016-01-01', '2026-01-01', bucket => '1 second');
 SELECT * FROM upstream_error_trend(tstzrange(NULL, NULL));
 SELECT * FROM upstream_error_trend('2020-03-02', '2020-03-01');
 SELECT * FROM upstream_error_requests(NULL::text);

@@ -57,6 +57,16 @@ SELECT record_rows(ARRAY[make_event(6, $${
 SELECT key, value FROM upstream_error_events AS e, jsonb_each_text(to_jsonb(e) - 'at')
 WHERE request_id = 'req_6' ORDER BY key COLLATE "C";
 
+-- a time without a day is refused, whichever way it comes, and whole
+\set VERBOSITY terse
+SELECT record_rows(ARRAY[make_event(7), make_event(8, '{"at": "infinity"}')]);
+INSERT INTO upstream_error_events SELECT (make_event(8, '{"at": "-infinity"}')).*;
+COPY upstream_error_events (at, event_id, request_id, platform, kind, class) FROM STDIN;
+infinity	00000000-0000-4000-8000-000000000009	req_9	openai	http_error	rate_limit
+\.
+\set VERBOSITY default
+SELECT count(*) FROM upstream_error_events WHERE request_id IN ('req_7', 'req_8', 'req_9');
+
 -- nothing to record is no error
 SELECT record_rows(ARRAY[]::upstream_error_events[]);
 

@@ -10,9 +10,13 @@ SELECT upstream_error_mask('"alice@example.com"'::jsonb) <> '"alice@example.com"
 SELECT upstream_error_mask(NULL::jsonb) IS NULL AS "null", upstream_error_mask('{}'::jsonb), upstream_error_mask('"\u00fc\"☃"'::jsonb);
 SELECT upstream_error_mask(upstream_error_mask(d)) = upstream_error_mask(d) AS idempotent
 FROM (VALUES ('{"set-cookie": ["a=PLANTED0123456789; Path=/", "b=2"], "host": "internal.example.com"}'::jsonb), ('[[], {}, "10.1.2.3"]')) AS v (d);
-\set VERBOSITY terse
-SELECT upstream_error_mask((repeat('[', 100) || repeat(']', 100))::jsonb); -- deeper than the core reads
-\set VERBOSITY default
+-- deeper than the core reads, or of more values: the text, masked, as a string
+SELECT left(m #>> '{}', 70), right(m #>> '{}', 3), jsonb_typeof(m), upstream_error_mask(m) = m AS idempotent
+FROM upstream_error_mask((repeat('[', 65) || '{"api_key": "PLANTED", "text": "sk-proj-PLANTEDabcdefghijklmnopqrstuvwxyz"}' || repeat(']', 65))::jsonb) AS m;
+SELECT d.kind, jsonb_typeof(m), m::text ~ 'PLANTED' AS shown, upstream_error_mask(m) = m AS idempotent
+FROM (VALUES ('deep', (repeat('[', 3000) || '"sk-proj-PLANTEDabcdefghijklmnopqrstuvwxyz"' || repeat(']', 3000))::jsonb),
+	('wide', (SELECT jsonb_agg(jsonb_build_object('password', 'PLANTED')) FROM generate_series(1, 20000)))) AS d (kind, document),
+	upstream_error_mask(d.document) AS m;
 
 -- a day of events: every fourth has something to hide, one column after another
 CREATE FUNCTION plant(since timestamptz, n int, version int) RETURNS void LANGUAGE sql AS $$
@@ -39,6 +43,7 @@ CREATE TABLE upstream_error_events_20260302 (LIKE upstream_error_events_default 
 ALTER TABLE upstream_error_events ATTACH PARTITION upstream_error_events_20260302 FOR VALUES FROM ('2026-03-02 UTC') TO ('2026-03-03 UTC');
 SELECT plant('2026-03-01 UTC', 44, 0), plant('2026-03-02 UTC', 4400, 0), plant('2026-03-03 UTC', 44, NULL);
 UPDATE upstream_error_events SET message = NULL WHERE request_id = 'r1';
+UPDATE upstream_error_events SET request_headers = (repeat('[', 100) || '"sk-proj-PLANTEDabcdefghijklmnopqrstuvwxyz"' || repeat(']', 100))::jsonb WHERE request_id = 'r4';
 SELECT planted();
 
 -- only the range, then the rest; a row is looked at once

@@ -64,9 +64,12 @@ CREATE TABLE upstream_error_events (
 -- parent.  A dump holds the partitions but not the parent, which CREATE EXTENSION brings:
 -- were the indexes there already, the restored partitions would get them on attachment,
 -- and the dump's own would fail.  The key is as strong, for it holds the partition key;
--- it makes a replay harmless.
+-- it makes a replay harmless.  An infinite time belongs to no day: it would stay here for
+-- ever, so it is refused here; on the parent the check would be read whenever a query is
+-- planned, once for each partition.
 CREATE TABLE upstream_error_events_default PARTITION OF upstream_error_events (
-	PRIMARY KEY (request_id, at, event_id)
+	PRIMARY KEY (request_id, at, event_id),
+	CONSTRAINT upstream_error_events_at_is_finite CHECK (pg_catalog.isfinite(at))
 ) DEFAULT;
 
 CREATE INDEX upstream_error_events_default_at_idx ON upstream_error_events_default (at);

@@ -229,7 +229,8 @@ BEGIN
 			EXECUTE format(move, default_partition, partition) USING day, next_day;
 			GET DIAGNOSTICS moved = ROW_COUNT;
 			-- attaching it will not look through its rows again
-			EXECUTE format('ALTER TABLE %s ADD CONSTRAINT only_this_day CHECK (at >= %L AND at < %L)', partition, day, next_day);
+			EXECUTE format('ALTER TABLE %s DROP CONSTRAINT IF EXISTS upstream_error_events_at_is_finite,
+				ADD CONSTRAINT only_this_day CHECK (at >= %L AND at < %L)', partition, day, next_day);
 			made_days := made_days || day;
 			made_partitions := made_partitions || partition;
 			made_rows := made_rows || moved;

@@ -30,10 +30,11 @@ BEGIN
 		RAISE EXCEPTION 'a range of % has more than % buckets of %', length, max_buckets, result
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'Make the buckets longer or the range shorter.';
 	END IF;
-	RETURN result;
+	-- in hours: a day may be longer or shorter where the session is
+	RETURN extract(epoch FROM result) * interval '1 second';
 END
 $$;
-COMMENT ON FUNCTION upstream_error_bucket(timestamptz, timestamptz, interval) IS 'Length of a bucket of upstream_error_trend(): the one given, checked; else 1 minute for ranges up to 2 hours, 5 minutes up to 24 hours, 1 hour for longer ones. Example: SELECT upstream_error_bucket(now() - interval ''7 days'', now(), NULL);';
+COMMENT ON FUNCTION upstream_error_bucket(timestamptz, timestamptz, interval) IS 'Length of a bucket of upstream_error_trend(): the one given, checked, a day being 24 hours; else 1 minute for ranges up to 2 hours, 5 minutes up to 24 hours, 1 hour for longer ones. Example: SELECT upstream_error_bucket(now() - interval ''7 days'', now(), NULL);';
 
 CREATE FUNCTION upstream_error_dimension(name text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE

@@ -8,7 +8,7 @@ COMMENT ON FUNCTION upstream_error_mask(text) IS 'The text without its secrets: 
 CREATE FUNCTION upstream_error_mask(document jsonb) RETURNS jsonb
 AS 'MODULE_PATHNAME', 'ue_sql_mask_json'
 LANGUAGE C STABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION upstream_error_mask(jsonb) IS 'The document with every string masked, and the values of members whose names say that they are secrets replaced; other numbers stay. Example: SELECT upstream_error_mask(''{"authorization": "Bearer abc", "retry-after": "2"}''::jsonb);';
+COMMENT ON FUNCTION upstream_error_mask(jsonb) IS 'The document with every string masked, and the values of members whose names say that they are secrets replaced; other numbers stay. One that is nested deeper than 64 or has more than 8,192 values comes out as its text, masked, in one string. Example: SELECT upstream_error_mask(''{"authorization": "Bearer abc", "retry-after": "2"}''::jsonb);';
 
 CREATE FUNCTION upstream_error_mask_version() RETURNS int
 AS 'MODULE_PATHNAME', 'ue_sql_mask_version'
