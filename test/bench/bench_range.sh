@@ -83,7 +83,8 @@ printf '%-5s %-34s %10s %10s %7s %12s\n' range query 'table ms' 'ours ms' ratio 
 worst=0
 for range in 1h 24h; do
 	while IFS='|' read -r name query; do
-		read -r ours theirs ratio naive < <(sql -F ' ' <<-END
+		# not read < <(...), which would hide that psql failed
+		figures=$(sql -F ' ' <<-END
 			SELECT c.ours_ms, c.theirs_ms, c.ratio, round(n.ratio, 1) FROM
 				compare(format(\$q\$$query\$q\$, \$q\$upstream_errors('$range') AS e WHERE true\$q\$),
 					format(\$q\$$query\$q\$, \$q\$upstream_error_events AS e WHERE e.at >= now() - interval '$range' AND e.at < now()\$q\$), $runs) AS c,
@@ -91,6 +92,7 @@ for range in 1h 24h; do
 					format(\$q\$$query\$q\$, \$q\$upstream_error_events AS e WHERE e.at >= now() - interval '$range' AND e.at < now()\$q\$), 3) AS n
 		END
 		)
+		read -r ours theirs ratio naive <<< "$figures"
 		printf '%-5s %-34s %10s %10s %7s %12s\n' "$range" "$name" "$theirs" "$ours" "$ratio" "$naive"
 		worst=$(awk -v a="$worst" -v b="$ratio" 'BEGIN { print (b > a ? b : a) }')
 	done <<-'END'

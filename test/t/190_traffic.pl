@@ -10,6 +10,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep time);
+use UpstreamErrors::Routing;
 use UpstreamErrors::Test;
 
 my $directory = PostgreSQL::Test::Utils::tempdir;
@@ -117,6 +118,21 @@ ask('/v1/chat/completions', "kind-$_") for 1 .. 300;
 is($sidecar->stop, 0, 'another one drains');
 is(sql("SELECT sum(requests) FROM upstream_error_traffic WHERE model LIKE 'kind-%' OR route = '(other)'"), '300', 'and none of them is missing');
 unlike(join("\n", $sidecar->log), qr/traffic_refused/, 'and nothing was refused');
+
+# a request that another channel saved is one request, one answer and one of the recovered,
+# under the channel that answered; one that nobody saved is none of them
+set_routing($node, channels => [
+	map { { name => $_->[0], platform => 'openai', base_url => $upstream->{url}, priority => $_->[1], model_mapping => $_->[2] } }
+		[ first => 0, { saved => 'error:503', lost => 'error:503' } ], [ second => 1, { saved => 'good', lost => 'error:503' } ] ]);
+$sidecar = start_sidecar($directory, @options, journal => "$directory/channels.journal");
+in_force($node, $sidecar);
+is(ask('/v1/chat/completions', 'saved'), 200, 'another channel saves a request');
+is(ask('/v1/chat/completions', 'lost'), 503, 'and nobody another');
+is_counted("$all, min(channel), count(DISTINCT channel)", "model = 'saved'", '1|1|1|second|1', 'who was saved is counted as that');
+is_counted("$all, min(channel)", "model = 'lost' AND channel IS NOT NULL", '1|0|0|second', 'who was not as a request');
+is($sidecar->metric('upstream_errors_recovered_total'), 1, 'as the metrics do');
+is(sql(q(SELECT recovered FROM upstream_error_sla('1h') WHERE platform IS NULL)), 1, 'and the service level tells it');
+is($sidecar->stop, 0, 'this one drains');
 
 done_testing();
 
