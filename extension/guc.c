@@ -25,6 +25,18 @@
 
 #define ROLLUP_RETENTION_DEFAULT (400 * 24 * 60) /* minutes: this month and a year ago */
 
+/*
+ * A module that is first needed in the middle of a parallel query, by a function called
+ * from another, defines its settings there.  Without this flag what the configuration says
+ * of them would be passed over with a warning, and the default hold for the whole session:
+ * maintenance would drop what was to be kept.  Minor releases before it had it not, nor did
+ * they pass over anything.
+ */
+#ifndef GUC_ALLOW_IN_PARALLEL
+#define GUC_ALLOW_IN_PARALLEL 0
+#endif
+#define RETENTION_FLAGS (GUC_UNIT_MIN | GUC_ALLOW_IN_PARALLEL)
+
 int ue_guc_retention = RETENTION_DEFAULT;
 int ue_guc_rollup_retention = ROLLUP_RETENTION_DEFAULT;
 
@@ -38,13 +50,13 @@ ue_guc_define(void)
 {
 	DefineCustomIntVariable("upstream_errors.retention", "Time that events are kept.",
 							"0 keeps them for ever.", &ue_guc_retention,
-							RETENTION_DEFAULT, 0, INT_MAX, PGC_SUSET, GUC_UNIT_MIN, NULL,
-							NULL, NULL);
+							RETENTION_DEFAULT, 0, INT_MAX, PGC_SUSET, RETENTION_FLAGS,
+							NULL, NULL, NULL);
 	DefineCustomIntVariable("upstream_errors.rollup_retention",
 							"Time that counts of events and of traffic are kept.",
 							"0 keeps them for ever.", &ue_guc_rollup_retention,
-							ROLLUP_RETENTION_DEFAULT, 0, INT_MAX, PGC_SUSET, GUC_UNIT_MIN,
-							NULL, NULL, NULL);
+							ROLLUP_RETENTION_DEFAULT, 0, INT_MAX, PGC_SUSET,
+							RETENTION_FLAGS, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("upstream_errors");
 }
 

@@ -98,16 +98,17 @@ simplify_call(FuncExpr *call)
 	build_ends(call, schema, &since, &until);
 	/* a range value is in order by construction */
 	order = exprType(linitial(call->args)) == TSTZRANGEOID ? ORDER_RIGHT
-														  : find_order(since, until);
+														   : find_order(since, until);
 	if (order == ORDER_INVERTED)
 		return NULL;
 	if (order == ORDER_UNKNOWN)
 	{
 		checked_since = build_helper_call(schema, "upstream_error_range_start",
 										  list_make2(since, until), TIMESTAMPTZOID);
-		until = (Node *) build_helper_call(schema, "upstream_error_range_end",
-										   list_make2(copyObject(since), copyObject(until)),
-										   TIMESTAMPTZOID);
+		until =
+			(Node *) build_helper_call(schema, "upstream_error_range_end",
+									   list_make2(copyObject(since), copyObject(until)),
+									   TIMESTAMPTZOID);
 		since = (Node *) checked_since;
 	}
 	scan = build_helper_call(schema, "upstream_error_scan", list_make2(since, until),

@@ -23,7 +23,7 @@
 static UeStatus mask_document(UeArena *arena, const UeMaskSettings *settings,
 							  UeSlice text, UeSlice *out);
 static UeStatus mask_large_document(UeArena *arena, const UeMaskSettings *settings,
-								   UeSlice text, UeSlice *out);
+									UeSlice text, UeSlice *out);
 
 PG_FUNCTION_INFO_V1(ue_sql_mask);
 PG_FUNCTION_INFO_V1(ue_sql_mask_json);
@@ -90,7 +90,7 @@ mask_document(UeArena *arena, const UeMaskSettings *settings, UeSlice text, UeSl
  */
 static UeStatus
 mask_large_document(UeArena *arena, const UeMaskSettings *settings, UeSlice text,
-				   UeSlice *out)
+					UeSlice *out)
 {
 	UeSlice masked;
 	UeStatus status = ue_mask_text(arena, settings, text, &masked);

@@ -178,3 +178,14 @@ SELECT drop_partitions();
 TRUNCATE upstream_error_events, upstream_error_minutes, upstream_error_hours, upstream_error_counted_days, upstream_error_late_days;
 DROP VIEW days;
 DROP FUNCTION add_events, drop_partitions;
+
+-- the setting holds also where the module is loaded in the middle of a parallel query
+ALTER DATABASE :"DBNAME" SET upstream_errors.retention = '90d';
+\c
+SET parallel_setup_cost = 0;
+SET parallel_tuple_cost = 0;
+SET min_parallel_table_scan_size = 0;
+SELECT (SELECT count(*) > 0 FROM pg_class) AS "in parallel", count(*) > 0 AS "many sizes" FROM upstream_error_sizes();
+SELECT upstream_error_retention();
+ALTER DATABASE :"DBNAME" RESET upstream_errors.retention;
+\c
