@@ -68,7 +68,9 @@ SELECT upstream_error_explain_step('failover', 'rule', 10, 'x'), upstream_error_
 SELECT count(*) FROM upstream_error_explain_request('req_none');
 SELECT count(*) FROM upstream_error_explain_request('req_2', now() - interval '2 days', now() - interval '1 day');
 SELECT count(*) FROM upstream_error_explain_request(NULL);
+\set VERBOSITY terse
 SELECT count(*) FROM upstream_error_explain_request('req_2', now(), now() - interval '1 day');
+\set VERBOSITY default
 SELECT upstream_error_record_recoveries(ARRAY[now()], '{}', '{}', '{}', '{}', '{}');
 SELECT upstream_error_record_recoveries('{}', '{}', '{}', '{}', '{}', NULL);
 SELECT upstream_error_record_recoveries('{}', '{}', '{}', '{}', '{}', '{}');
