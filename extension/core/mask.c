@@ -247,8 +247,8 @@ apply_trigger(UeMaskScan *scan, Trigger trigger, size_t at)
 		case TRIGGER_NONE:
 			return false;
 		case TRIGGER_DASH:
-			/* of a row of dashes the fifth from its end may be that of a private key */
-			return (right != '-' || ue_mask_read(scan, at + 5) == 'B') &&
+			/* "hf_-----": no key begins with a row of dashes */
+			return (right != '-' || scan->text.ptr[at] == '-') &&
 				   ue_mask_apply_key(scan, at);
 		case TRIGGER_DOT:
 			return ue_mask_is_class(left, UE_MASK_WORD) &&
@@ -272,7 +272,10 @@ apply_trigger(UeMaskScan *scan, Trigger trigger, size_t at)
 				   ue_mask_apply_letter_key(scan, at);
 		case TRIGGER_SCHEME:
 			right |= 'a' - 'A';
-			return (right == 'a' || right == 'e') && ue_mask_apply_scheme(scan, at);
+			return (right == 'a' || right == 'e') &&
+				   (ue_mask_read(scan, at + 2) | ('a' - 'A')) ==
+					   (right == 'a' ? 's' : 'a') &&
+				   ue_mask_apply_scheme(scan, at);
 		case TRIGGER_LEADER:
 			return is_leader_next(scan->text.ptr[at], right) &&
 				   ue_mask_apply_leader(scan, at);

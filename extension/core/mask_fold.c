@@ -17,26 +17,23 @@
  */
 #include "core/mask_scan.h"
 
+#define FOLD_LEN 6
+
 /* What no secret goes on with, but JSON does: the joined text would be none. */
 static const char stops[] = "{}[]\r\n";
 
-/* Behind a fold that begins at `at`, a line end; `at` itself if it is none. */
+/* Behind a fold whose line feed is at `at`; 0 if it is none. */
 static size_t
 skip_fold(UeSlice text, size_t at)
 {
-	UeSlice rest = ue_slice_sub(text, at, text.len);
-	size_t len = rest.len > 0 && rest.ptr[0] == '\r';
+	size_t room = text.len - at;
 
-	/* behind an empty line another event begins */
-	if (at == 0 || text.ptr[at - 1] == '\n' ||
-		!ue_slice_has_prefix(ue_slice_sub(rest, len, rest.len), UE_SLICE("\ndata:")))
-		return at;
-	len += 6;
-	if (len < rest.len && rest.ptr[len] == ' ')
-		len++;
-	return len < rest.len && memchr(stops, rest.ptr[len], sizeof(stops) - 1) == NULL
-			   ? at + len
-			   : at;
+	if (room <= FOLD_LEN || memcmp(text.ptr + at, "\ndata:", FOLD_LEN) != 0)
+		return 0;
+	at += FOLD_LEN;
+	at += text.ptr[at] == ' ';
+	return at < text.len && memchr(stops, text.ptr[at], sizeof(stops) - 1) == NULL ? at
+																				   : 0;
 }
 
 /* Whether the trial is one without the fold that was found. */
@@ -60,16 +57,22 @@ find_next_fold(UeMaskFolds *folds)
 	while (at < text.len)
 	{
 		const char *found = memchr(text.ptr + at, '\n', text.len - at);
+		size_t start;
 
 		if (found == NULL)
 			break;
 		at = (size_t) (found - text.ptr);
-		folds->at = at > from && text.ptr[at - 1] == '\r' ? at - 1 : at;
-		folds->next = skip_fold(text, folds->at);
-		if (folds->next > folds->at && is_taken(folds))
+		start = at > from && text.ptr[at - 1] == '\r' ? at - 1 : at;
+		/* behind an empty line another event begins */
+		if (start > 0 && text.ptr[start - 1] != '\n')
 		{
-			folds->joined += folds->at - from;
-			return;
+			folds->next = skip_fold(text, at);
+			if (folds->next > 0 && is_taken(folds))
+			{
+				folds->at = start;
+				folds->joined += start - from;
+				return;
+			}
 		}
 		at++;
 	}

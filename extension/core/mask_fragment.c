@@ -122,20 +122,20 @@ ue_mask_find_name(UeSlice name)
 	return fragment != NULL ? fragment->secrecy : UE_MASK_SECRECY_NONE;
 }
 
-/* Lower case, '-' as '_'; only the end of what is too long. */
+/* Lower case, '-' as '_'. */
+static inline char
+fold_byte(char byte)
+{
+	/* without a branch, so that it is done to many bytes at a time */
+	byte = (char) (byte + (byte >= 'A' && byte <= 'Z') * ('a' - 'A'));
+	return (char) (byte == '-' ? '_' : byte);
+}
+
 static UeSlice
 copy_folded(UeSlice name, char *copy)
 {
-	if (name.len > LONGEST_NAME)
-		name = ue_slice_sub(name, name.len - LONGEST_NAME, LONGEST_NAME);
 	for (size_t i = 0; i < name.len; i++)
-	{
-		char byte = name.ptr[i];
-
-		/* without a branch, so that it is done to many bytes at a time */
-		byte = (char) (byte + (byte >= 'A' && byte <= 'Z') * ('a' - 'A'));
-		copy[i] = (char) (byte == '-' ? '_' : byte);
-	}
+		copy[i] = fold_byte(name.ptr[i]);
 	return (UeSlice){copy, name.len};
 }
 
@@ -154,7 +154,7 @@ is_at_place(UeSlice name, size_t at, size_t len, UeMaskPlace place)
 		case PLACE_END:
 			return is_end;
 		case PLACE_SUFFIX:
-			return is_end && !is_whole && name.ptr[at - 1] == '_';
+			return is_end && !is_whole && fold_byte(name.ptr[at - 1]) == '_';
 	}
 	return false;
 }
@@ -167,7 +167,7 @@ is_fragment_at(UeSlice name, size_t at, UeSlice text)
 	/* the table says that the first byte is the same */
 	for (size_t i = 1; i < text.len; i++)
 	{
-		if (name.ptr[at + i] != text.ptr[i])
+		if (fold_byte(name.ptr[at + i]) != text.ptr[i])
 			return false;
 	}
 	return true;
@@ -192,7 +192,7 @@ const uint32_t ue_mask_name_pairs[256] = {
 static const UeMaskFragment *
 find_fragment_at(UeSlice name, size_t at)
 {
-	const UeMaskFragment *row = fragments[name.ptr[at] - 'a'];
+	const UeMaskFragment *row = fragments[fold_byte(name.ptr[at]) - 'a'];
 
 	for (size_t i = 0; i < MAX_FRAGMENTS && row[i].text.len > 0; i++)
 	{
@@ -208,7 +208,8 @@ is_counter(UeSlice name)
 {
 	for (size_t i = 0; i + 6 <= name.len; i++)
 	{
-		if (name.ptr[i] == 't' && name.ptr[i + 5] == 's' &&
+		/* no other byte becomes one of these letters */
+		if ((name.ptr[i] | 0x20) == 't' && (name.ptr[i + 5] | 0x20) == 's' &&
 			is_fragment_at(name, i, UE_SLICE("tokens")))
 			return true;
 	}
@@ -217,11 +218,16 @@ is_counter(UeSlice name)
 
 /* Whether a name that holds a fragment and more is known to hold no secret. */
 static bool
-is_harmless(UeSlice name)
+is_harmless(UeSlice any_name)
 {
+	char copy[LONGEST_NAME];
+	UeSlice name;
+
 	/* every counter of tokens */
-	if (is_counter(name) ||
-		ue_mask_is_listed(name, harmless_names, N_ROWS(harmless_names)))
+	if (is_counter(any_name))
+		return true;
+	name = copy_folded(any_name, copy);
+	if (ue_mask_is_listed(name, harmless_names, N_ROWS(harmless_names)))
 		return true;
 	for (size_t i = 0; i < N_ROWS(error_prefixes); i++)
 	{
@@ -235,17 +241,17 @@ is_harmless(UeSlice name)
 const UeMaskFragment *
 ue_mask_find_fragment(UeSlice name)
 {
-	char copy[LONGEST_NAME];
-	UeSlice folded = copy_folded(name, copy);
-
-	for (size_t i = 0; i + UE_MASK_SHORTEST_NAME <= folded.len; i++)
+	/* only the end of what is too long */
+	if (name.len > LONGEST_NAME)
+		name = ue_slice_sub(name, name.len - LONGEST_NAME, LONGEST_NAME);
+	for (size_t i = 0; i + UE_MASK_SHORTEST_NAME <= name.len; i++)
 	{
 		const UeMaskFragment *found = NULL;
 
-		if (ue_mask_is_name_pair(folded.ptr[i], folded.ptr[i + 1]))
-			found = find_fragment_at(folded, i);
+		if (ue_mask_is_name_pair(name.ptr[i], name.ptr[i + 1]))
+			found = find_fragment_at(name, i);
 		if (found != NULL)
-			return found->text.len < folded.len && is_harmless(folded) ? NULL : found;
+			return found->text.len < name.len && is_harmless(name) ? NULL : found;
 	}
 	return NULL;
 }

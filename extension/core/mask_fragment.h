@@ -48,6 +48,26 @@ ue_mask_is_name_pair(char first, char second)
 	return ((ue_mask_name_pairs[(unsigned char) first] >> (second & 31)) & 1) != 0;
 }
 
+/* Where the name that ends before `end` begins; false when no fragment begins in it. */
+static inline bool
+ue_mask_find_likely_name(const UeMaskScan *scan, size_t end, size_t *start)
+{
+	const char *text = scan->text.ptr;
+	size_t at = end;
+	bool is_likely = false;
+	char next = '\0';
+
+	while (at > scan->floor &&
+		   ue_mask_is_class(text[at - 1], UE_MASK_ALNUM | UE_MASK_DASH))
+	{
+		at--;
+		is_likely |= ue_mask_is_name_pair(text[at], next);
+		next = text[at];
+	}
+	*start = at;
+	return is_likely;
+}
+
 /* NULL when nothing in the name says so. */
 extern const UeMaskFragment *ue_mask_find_fragment(UeSlice name);
 

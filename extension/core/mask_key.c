@@ -35,7 +35,7 @@ typedef struct KeyPrefix
 
 /*
  * Prefixes with a '-' or '_', by the byte before the first of them, at which the scan
- * stops; the longer first.  Compared with public rules of secret scanners: AWS, Anthropic
+ * stops; the longer first, and those of BODY_RANDOM behind all others.  Compared with public rules of secret scanners: AWS, Anthropic
  * (gitleaks, default configuration at commit 009e025); OpenAI, OpenRouter, Groq, xAI,
  * Hugging Face, Replicate, Perplexity, GitHub, Slack, Stripe (several other rule sets).  The
  * remaining rows are as their vendors show keys to users, not compared with anything.
@@ -84,8 +84,8 @@ static const KeyPrefix key_prefixes[128][2][MAX_PREFIXES] =
 			},
 		['i'][BEFORE_DASH] =
 			{
-				ROW("xai-", 3, 12, BODY_RANDOM, true), /* xAI */
 				ROW("nvapi-", 5, 8, BODY_ANY, true),   /* NVIDIA */
+				ROW("xai-", 3, 12, BODY_RANDOM, true), /* xAI */
 			},
 		['j'][BEFORE_DASH] =
 			{
@@ -172,8 +172,14 @@ static const KeyPrefix key_prefixes[128][2][MAX_PREFIXES] =
 
 #define N_ROWS(table) (sizeof(table) / sizeof((table)[0]))
 
+/* No row of BODY_RANDOM asks for less. */
+#define MIN_RANDOM_LEN 6
+
 /* Behind the first '-' or '_' of a prefix at least so much is a key's, be it stars. */
 #define MIN_BODY_LEN 3
+
+/* Between "-----BEGIN" and the next five dashes. */
+#define LONGEST_PEM_LABEL 64
 
 /* Letters before a dash that name what is hidden; more could be a part of it. */
 #define LONGEST_LABEL 8
@@ -181,19 +187,20 @@ static const KeyPrefix key_prefixes[128][2][MAX_PREFIXES] =
 static bool has_key_body(UeMaskScan *scan, const KeyPrefix *row, size_t start);
 static bool apply_pem(UeMaskScan *scan, size_t at);
 
-/* Byte by byte: most differ in the first or the last one, and a call costs more than that. */
+/* The byte before the '-' or '_', and that itself, are those of the table's cell. */
 static bool
 is_prefix_at(const UeMaskScan *scan, const KeyPrefix *row, size_t start)
 {
 	const char *text = scan->text.ptr + start;
-	size_t last = row->len - 1u;
-	/* behind the '-' or '_', which is there */
-	size_t next = row->trigger + (row->trigger < last);
 
-	if (scan->text.len - start <= last || text[next] != row->text[next] ||
-		text[last] != row->text[last])
+	if (scan->text.len - start < row->len)
 		return false;
-	for (size_t i = 0; i < last; i++)
+	for (size_t i = row->trigger + 1u; i < row->len; i++)
+	{
+		if (text[i] != row->text[i])
+			return false;
+	}
+	for (size_t i = 0; i + 1 < row->trigger; i++)
 	{
 		if (text[i] != row->text[i])
 			return false;
@@ -201,23 +208,44 @@ is_prefix_at(const UeMaskScan *scan, const KeyPrefix *row, size_t start)
 	return true;
 }
 
-/* False where too little of a word follows for any of the prefixes, in less time. */
+/*
+ * False where what follows is too little for any prefix of the cell, in less time than the
+ * rows would take to say so.
+ */
 static bool
-is_body_likely(UeMaskScan *scan, size_t at)
+is_body_likely(UeMaskScan *scan, const KeyPrefix *rows, size_t at)
 {
+	bool is_random = rows->body == BODY_RANDOM;
+	int class = is_random ? UE_MASK_ALNUM : UE_MASK_WORD;
+	size_t min_len = is_random ? MIN_RANDOM_LEN : MIN_BODY_LEN;
 	size_t end = at;
 	char byte;
 
-	while (end < at + MIN_BODY_LEN &&
-		   ue_mask_is_class(ue_mask_read(scan, end), UE_MASK_WORD))
+	while (end < at + min_len && ue_mask_is_class(ue_mask_read(scan, end), class))
 		end++;
-	if (end == at + MIN_BODY_LEN)
+	if (end == at + min_len)
 		return true;
+	if (is_random)
+		return ue_mask_has_star(scan, at, ue_mask_find_key_end(scan, at));
 	/* a part behind a dot, an ellipsis */
 	byte = ue_mask_read(scan, end);
 	if (byte == '.')
 		return ue_mask_read(scan, end + 1) == '.' || ue_mask_is_key_part(scan, end + 1);
 	return byte == '\xE2';
+}
+
+/* Of a row of dashes the fifth from its end may be that of a private key, the last a prefix's. */
+static bool
+apply_dashes(UeMaskScan *scan, size_t at)
+{
+	size_t end = at + 2;
+
+	while (ue_mask_read(scan, end) == '-')
+		end++;
+	if (end - at >= 5 && ue_mask_read(scan, end) == 'B' && apply_pem(scan, end - 5))
+		return true;
+	scan->next = end - 1;
+	return true;
 }
 
 bool
@@ -228,14 +256,14 @@ ue_mask_apply_key(UeMaskScan *scan, size_t at)
 	const KeyPrefix *rows;
 
 	if (is_dash && ue_mask_read(scan, at + 1) == '-')
-		return apply_pem(scan, at);
+		return apply_dashes(scan, at);
 	if (at == scan->floor)
 		return false;
 	before = (unsigned char) scan->text.ptr[at - 1];
 	if (before >= N_ROWS(key_prefixes))
 		return false;
 	rows = key_prefixes[before][is_dash ? BEFORE_DASH : BEFORE_UNDERSCORE];
-	if (rows->len == 0 || !is_body_likely(scan, at + 1))
+	if (rows->len == 0 || !is_body_likely(scan, rows, at + 1))
 		return false;
 	for (size_t i = 0; i < MAX_PREFIXES && rows[i].len > 0; i++)
 	{
@@ -269,21 +297,21 @@ has_key_body(UeMaskScan *scan, const KeyPrefix *row, size_t start)
 {
 	size_t at = start + row->len;
 	size_t end = ue_mask_find_key_end(scan, at);
-	UeSlice word = ue_mask_cut(scan, at, end);
 	size_t first_end;
 	UeSlice first;
 
 	if (ue_mask_has_star(scan, at, end))
-		return word.len >= 3;
-	if (word.len < row->min_len)
+		return end - at >= MIN_BODY_LEN;
+	if (end - at < row->min_len)
 		return false;
 	first_end = ue_mask_find_end(scan, at, UE_MASK_ALNUM);
+	if (row->body == BODY_RANDOM && first_end - at < row->min_len)
+		return false;
 	first = ue_mask_cut(scan, at, first_end);
-	if (row->body == BODY_RANDOM &&
-		(first.len < row->min_len || !ue_mask_is_random(first)))
+	if (row->body == BODY_RANDOM && !ue_mask_is_random(first))
 		return false;
 	/* sk-learn, a Python package */
-	if (word.len == 5 && ue_slice_is_equal(word, UE_SLICE("learn")))
+	if (end - at == 5 && ue_slice_is_equal(first, UE_SLICE("learn")))
 		return false;
 	return row->is_anywhere || ue_mask_is_word_start(scan, start) ||
 		   ue_mask_is_glued_key(first);
@@ -372,6 +400,13 @@ ue_mask_apply_dotted_key(UeMaskScan *scan, size_t at)
 	return true;
 }
 
+static bool
+is_label_byte(char byte)
+{
+	return ue_mask_is_class(byte, UE_MASK_UPPER | UE_MASK_DIGIT) || byte == ' ' ||
+		   byte == '%' || byte == '+';
+}
+
 /*
  * A private key in PEM (RFC 7468), with its line ends as they are or as \n.  When the end
  * line is missing the text was cut inside the key, and all the rest belongs to it.
@@ -381,23 +416,19 @@ apply_pem(UeMaskScan *scan, size_t at)
 {
 	UeSlice rest = ue_slice_sub(scan->text, at, scan->text.len);
 	UeSlice label;
-	size_t label_end;
+	size_t label_end = 0;
 	size_t body;
 	size_t end;
 
 	if (!ue_slice_has_prefix(rest, UE_SLICE("-----BEGIN")))
 		return false;
-	label = ue_slice_sub(rest, 10, 64);
-	if (!ue_slice_find(label, UE_SLICE("-----"), &label_end) ||
+	label = ue_slice_sub(rest, 10, LONGEST_PEM_LABEL);
+	/* the blanks may be URL-encoded */
+	while (label_end < label.len && is_label_byte(label.ptr[label_end]))
+		label_end++;
+	if (!ue_slice_has_prefix(ue_slice_sub(rest, 10 + label_end, 5), UE_SLICE("-----")) ||
 		!ue_slice_find(ue_slice_sub(label, 0, label_end), UE_SLICE("PRIVATE"), &end))
 		return false;
-	/* the blanks may be URL-encoded */
-	for (size_t i = 0; i < label_end; i++)
-	{
-		if (!ue_mask_is_class(label.ptr[i], UE_MASK_UPPER | UE_MASK_DIGIT) &&
-			memchr(" %+", label.ptr[i], 3) == NULL)
-			return false;
-	}
 	body = 10 + label_end + 5;
 	if (ue_slice_find(ue_slice_sub(rest, body, rest.len), UE_SLICE("-----END"), &end))
 		end += body;
@@ -496,25 +527,22 @@ is_bare_label(UeMaskScan *scan, size_t start, size_t end)
 bool
 ue_mask_apply_star(UeMaskScan *scan, size_t at)
 {
+	size_t stars_end = ue_mask_find_end(scan, at, UE_MASK_STAR);
 	size_t start;
 	size_t end;
-	UeSlice word;
-	size_t n;
 
-	if (at < scan->star_end || ue_mask_read(scan, at + 1) != '*' ||
-		ue_mask_read(scan, at + 2) != '*')
-		return false;
+	/* no other rule stops at a star */
+	scan->next = stars_end;
+	if (at < scan->star_end || stars_end - at < 3)
+		return true;
 	start = ue_mask_skip_escape(scan, ue_mask_find_start(scan, at, UE_MASK_WORD));
-	end = ue_mask_find_end(scan, at, UE_MASK_WORD);
+	end = ue_mask_find_end(scan, stars_end, UE_MASK_WORD);
 	scan->star_end = end;
 	if (start > at)
 		start = at;
-	word = ue_slice_sub(scan->text, start, end - start);
-	for (n = 0;
-		 n < word.len && ue_mask_is_class(word.ptr[n], UE_MASK_STAR | UE_MASK_DASH); n++)
-		;
-	if (n == word.len || is_bare_label(scan, start, end))
-		return false;
+	if (ue_mask_find_end(scan, start, UE_MASK_STAR | UE_MASK_DASH) >= end ||
+		is_bare_label(scan, start, end))
+		return true;
 	ue_mask_write_stars(scan, start, 0, ue_mask_find_key_end(scan, end));
 	return true;
 }

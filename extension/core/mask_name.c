@@ -40,6 +40,8 @@ static const UeSlice empty_values[] = {
 /* A value this long is no word of a sentence. */
 #define LONG_VALUE 16
 
+#define MOST_NAME_DIGITS 2
+
 /* The name found before a separator, and what its value would be. */
 typedef struct NamedValue
 {
@@ -58,7 +60,10 @@ static const UeMaskFragment bare_key = {
 	UE_MASK_SECRECY_TEXT,
 };
 
-static bool find_name(const UeMaskScan *scan, size_t at, NamedValue *value);
+static bool apply_likely(UeMaskScan *scan, size_t at, size_t at_len, size_t start,
+						 size_t end);
+static size_t find_name_end(const UeMaskScan *scan, size_t at);
+static bool find_name(const UeMaskScan *scan, size_t end, NamedValue *value);
 static bool find_value(const UeMaskScan *scan, NamedValue *value);
 static bool apply_quoted(UeMaskScan *scan, const NamedValue *value);
 static bool apply_escaped(UeMaskScan *scan, const NamedValue *value);
@@ -84,21 +89,35 @@ may_open_string(char byte)
 	return is_quote(byte) || byte == '\\' || byte == '[';
 }
 
+/* Most separators stand behind something else: decided here, without more ado. */
 bool
 ue_mask_apply_name(UeMaskScan *scan, size_t at, size_t at_len)
+{
+	size_t end = find_name_end(scan, at);
+	size_t start;
+
+	return ue_mask_find_likely_name(scan, end, &start) &&
+		   apply_likely(scan, at, at_len, start, end);
+}
+
+/* [start, end) looks like the name of a secret. */
+static bool
+apply_likely(UeMaskScan *scan, size_t at, size_t at_len, size_t start, size_t end)
 {
 	NamedValue value = {.is_equals = at_len == 3
 										 ? ue_mask_has_fold(scan, at, UE_SLICE("%3d"))
 										 : scan->text.ptr[at] == '=',
+						.is_quoted = end < at && scan->text.ptr[end] != ' ',
+						.name_at = start,
 						.at = at + at_len};
 	char after = ue_mask_read(scan, at + at_len);
 
 	/* "::", "://", "==", "=>", "!=", "<=" give no value */
 	if (value.is_equals ? after == '=' || after == '>' : after == ':' || after == '/')
 		return false;
-	if (value.is_equals && at > scan->floor && is_comparison(scan->text.ptr[at - 1]))
+	if (value.is_equals && is_comparison(scan->text.ptr[at - 1]))
 		return false;
-	if (!find_name(scan, at, &value) || !find_value(scan, &value))
+	if (!find_name(scan, end, &value) || !find_value(scan, &value))
 		return false;
 	if (value.fragment->prose == UE_MASK_PROSE_LINE && !value.is_quoted &&
 		!value.is_equals)
@@ -151,11 +170,12 @@ find_bare_key(const UeMaskScan *scan, size_t start, UeSlice name, NamedValue *va
 
 	if (value->is_quoted)
 		return NULL;
-	if (ue_slice_is_equal_fold(name, UE_SLICE("provided")) && !value->is_equals)
+	if (name.len == 8 && !value->is_equals &&
+		ue_slice_is_equal_fold(name, UE_SLICE("provided")))
 		return ue_slice_is_equal_fold(find_word_before(scan, start), UE_SLICE("key"))
 				   ? &bare_key
 				   : NULL;
-	if (!ue_slice_is_equal_fold(name, UE_SLICE("key")))
+	if (name.len != 3 || !ue_slice_is_equal_fold(name, UE_SLICE("key")))
 		return NULL;
 	value->is_certain =
 		value->is_equals &&
@@ -187,53 +207,29 @@ find_encoded_quote(const UeMaskScan *scan, size_t end)
 	return start;
 }
 
-/* Where the name that ends before `end` begins; false when no fragment begins in it. */
-static inline bool
-find_likely_name(const UeMaskScan *scan, size_t end, size_t *start)
-{
-	const char *text = scan->text.ptr;
-	size_t at = end;
-	bool is_likely = false;
-	char next = '\0';
-
-	while (at > scan->floor &&
-		   ue_mask_is_class(text[at - 1], UE_MASK_ALNUM | UE_MASK_DASH))
-	{
-		at--;
-		is_likely |= ue_mask_is_name_pair(text[at], next);
-		next = text[at];
-	}
-	*start = at;
-	return is_likely;
-}
-
-/* Looks back from the separator for the name: "…api_key" : */
-static bool
-find_name(const UeMaskScan *scan, size_t at, NamedValue *value)
+/* Looks back from the separator for the end of a name, behind which a quote may stand. */
+static size_t
+find_name_end(const UeMaskScan *scan, size_t at)
 {
 	size_t end = at;
-	size_t start;
-	UeSlice name;
 
 	while (end > scan->floor && at - end < 4 && scan->text.ptr[end - 1] == ' ')
 		end--;
-	if (end > scan->floor && is_quote(scan->text.ptr[end - 1]))
-	{
-		value->is_quoted = true;
+	if (end == scan->floor || !is_quote(scan->text.ptr[end - 1]))
+		return find_encoded_quote(scan, end);
+	end--;
+	while (end > scan->floor && scan->text.ptr[end - 1] == '\\')
 		end--;
-		while (end > scan->floor && scan->text.ptr[end - 1] == '\\')
-			end--;
-	}
-	else
-	{
-		size_t quote = find_encoded_quote(scan, end);
+	return end;
+}
 
-		value->is_quoted = quote < end;
-		end = quote;
-	}
-	if (!find_likely_name(scan, end, &start))
-		return false;
-	start = ue_mask_skip_escape(scan, start);
+/* Whether the name that ends there, "…api_key" : , is that of a secret. */
+static bool
+find_name(const UeMaskScan *scan, size_t end, NamedValue *value)
+{
+	size_t start = ue_mask_skip_escape(scan, value->name_at);
+	UeSlice name;
+
 	if (start + UE_MASK_SHORTEST_NAME > end)
 		return false;
 	name = ue_mask_cut(scan, start, end);
@@ -458,8 +454,10 @@ is_number(UeSlice text)
 {
 	for (size_t i = 0; i < text.len; i++)
 	{
-		if (!ue_mask_is_class(text.ptr[i], UE_MASK_DIGIT) &&
-			memchr("+-.eE", text.ptr[i], 5) == NULL)
+		char byte = text.ptr[i];
+
+		if (!ue_mask_is_class(byte, UE_MASK_DIGIT) && byte != '+' && byte != '-' &&
+			byte != '.' && byte != 'e' && byte != 'E')
 			return false;
 	}
 	return true;
@@ -469,30 +467,39 @@ is_number(UeSlice text)
 static bool
 is_secret_word(const NamedValue *value, UeSlice word)
 {
-	if (word.len == 0 || (word.len >= SHORTEST_EMPTY && word.len <= LONGEST_EMPTY &&
-						  ue_mask_is_listed(word, empty_values, N_ROWS(empty_values))))
+	if (word.len == 0 ||
+		(!value->is_certain && word.len < LONG_VALUE && !ue_mask_is_random(word)))
 		return false;
-	if (is_number(word) && value->fragment->secrecy != UE_MASK_SECRECY_ALL)
+	if (word.len >= SHORTEST_EMPTY && word.len <= LONGEST_EMPTY &&
+		ue_mask_is_listed(word, empty_values, N_ROWS(empty_values)))
 		return false;
-	return value->is_certain || word.len >= LONG_VALUE || ue_mask_is_random(word);
+	return value->fragment->secrecy == UE_MASK_SECRECY_ALL || !is_number(word);
 }
 
 /*
  * "x-api-key: authorization: …": what follows is the value of the other name, which is left
- * to its own rule.  Returns where it begins; end when there is none.
+ * to its own rule.  Returns where it begins; end when there is none.  A key that ends in
+ * "token" has more digits than a name.
  */
 static size_t
 find_other_name(const UeMaskScan *scan, size_t start, size_t end)
 {
 	size_t name_at = end;
+	int n_digits = 0;
 	char after = ue_mask_read(scan, end + 1);
 
 	if (ue_mask_read(scan, end) != ':' || after == ':' || after == '/')
 		return end;
 	while (name_at > start &&
 		   ue_mask_is_class(scan->text.ptr[name_at - 1], UE_MASK_ALNUM | UE_MASK_DASH))
+	{
 		name_at--;
-	return ue_mask_find_fragment(ue_mask_cut(scan, name_at, end)) != NULL ? name_at : end;
+		n_digits += ue_mask_is_class(scan->text.ptr[name_at], UE_MASK_DIGIT);
+	}
+	if (n_digits > MOST_NAME_DIGITS ||
+		ue_mask_find_fragment(ue_mask_cut(scan, name_at, end)) == NULL)
+		return end;
+	return name_at;
 }
 
 /* What begins so has rules of its own inside. */

@@ -34,16 +34,21 @@ static void write_query(UeMaskScan *scan, size_t at, size_t end);
 bool
 ue_mask_apply_url(UeMaskScan *scan, size_t at)
 {
-	bool is_encoded = ue_mask_has_fold(scan, at, UE_SLICE("%3a%2f%2f"));
+	bool is_encoded = scan->text.ptr[at] == '%';
 	size_t body = at + 3;
 	size_t scheme;
 	size_t end;
+	size_t len;
 
 	if (is_encoded)
 		body = at + 9;
-	else if (ue_mask_has(scan, at, UE_SLICE(":\\/\\/")))
+	else if (ue_mask_read(scan, at + 1) == '\\')
 		body = at + 5;
-	else if (!ue_mask_has(scan, at, UE_SLICE("://")))
+	if (!ue_mask_has_fold(scan, at,
+						  is_encoded	   ? UE_SLICE("%3a%2f%2f")
+						  : body == at + 5 ? UE_SLICE(":\\/\\/")
+										   : UE_SLICE("://")) ||
+		ue_mask_read_unit(scan, body, &len) == '\0')
 		return false;
 	scheme = find_scheme(scan, at);
 	if (is_encoded)

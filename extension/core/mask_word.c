@@ -190,39 +190,47 @@ ue_mask_apply_scheme(UeMaskScan *scan, size_t at)
 	return true;
 }
 
+/* A UUID, and the word's end behind it. */
 static bool
-is_uuid(UeSlice text)
+is_uuid(const UeMaskScan *scan, size_t at)
 {
-	for (size_t i = 0; i < text.len; i++)
+	for (size_t i = 0; i < UUID_LEN; i++)
 	{
 		bool is_dash = i == 8 || i == 13 || i == 18 || i == 23;
+		char byte = ue_mask_read(scan, at + i);
 
-		if (is_dash ? text.ptr[i] != '-' : !ue_mask_is_class(text.ptr[i], UE_MASK_HEX))
+		if (is_dash ? byte != '-' : !ue_mask_is_class(byte, UE_MASK_HEX))
 			return false;
 	}
-	return text.len == UUID_LEN;
+	return !ue_mask_is_class(ue_mask_read(scan, at + UUID_LEN), UE_MASK_WORD);
 }
 
-/* Whether from `at` on stands what the row asks for; *end is behind it. */
+/* Whether from `at` on stands what the row asks for. */
 static bool
-find_follower(UeMaskScan *scan, const Leader *leader, size_t at, size_t *end)
+is_follower(const UeMaskScan *scan, const Leader *leader, size_t at)
 {
-	size_t word_end = ue_mask_find_word_end(scan, at);
-	UeSlice word = ue_slice_sub(scan->text, at, word_end - at);
+	size_t end;
 
-	*end = ue_mask_find_key_end(scan, at);
 	switch (leader->follower)
 	{
 		case FOLLOWER_NUMBER:
 			return ue_mask_find_end(scan, at, UE_MASK_DIGIT) - at >= leader->min_len;
 		case FOLLOWER_UUID:
-			return is_uuid(word);
+			return is_uuid(scan, at);
 		case FOLLOWER_KEY:
-			word.len = ue_mask_find_end(scan, at, UE_MASK_ALNUM) - at;
-			return (word.len >= leader->min_len && ue_mask_is_random(word)) ||
-				   is_uuid(ue_slice_sub(scan->text, at, word_end - at));
+			end = ue_mask_find_end(scan, at, UE_MASK_ALNUM);
+			return (end - at >= leader->min_len &&
+					ue_mask_is_random(ue_slice_sub(scan->text, at, end - at))) ||
+				   is_uuid(scan, at);
 	}
 	return false;
+}
+
+static inline bool
+is_opener(char byte)
+{
+	return byte == ' ' || byte == ':' || byte == '#' || byte == '(' || byte == '[' ||
+		   byte == '<' || byte == '`' || byte == '\'';
 }
 
 /* Skips a blank or colon, "id", and what opens a quotation; `at` itself if there is none. */
@@ -231,13 +239,15 @@ skip_link(const UeMaskScan *scan, size_t at)
 {
 	size_t limit = at + LONGEST_LINK;
 
-	if (ue_mask_has(scan, at, UE_SLICE("%20")))
+	char byte = ue_mask_read(scan, at);
+
+	if (byte == '%' && ue_mask_has(scan, at, UE_SLICE("%20")))
 		return at + 3;
-	if (ue_mask_read(scan, at) != ' ' && ue_mask_read(scan, at) != ':')
+	if (byte != ' ' && byte != ':')
 		return at;
-	if (ue_mask_has_fold(scan, at, UE_SLICE(" id")))
+	if (byte == ' ' && ue_mask_has_fold(scan, at, UE_SLICE(" id")))
 		at += 3;
-	while (at < limit && memchr(" :#([<`'", ue_mask_read(scan, at), 8) != NULL)
+	while (at < limit && is_opener(ue_mask_read(scan, at)))
 		at++;
 	return at;
 }
@@ -247,7 +257,6 @@ apply_leader(UeMaskScan *scan, size_t at, const Leader *leader)
 {
 	size_t word_end = at - leader->trigger + leader->word.len;
 	size_t start;
-	size_t end;
 
 	if (at - scan->floor < leader->trigger ||
 		!ue_mask_has_fold(scan, at - leader->trigger, leader->word))
@@ -255,13 +264,13 @@ apply_leader(UeMaskScan *scan, size_t at, const Leader *leader)
 	start = skip_link(scan, word_end);
 	if (start == word_end)
 		return false;
-	if (!find_follower(scan, leader, start, &end))
+	if (!is_follower(scan, leader, start))
 	{
-		ue_mask_note_seen(scan, end + 1);
+		ue_mask_note_seen(scan, ue_mask_find_word_end(scan, start) + 1);
 		return false;
 	}
 	scan->context = at - leader->trigger;
-	ue_mask_write_stars(scan, start, 0, end);
+	ue_mask_write_stars(scan, start, 0, ue_mask_find_key_end(scan, start));
 	return true;
 }
 

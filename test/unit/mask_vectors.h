@@ -31,6 +31,7 @@ static const Vector vectors[] = {
 	{"x-api-key: authorization: abc", "x-api-key: authorization: ***"},
 	{"api_key: foo/token: a1b2c3d4", "api_key: ***token: ***"},
 	{"api_key=q7/tokens:", "api_key=***:"},
+	{"bearer7:AIza(AQ._k5AnZc4PFkcRtzxSz7VjJmEEmb9Bg9bearer:", "bearer7:***:"},
 	/* theirs says ***.***.co.uk and one star group per label, counting labels for everybody */
 	{"https://sub.domain.co.uk/path/to/resource", "https://***.co.uk/***/***/***"},
 	{"api.openai.com", "***.com"},
