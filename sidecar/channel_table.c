@@ -19,6 +19,7 @@
 #include "core/limits.h"
 #include "heap.h"
 #include "log.h"
+#include "metrics.h"
 #include "policy_store.h"
 
 /* A key, a token, a proxy's URL; long JWTs have 2 KB. */
@@ -31,12 +32,24 @@ typedef struct Kept
 	char text[];
 } Kept;
 
+/* Named by channels; never removed, for requests and counters know it by its place. */
+typedef struct Platform
+{
+	UeConfigUpstream upstream;
+	atomic_bool has_channels; /* in the table in force */
+} Platform;
+
+static Platform platforms[UE_METRICS_PLATFORMS]; /* written under lock, read up to n */
+static atomic_int n_platforms;
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static UeChannelTable
 	*tables;	   /* the first is in force, the others have users; under lock */
 static Kept *kept; /* under lock */
 static atomic_bool has_channels;
 
+static void note_platforms(const UeChannelTable *table);
+static bool add_platform(UeSlice name);
 static void fill_budgets(UeChannelTable *table, const UeChannelTable *before);
 static UeChannelTable *build_table(const UePolicy *policy);
 static void resolve_channel(UeTableChannel *entry);
@@ -97,6 +110,7 @@ ue_channel_table_update(void)
 	}
 	pthread_mutex_lock(&lock);
 	fill_budgets(table, tables);
+	note_platforms(table);
 	table->next = tables;
 	tables = table;
 	atomic_store_explicit(&has_channels, table->n > 0, memory_order_release);
@@ -119,6 +133,75 @@ ue_channel_table_find_policy(const UeChannelTable *table, UeSlice platform, UeSl
 		if (ue_retry_policy_fits(&policies[i], platform, model, route))
 			found = &policies[i];
 	return found == NULL ? &ue_retry_default : found;
+}
+
+const UeConfigUpstream *
+ue_channel_table_find_platform(UeSlice name, int *index)
+{
+	int n = atomic_load_explicit(&n_platforms, memory_order_acquire);
+
+	for (int i = 0; i < n; i++)
+	{
+		if (!ue_slice_is_equal_fold(ue_slice_of(platforms[i].upstream.platform), name))
+			continue;
+		if (!atomic_load_explicit(&platforms[i].has_channels, memory_order_relaxed))
+			return NULL;
+		*index = i;
+		return &platforms[i].upstream;
+	}
+	return NULL;
+}
+
+const char *
+ue_channel_table_platform_name(int index)
+{
+	if (index >= atomic_load_explicit(&n_platforms, memory_order_acquire))
+		return NULL;
+	return platforms[index].upstream.platform;
+}
+
+/* Under lock. */
+static void
+note_platforms(const UeChannelTable *table)
+{
+	bool is_full = false;
+
+	for (size_t i = 0; i < table->n; i++)
+		is_full |= !add_platform(table->channels[i].channel->platform);
+	for (int i = 0; i < atomic_load(&n_platforms); i++)
+	{
+		UeSlice name = ue_slice_of(platforms[i].upstream.platform);
+		bool is_found = false;
+
+		for (size_t k = 0; k < table->n && !is_found; k++)
+			is_found = ue_slice_is_equal_fold(table->channels[k].channel->platform, name);
+		atomic_store_explicit(&platforms[i].has_channels, is_found, memory_order_relaxed);
+	}
+	if (is_full)
+		ue_log_write(UE_LOG_ERROR, "too_many_platforms",
+					 "channels name more platforms than there is room for; those beyond "
+					 "need a base URL of the sidecar's",
+					 NULL);
+}
+
+/* False: there is no room for it. */
+static bool
+add_platform(UeSlice name)
+{
+	int n = atomic_load(&n_platforms);
+	char *copy;
+
+	for (int i = 0; i < n; i++)
+		if (ue_slice_is_equal_fold(ue_slice_of(platforms[i].upstream.platform), name))
+			return true;
+	copy = n < UE_METRICS_PLATFORMS ? copy_slice(name) : NULL;
+	if (copy == NULL)
+		return false;
+	for (char *at = copy; *at != '\0'; at++)
+		*at = *at >= 'A' && *at <= 'Z' ? (char) (*at - 'A' + 'a') : *at;
+	platforms[n].upstream.platform = copy;
+	atomic_store_explicit(&n_platforms, n + 1, memory_order_release);
+	return true;
 }
 
 UeRetryBudget *

@@ -9,6 +9,7 @@
 #ifndef UE_CHANNEL_TABLE_H
 #define UE_CHANNEL_TABLE_H
 
+#include "config.h"
 #include "core/breaker.h"
 #include "core/channel.h"
 #include "core/policy.h"
@@ -42,6 +43,16 @@ typedef struct UeChannelTable
 /* NULL: the policy in force has no channels; costs one load from memory then. */
 extern const UeChannelTable *ue_channel_table_acquire(void);
 extern void ue_channel_table_release(const UeChannelTable *table); /* NULL is fine */
+
+/*
+ * A platform by the channels that there are for it, also when the sidecar has no base URL
+ * of its own for it; base of the result is NULL.  index counts platforms as
+ * they came and stays.  NULL: no channel is of that platform.
+ */
+extern const UeConfigUpstream *ue_channel_table_find_platform(UeSlice name, int *index);
+
+/* NULL: there are not so many. */
+extern const char *ue_channel_table_platform_name(int index);
 
 /*
  * Makes the table of the policy in force anew: after another one was put in force, and when

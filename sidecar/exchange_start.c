@@ -120,6 +120,13 @@ fill_request(UeExchange *exchange, UeTransferRequest *request, UeFailureCause *c
 	if (!exchange->is_routed && !ue_attempts_begin(exchange))
 		return false;
 	exchange->is_routed = true;
+	if (exchange->attempts == NULL && request->base == NULL)
+	{
+		/* the platform's last channel has just gone */
+		cause->local_code = UE_SLICE("unknown_route");
+		cause->local_message = exchange->route.path;
+		return false;
+	}
 	if (exchange->attempts != NULL)
 	{
 		if (!ue_attempts_choose(exchange->attempts, request, cause))

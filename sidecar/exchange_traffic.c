@@ -37,6 +37,7 @@ static void handle_due(UeTimer *timer);
 static bool write_entry(void *context, UeTrafficEntry *entry);
 static UeStatus fill_row(Writing *writing, const UeTrafficEntry *entry,
 						 UeTrafficRow *row) UE_MUST_CHECK;
+static UeSlice find_platform(const UeConfig *config, int platform);
 static UeStatus write_counts(UeArena *arena, const uint32_t *counts,
 							 UeSlice *out) UE_MUST_CHECK;
 static int64_t read_clock_ms(void);
@@ -148,9 +149,7 @@ fill_row(Writing *writing, const UeTrafficEntry *entry, UeTrafficRow *row)
 	UeArena *arena = &writing->arena;
 	UeStatus status;
 
-	row->platform = UE_SLICE("unknown");
-	if (entry->key.platform < (int) config->n_upstreams)
-		row->platform = ue_slice_of(config->upstreams[entry->key.platform].platform);
+	row->platform = find_platform(config, entry->key.platform);
 	row->channel = entry->key.channel;
 	row->region = ue_slice_of(config->region);
 	row->instance = ue_slice_of(config->instance);
@@ -167,6 +166,18 @@ fill_row(Writing *writing, const UeTrafficEntry *entry, UeTrafficRow *row)
 	if (status == UE_OK)
 		status = write_counts(arena, entry->counts.total, &row->total_counts);
 	return status;
+}
+
+static UeSlice
+find_platform(const UeConfig *config, int platform)
+{
+	const char *name = NULL;
+
+	if (platform < (int) config->n_upstreams)
+		name = config->upstreams[platform].platform;
+	else if (platform < UE_METRICS_PLATFORMS - 1)
+		name = ue_channel_table_platform_name(platform - (int) config->n_upstreams);
+	return name == NULL ? UE_SLICE("unknown") : ue_slice_of(name);
 }
 
 static UeStatus

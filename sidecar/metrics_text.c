@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "channel_table.h"
+
 #define PREFIX "upstream_errors_"
 
 /* Clients choose the names of models: so many states are shown one by one. */
@@ -238,7 +240,13 @@ has_failures(const UeMetricsSource *source, int platform)
 static const char *
 platform_name(const UeMetricsSource *source, int platform)
 {
-	return platform < source->n_platforms ? source->platforms[platform] : "unknown";
+	const char *name = NULL;
+
+	if (platform < source->n_platforms)
+		return source->platforms[platform];
+	if (platform < UE_METRICS_PLATFORMS - 1)
+		name = ue_channel_table_platform_name(platform - source->n_platforms);
+	return name == NULL ? "unknown" : name;
 }
 
 static void

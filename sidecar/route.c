@@ -12,6 +12,8 @@
 
 #include <string.h>
 
+#include "channel_table.h"
+
 typedef struct UeRouteRow
 {
 	UeSlice path;
@@ -215,12 +217,17 @@ find_platform(const UeConfig *config, UeSlice target, UeRoute *out)
 static void
 choose_upstream(const UeConfig *config, UeSlice platform, UeRoute *out)
 {
-	const UeConfigUpstream *upstream = ue_config_find_upstream(config, platform);
+	int index;
 
-	if (upstream == NULL)
+	out->upstream = ue_config_find_upstream(config, platform);
+	if (out->upstream != NULL)
+	{
+		out->platform = (int) (out->upstream - config->upstreams);
 		return;
-	out->upstream = upstream;
-	out->platform = (int) (upstream - config->upstreams);
+	}
+	out->upstream = ue_channel_table_find_platform(platform, &index);
+	if (out->upstream != NULL)
+		out->platform = (int) config->n_upstreams + index;
 }
 
 static const UeRouteRow *

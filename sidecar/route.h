@@ -10,7 +10,8 @@
 typedef struct UeRoute
 {
 	const UeConfigUpstream *upstream; /* NULL: nobody's; format is then a guess */
-	int platform;					  /* its index in the configuration; -1 */
+	int platform; /* its index in the configuration, behind these of those that only
+				   * channels know; -1 */
 	UeFormat format;
 	UeSlice target; /* what the upstream is asked for: path and query */
 	UeSlice path;	/* the client's, without query */

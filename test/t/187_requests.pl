@@ -67,6 +67,24 @@ in_force($node, $sidecar);
 $cluster->play;
 is(ask()->{hit}, 'b', 'the last of 402 channels can be the one that is asked');
 
+# --- a platform that only channels know ---
+is(ask(path => '/acme/v1/chat/completions')->{status}, 404, 'nobody has heard of it');
+set(channels => [ channel('a', platform => 'Acme'), channel('b', platform => 'acme', priority => 1) ], policies => policy());
+$cluster->play(a => 'error:500');
+{
+	my $answer = ask(path => '/acme/v1/chat/completions', headers => { 'x-request-id' => 'of-acme' });
+	is("$answer->{status} $answer->{hit} $answer->{seen}[0]{target}", '200 a b /v1/chat/completions', 'with channels of its own it has a path');
+	wait_for_events($node, 1, "request_id = 'of-acme'");
+	is(sql("SELECT platform FROM upstream_error_events WHERE request_id = 'of-acme'"), 'acme', 'and a name in rows');
+	like(request('GET', "$sidecar->{admin_url}/metrics")->{content}, qr/upstream_errors_requests_total\{[^}]*platform="acme"[^}]*\} \d/, 'and in metrics');
+	is(ask(path => '/openai/v1/chat/completions')->{hit}, '', 'others are not concerned');
+	ok(poll_for(sub { sql("SELECT count(*) FROM upstream_error_traffic WHERE platform = 'acme' AND model = 'gpt-x'") }), 'nor is it forgotten in the counts of traffic');
+}
+set(channels => [ channel('a', platform => 'acme', enabled => \0) ], policies => policy());
+is(ask(path => '/acme/v1/chat/completions')->{status}, 503, 'one that is switched off: nobody can be asked');
+set();
+is(ask(path => '/acme/v1/chat/completions')->{status}, 404, 'without channels it is gone');
+
 # --- keys that are changed under way ---
 my $key = write_file("$directory/key", "sk-first\n");
 my $bearer = sub { my ($echo) = @_; return join ' ', $echo->{content} =~ /authorization: (Bearer [^"]+)/g };
