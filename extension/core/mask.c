@@ -301,10 +301,9 @@ is_name_end(const UeMaskScan *scan, size_t at)
 		return false;
 	if (!ue_mask_is_class(text[-1], classes))
 		return text[-1] == ' ' || text[-1] == '"' || text[-1] == '\'' || text[-1] == '`';
-	/* a digit may be that of a quote: %22, %27, \u0027 */
+	/* that of a quote may be written %22, and the last letter of a name %79 */
 	return ue_mask_is_class(text[-2], classes) &&
-		   (ue_mask_is_class(text[-3], classes) ||
-			(text[-3] == '%' && ue_mask_is_class(text[-1], UE_MASK_DIGIT)));
+		   (ue_mask_is_class(text[-3], classes) || text[-3] == '%');
 }
 
 /*

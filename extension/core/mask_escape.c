@@ -14,14 +14,6 @@
 
 #define ESCAPE_LEN 6
 
-static int
-read_hex_digit(char digit)
-{
-	if (digit >= '0' && digit <= '9')
-		return digit - '0';
-	return (digit | 0x20) - 'a' + 10;
-}
-
 /* The character that the escape at `at` names; NUL when it is none of ours. */
 static char
 read_escape(UeSlice text, size_t at)
@@ -33,7 +25,7 @@ read_escape(UeSlice text, size_t at)
 		!ue_mask_is_class(escape[4], UE_MASK_HEX) ||
 		!ue_mask_is_class(escape[5], UE_MASK_HEX))
 		return '\0';
-	byte = (char) (16 * read_hex_digit(escape[4]) + read_hex_digit(escape[5]));
+	byte = (char) (16 * ue_mask_read_hex(escape[4]) + ue_mask_read_hex(escape[5]));
 	return byte >= ' ' && byte < 0x7F && strchr("\"\\<>&'", byte) == NULL ? byte : '\0';
 }
 

@@ -3,7 +3,7 @@
  * mask_name.c: values whose names say that they are secret.
  *
  *   "api_key":"…"   \"api_key\": \"…\"   'api_key': '…'   members, in text that holds JSON
- *   api_key=…   ?key=…   token%3D…                         parameters
+ *   api_key=…   ?key=…   token%3D…   ?k%65y=…              parameters
  *   x-api-key: …   API key: …   API key provided: …        headers, and sentences
  *
  * In a sentence a colon follows many a word, so there a word like "token" is believed only
@@ -41,6 +41,9 @@ static const UeSlice empty_values[] = {
 #define LONG_VALUE 16
 
 #define MOST_NAME_DIGITS 2
+
+/* Of a longer one the end is enough. */
+#define LONGEST_ENCODED_NAME 64
 
 /* The name found before a separator, and what its value would be. */
 typedef struct NamedValue
@@ -95,9 +98,11 @@ ue_mask_apply_name(UeMaskScan *scan, size_t at, size_t at_len)
 {
 	size_t end = find_name_end(scan, at);
 	size_t start;
+	bool is_likely = ue_mask_find_likely_name(scan, end, &start);
 
-	return ue_mask_find_likely_name(scan, end, &start) &&
-		   apply_likely(scan, at, at_len, start, end);
+	/* an escape may belong to the name */
+	is_likely |= start > scan->floor && scan->text.ptr[start - 1] == '%' && end == at;
+	return is_likely && apply_likely(scan, at, at_len, start, end);
 }
 
 /* [start, end) looks like the name of a secret. */
@@ -161,12 +166,34 @@ find_word_before(const UeMaskScan *scan, size_t at)
 	return ue_slice_sub(scan->text, start, start < at ? at - 1 - start : 0);
 }
 
+/* The byte before `end`, which may be percent-encoded, and where it begins. */
+static char
+read_encoded_before(const UeMaskScan *scan, size_t end, size_t *start)
+{
+	const char *text = scan->text.ptr;
+	size_t room = end - scan->floor;
+
+	*start = end - 1;
+	if (room < 3 || !ue_mask_is_class(text[end - 1], UE_MASK_HEX) ||
+		!ue_mask_is_class(text[end - 2], UE_MASK_HEX))
+		return text[end - 1];
+	if (text[end - 3] == '%')
+		*start = end - 3;
+	/* in a URL that is a parameter itself */
+	else if (room >= 5 && ue_mask_has(scan, end - 5, UE_SLICE("%25")))
+		*start = end - 5;
+	else
+		return text[end - 1];
+	return (char) (16 * ue_mask_read_hex(text[end - 2]) +
+				   ue_mask_read_hex(text[end - 1]));
+}
+
 /* "key: …" and "key provided: …" with "API" in front; "?key=…". */
 static const UeMaskFragment *
 find_bare_key(const UeMaskScan *scan, size_t start, UeSlice name, NamedValue *value)
 {
-	size_t before_len = start - scan->floor;
-	char opener = start > scan->floor ? scan->text.ptr[start - 1] : '\0';
+	size_t opener_at;
+	char opener;
 
 	if (value->is_quoted)
 		return NULL;
@@ -177,12 +204,10 @@ find_bare_key(const UeMaskScan *scan, size_t start, UeSlice name, NamedValue *va
 				   : NULL;
 	if (name.len != 3 || !ue_slice_is_equal_fold(name, UE_SLICE("key")))
 		return NULL;
+	opener = start > scan->floor ? read_encoded_before(scan, start, &opener_at) : '\0';
 	value->is_certain =
-		value->is_equals &&
-		(opener == '?' || opener == '&' || opener == ';' ||
-		 (before_len >= 6 && ue_mask_has_fold(scan, start - 6, UE_SLICE("\\u0026"))) ||
-		 (before_len >= 3 && (ue_mask_has(scan, start - 3, UE_SLICE("%26")) ||
-							  ue_mask_has_fold(scan, start - 3, UE_SLICE("%3f")))));
+		value->is_equals && (opener == '?' || opener == '&' || opener == ';' ||
+							 ue_mask_has_before(scan, start, UE_SLICE("\\u0026")));
 	return &bare_key;
 }
 
@@ -223,16 +248,45 @@ find_name_end(const UeMaskScan *scan, size_t at)
 	return end;
 }
 
+/* The name as it is meant, in front of copy's end: "k%65y".  *start: where it begins. */
+static UeSlice
+copy_encoded_name(const UeMaskScan *scan, size_t end, char *copy, size_t *start)
+{
+	size_t n = LONGEST_ENCODED_NAME;
+
+	*start = end;
+	while (*start > scan->floor && n > 0)
+	{
+		size_t next;
+		char byte = read_encoded_before(scan, *start, &next);
+
+		if (!ue_mask_is_class(byte, UE_MASK_ALNUM | UE_MASK_DASH))
+			break;
+		copy[--n] = byte;
+		*start = next;
+	}
+	return (UeSlice){copy + n, LONGEST_ENCODED_NAME - n};
+}
+
 /* Whether the name that ends there, "…api_key" : , is that of a secret. */
 static bool
 find_name(const UeMaskScan *scan, size_t end, NamedValue *value)
 {
-	size_t start = ue_mask_skip_escape(scan, value->name_at);
+	char copy[LONGEST_ENCODED_NAME];
+	size_t start = value->name_at;
 	UeSlice name;
 
-	if (start + UE_MASK_SHORTEST_NAME > end)
+	/* only the names of parameters are encoded */
+	if (value->is_equals && !value->is_quoted && start > scan->floor &&
+		scan->text.ptr[start - 1] == '%')
+		name = copy_encoded_name(scan, end, copy, &start);
+	else
+	{
+		start = ue_mask_skip_escape(scan, start);
+		name = ue_slice_sub(scan->text, start, start < end ? end - start : 0);
+	}
+	if (name.len < UE_MASK_SHORTEST_NAME)
 		return false;
-	name = ue_mask_cut(scan, start, end);
 	value->name_at = start;
 	value->fragment = ue_mask_find_fragment(name);
 	if (value->fragment == NULL)
@@ -496,7 +550,8 @@ find_other_name(const UeMaskScan *scan, size_t start, size_t end)
 		name_at--;
 		n_digits += ue_mask_is_class(scan->text.ptr[name_at], UE_MASK_DIGIT);
 	}
-	if (n_digits > MOST_NAME_DIGITS ||
+	name_at = ue_mask_skip_escape(scan, name_at);
+	if (n_digits > MOST_NAME_DIGITS || name_at >= end ||
 		ue_mask_find_fragment(ue_mask_cut(scan, name_at, end)) == NULL)
 		return end;
 	return name_at;

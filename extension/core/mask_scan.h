@@ -106,6 +106,14 @@ ue_mask_is_class(char byte, int classes)
 	return (ue_mask_classes[(unsigned char) byte] & classes) != 0;
 }
 
+/* What a hexadecimal digit means. */
+static inline int
+ue_mask_read_hex(char digit)
+{
+	return ue_mask_is_class(digit, UE_MASK_DIGIT) ? digit - '0'
+												  : (digit | 0x20) - 'a' + 10;
+}
+
 /* The text between two of its offsets; it is not empty. */
 static inline UeSlice
 ue_mask_cut(const UeMaskScan *scan, size_t start, size_t end)
