@@ -98,11 +98,14 @@ ue_exchange_peek_request(UeExchange *exchange)
 		exchange->model_end = exchange->model_start + model.len;
 		model = unescape(exchange, model);
 	}
-	if (model.len > sizeof(exchange->model))
-		model.len = sizeof(exchange->model);
-	if (model.len > 0)
+	if (model.len > UE_MODEL_BYTES)
+		model.len = UE_MODEL_BYTES;
+	exchange->model = model.len > 0 ? malloc(model.len) : NULL;
+	if (exchange->model != NULL)
+	{
 		memcpy(exchange->model, model.ptr, model.len);
-	exchange->model_len = model.len;
+		exchange->model_len = model.len;
+	}
 }
 
 /* What stands between quotation marks, as it is meant: "\u0061" is "a". */

@@ -155,6 +155,7 @@ ue_exchange_end(UeExchange *exchange, UeOutcome outcome)
 	ue_attempts_free(exchange->attempts);
 	ue_stream_reset(&exchange->stream);
 	free(exchange->held);
+	free(exchange->model);
 	ue_arena_free(&exchange->arena);
 	if (owner->n_idle >= UE_IDLE_EXCHANGES)
 	{

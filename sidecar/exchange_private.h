@@ -31,6 +31,9 @@
 /* A JSON answer of which the first member is still open after so many bytes is good. */
 #define UE_PEEK_BYTES 4096
 
+/* Of a model's name, which is masked and then cut to what a row has. */
+#define UE_MODEL_BYTES ((size_t) 4 * UE_LIMIT_TOKEN)
+
 typedef enum UeExchangeState
 {
 	UE_EXCHANGE_BODY = 0,	/* the rest of a small request body is waited for */
@@ -89,7 +92,7 @@ struct UeExchange
 	bool is_stream;				   /* an event stream was asked for */
 	size_t model_start, model_end; /* in the body; both 0: it does not name one */
 	size_t model_len;
-	char model[4 * UE_LIMIT_TOKEN]; /* more than a row has: it is masked, then cut */
+	char *model; /* owned; NULL: none */
 
 	/* the upstream's head; slices live as long as the transfer */
 	int status; /* 0: none */

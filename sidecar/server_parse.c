@@ -112,6 +112,7 @@ static bool append_text(UeParser *parser, const char *at, size_t length, UeSlice
 static bool add_header(UeParser *parser);
 static bool begin_piece(UeParser *parser, UePiece piece, const char *at);
 static bool is_token(UeSlice name);
+static bool has_control(const char *at, size_t length);
 static int on_url(llhttp_t *http, const char *at, size_t length);
 static int on_version(llhttp_t *http, const char *at, size_t length);
 static int on_header_field(llhttp_t *http, const char *at, size_t length);
@@ -481,6 +482,21 @@ on_header_field(llhttp_t *http, const char *at, size_t length)
 	return 0;
 }
 
+/* Without a branch for each byte, so that the compiler can look at many at once. */
+static bool
+has_control(const char *at, size_t length)
+{
+	unsigned char found = 0;
+
+	for (size_t i = 0; i < length; i++)
+	{
+		unsigned char byte = (unsigned char) at[i];
+
+		found |= (byte < 0x20 && byte != '\t') || byte == 0x7f;
+	}
+	return found != 0;
+}
+
 /* llhttp hands out a folded value in pieces, without the line ends between them. */
 static int
 on_header_value(llhttp_t *http, const char *at, size_t length)
@@ -489,13 +505,8 @@ on_header_value(llhttp_t *http, const char *at, size_t length)
 
 	if (parser->has_head || length == 0)
 		return 0;
-	for (size_t i = 0; i < length; i++)
-	{
-		unsigned char byte = (unsigned char) at[i];
-
-		if ((byte < 0x20 && byte != '\t') || byte == 0x7f)
-			return refuse(parser, &refusal_value);
-	}
+	if (has_control(at, length))
+		return refuse(parser, &refusal_value);
 	if (!begin_piece(parser, UE_PIECE_VALUE, at) ||
 		!append_text(parser, at, length,
 					 &parser->headers[parser->request.n_headers - 1].value))

@@ -8,6 +8,7 @@
 #include "upstream_private.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static void run_deferred(UeDeferred *deferred);
 static void run_pending(UeUpstream *upstream);
@@ -25,10 +26,31 @@ static void handle_deadline(UeTimer *timer);
 static int handle_timer(CURLM *curlm, long timeout_ms, void *context);
 static void handle_timer_due(UeTimer *timer);
 
+/*
+ * libcurl asks nine times for each request, and glibc 2.36's calloc passes by the cache of
+ * the thread, where malloc finds most of them.  The compiler would make a calloc of the two
+ * again, if it knew which function is called.
+ */
+static void *
+allocate_zeroed(size_t count, size_t size)
+{
+	static void *(*volatile const allocate)(size_t) = malloc;
+	size_t n_bytes;
+	void *block;
+
+	if (__builtin_mul_overflow(count, size, &n_bytes))
+		return NULL;
+	block = allocate(n_bytes);
+	if (block != NULL)
+		memset(block, 0, n_bytes);
+	return block;
+}
+
 bool
 ue_upstream_global_init(void)
 {
-	return curl_global_init(CURL_GLOBAL_ALL) == CURLE_OK;
+	return curl_global_init_mem(CURL_GLOBAL_ALL, malloc, free, realloc, strdup,
+								allocate_zeroed) == CURLE_OK;
 }
 
 UeUpstream *

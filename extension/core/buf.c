@@ -11,8 +11,9 @@
 
 #define FIRST_SIZE 256
 
+/* There is no room, or the buffer has failed before. */
 static bool
-reserve_bytes(UeBuf *buf, size_t n_more)
+grow(UeBuf *buf, size_t n_more)
 {
 	size_t needed;
 	size_t size;
@@ -26,8 +27,6 @@ reserve_bytes(UeBuf *buf, size_t n_more)
 		return false;
 	}
 	needed = buf->len + n_more + 1;
-	if (needed <= buf->size)
-		return true;
 	size = buf->size > SIZE_MAX / 2 ? SIZE_MAX : 2 * buf->size;
 	if (size < FIRST_SIZE)
 		size = FIRST_SIZE;
@@ -45,6 +44,15 @@ reserve_bytes(UeBuf *buf, size_t n_more)
 	buf->ptr = ptr;
 	buf->size = size;
 	return true;
+}
+
+/* size is at most one more than the ceiling, so what fits in it is allowed. */
+static inline bool
+reserve_bytes(UeBuf *buf, size_t n_more)
+{
+	if (buf->status == UE_OK && n_more < buf->size - buf->len)
+		return true;
+	return grow(buf, n_more);
 }
 
 void

@@ -264,9 +264,13 @@ is_date_name(UeSlice word)
 	if (word.len < 3)
 		return false;
 	for (size_t i = 0; i < N_ROWS(dates); i++)
-		if (ue_slice_is_equal_fold(word, dates[i]) ||
-			(word.len == 3 && ue_slice_has_prefix_fold(dates[i], word)))
+	{
+		/* asked of each word: nearly all differ in the first letter */
+		if ((word.ptr[0] | 0x20) == dates[i].ptr[0] &&
+			(ue_slice_is_equal_fold(word, dates[i]) ||
+			 (word.len == 3 && ue_slice_has_prefix_fold(dates[i], word))))
 			return true;
+	}
 	return false;
 }
 
