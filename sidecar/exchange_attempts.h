@@ -27,6 +27,7 @@ struct UeAttempts
 	const UeChannelTable *table;
 	const UeRetryPolicy *policy;
 	UeRetryBudget *budget; /* the policy's; the table's */
+	bool has_retry;		   /* taken from it, for an attempt that has not been made yet */
 	UeSlice model;		   /* as the client asked; in the exchange, or its request */
 
 	/* channels of the platform that serve the model, by their place in the table */
@@ -130,6 +131,9 @@ extern void ue_attempts_start_clock(UeAttempts *attempts);
 
 /* An attempt is over, or none will follow: nothing of it may happen any more. */
 extern void ue_attempts_stop_clocks(UeAttempts *attempts);
+
+/* The retry that was taken from the budget will not be made. */
+extern void ue_attempts_give_back(UeAttempts *attempts);
 
 /* The client is gone, and its last attempt had failed: the channel's health learns of it,
  * and nothing follows. */

@@ -102,6 +102,7 @@ ue_attempts_free(UeAttempts *attempts)
 		return;
 	ue_attempts_stop_clocks(attempts);
 	ue_attempts_abandon(attempts);
+	ue_attempts_give_back(attempts);
 	ue_hold_free(&attempts->hold);
 	ue_spool_free(attempts->spool);
 	free(attempts->target);

@@ -110,7 +110,10 @@ ue_exchange_start_attempt(UeExchange *exchange)
 	if (exchange->transfer == NULL)
 		ue_exchange_fail(exchange, &cause);
 	else if (exchange->attempts != NULL)
+	{
+		exchange->attempts->has_retry = false;
 		ue_attempts_start_clock(exchange->attempts);
+	}
 }
 
 /* What the upstream is asked; false: it cannot be, *cause says why. */

@@ -8,7 +8,7 @@
 #include "exchange_attempts.h"
 #include "transition.h"
 
-static void fill_attempt(const UeAttempts *attempts, UeAttempt *attempt);
+static void fill_attempt(UeAttempts *attempts, UeAttempt *attempt);
 static void wait_for_next(UeAttempts *attempts);
 static void handle_wait(UeTimer *timer);
 static void handle_deadline(UeTimer *timer);
@@ -26,8 +26,7 @@ ue_attempts_go_on(UeAttempts *attempts)
 	ue_retry_decide(attempts->policy, &attempt, &attempts->step);
 	if (attempts->step.kind == UE_STEP_ANSWER)
 	{
-		if (attempt.has_budget)
-			ue_retry_budget_give_back(attempts->budget);
+		ue_attempts_give_back(attempts);
 		return false;
 	}
 
@@ -42,13 +41,22 @@ ue_attempts_go_on(UeAttempts *attempts)
 	return true;
 }
 
+void
+ue_attempts_give_back(UeAttempts *attempts)
+{
+	if (attempts->has_retry)
+		ue_retry_budget_give_back(attempts->budget);
+	attempts->has_retry = false;
+}
+
 static void
-fill_attempt(const UeAttempts *attempts, UeAttempt *attempt)
+fill_attempt(UeAttempts *attempts, UeAttempt *attempt)
 {
 	const UeExchange *exchange = attempts->exchange;
 	const UeFailure *failure = exchange->failure;
 	int64_t now_ms = ue_loop_now_ms(exchange->owner->loop);
 
+	attempts->has_retry = attempts->has_retry || ue_retry_budget_take(attempts->budget);
 	*attempt = (UeAttempt){
 		.verdict = &failure->decision.verdict,
 		.kind = failure->kase.kind,
@@ -56,7 +64,7 @@ fill_attempt(const UeAttempts *attempts, UeAttempt *attempt)
 		.has_output = ue_client_has_sent_head(exchange->client),
 		.is_body_kept = ue_attempts_is_body_kept(attempts) && !exchange->is_refused,
 		.n_attempts = exchange->attempt,
-		.has_budget = ue_retry_budget_take(attempts->budget),
+		.has_budget = attempts->has_retry,
 		.elapsed_ms = now_ms - exchange->start_ms,
 		.client_timeout_ms = attempts->client_timeout_ms,
 		.random = (uint32_t) ue_ident_random(&exchange->owner->ident),

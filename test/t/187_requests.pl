@@ -54,6 +54,19 @@ $cluster->play(a => 'error:500');
 for my $n (1 .. 40) { UpstreamErrors::Client->new($sidecar->{url})->ask }
 is($cluster->total, 45, 'forty failures and a budget of five: four workers have no more than one');
 
+set(channels => [ channel('a') ], policies => policy(name => 'one', budget_percent => 0, budget_burst => 1, max_channel_attempts => 2));
+$cluster->play(a => "n=1 error:limit retry-after=6\nn=2 error:500\nok");
+{
+	my $socket = connect_raw();
+	my $body = '{"model":"x"}';
+	print $socket "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nx-request-id: leaves-a-retry\r\ncontent-type: application/json\r\ncontent-length: " . length($body) . "\r\n\r\n$body";
+	$socket->flush;
+	wait_for_events($node, 1, "request_id = 'leaves-a-retry' AND step = 'retry'");
+	close $socket;
+	wait_for_events($node, 2, "request_id = 'leaves-a-retry'");
+	is(ask()->{hit}, 'a a', 'a retry that was not made is there for the next request');
+}
+
 # --- time-outs ---
 set(channels => [ channel('a', first_byte_timeout_ms => 30_000), $tiers[1] ], policies => policy(first_byte_timeout_ms => 50));
 $cluster->play(a => 'slow:300');
