@@ -66,6 +66,18 @@ END
 $$;
 CREATE FUNCTION believed() RETURNS bigint LANGUAGE sql AS $$ SELECT count(*) FROM upstream_error_believed_days('-infinity', 'infinity') $$;
 
+-- the partitions of events that a query has looked into
+CREATE FUNCTION looked_into(query text) RETURNS SETOF regclass LANGUAGE plpgsql AS $$
+DECLARE
+	plan jsonb;
+BEGIN
+	EXECUTE 'EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF, FORMAT JSON) ' || query INTO plan;
+	RETURN QUERY SELECT DISTINCT (n ->> 'Relation Name')::regclass
+		FROM jsonb_path_query(plan, 'strict $.**') AS n
+		WHERE n ->> 'Relation Name' ~ '^upstream_error_events_[0-9]' AND (n ->> 'Actual Loops')::numeric > 0;
+END
+$$;
+
 SELECT add_events(2000);
 SELECT differences(), believed(), (SELECT sum(total) FROM upstream_error_trend('7d')) AS total;
 SELECT FROM upstream_error_maintain(); -- makes the partitions
@@ -94,6 +106,12 @@ SELECT differences(), believed();
 SELECT days_counted IN (5, 6) AS counted FROM upstream_error_maintain();
 UPDATE upstream_error_events SET class = 'timeout' WHERE class = 'overloaded' AND at < now() - interval '3 days';
 SELECT differences(), believed() BETWEEN 1 AND 3 AS "some are";
+SET enable_seqscan = off; -- as with more rows than these
+SELECT count(*) > 1 AS "others are looked into", count(*) FILTER (WHERE d.day IN (SELECT upstream_error_believed_days('-infinity', 'infinity'))) AS believed
+FROM looked_into($$SELECT * FROM upstream_error_trend('7d', bucket => '1 hour')$$) AS p JOIN upstream_error_counted_days AS d ON d.partition = p;
+SELECT count(*) FILTER (WHERE d.day IN (SELECT upstream_error_believed_days('-infinity', 'infinity'))) > 0 AS "without counts they are"
+FROM looked_into($$SELECT * FROM upstream_error_trend('7d', bucket => '1 hour', use_counts => false)$$) AS p JOIN upstream_error_counted_days AS d ON d.partition = p;
+RESET enable_seqscan;
 SELECT days_counted IN (3, 4) AS counted FROM upstream_error_maintain();
 SELECT differences(), believed() IN (5, 6) AS believed;
 DELETE FROM upstream_error_events WHERE at < now() - interval '4 days';
@@ -180,4 +198,4 @@ SELECT drop_partitions();
 TRUNCATE upstream_error_events, upstream_error_minutes, upstream_error_hours, upstream_error_counted_days, upstream_error_late_days;
 DROP TABLE before;
 DROP VIEW made;
-DROP FUNCTION add_events, record_events, differences, believed, drop_partitions;
+DROP FUNCTION add_events, record_events, differences, believed, looked_into, drop_partitions;

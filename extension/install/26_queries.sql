@@ -104,7 +104,8 @@ BEGIN ATOMIC
 	WITH length AS MATERIALIZED (
 		SELECT upstream_error_bucket(upstream_error_trend.since, upstream_error_trend.until, upstream_error_trend.bucket) AS bucket
 	), counted AS (
-		SELECT date_bin(l.bucket, c.at, '2000-01-01 00:00:00+00') AS bucket_start, c.class, sum(c.failures)::int8 AS total,
+		-- not joined, which would cost a step for each event
+		SELECT date_bin((SELECT l.bucket FROM length AS l), c.at, '2000-01-01 00:00:00+00') AS bucket_start, c.class, sum(c.failures)::int8 AS total,
 			coalesce(sum(c.failures) FILTER (WHERE c.status_code = 429), 0)::int8 AS status_429,
 			coalesce(sum(c.failures) FILTER (WHERE c.status_code = 529), 0)::int8 AS status_529,
 			sum(c.business_limited)::int8 AS business_limited, sum(c.recovered)::int8 AS recovered,
@@ -112,8 +113,7 @@ BEGIN ATOMIC
 			coalesce(sum(c.provider) FILTER (WHERE c.status_code = 429), 0)::int8 AS provider_429,
 			coalesce(sum(c.provider) FILTER (WHERE c.status_code = 529), 0)::int8 AS provider_529,
 			coalesce(sum(c.provider - c.provider_limited) FILTER (WHERE (c.status_code IN (429, 529)) IS NOT TRUE), 0)::int8 AS provider_other
-		FROM length AS l,
-			upstream_error_counts(upstream_error_trend.since, upstream_error_trend.until,
+		FROM upstream_error_counts(upstream_error_trend.since, upstream_error_trend.until,
 				upstream_error_trend.use_counts AND upstream_error_trend.channel IS NULL AND upstream_error_trend.model IS NULL
 				AND (upstream_error_trend.bucket IS NULL OR extract(epoch FROM upstream_error_trend.bucket) % 60 = 0),
 				CASE WHEN upstream_error_trend.bucket IS NULL THEN upstream_error_trend.until - upstream_error_trend.since > interval '24 hours'
