@@ -45,7 +45,7 @@ sql() { "$bin/psql" -X -q -A -t -v ON_ERROR_STOP=1 -h "$dir" "$@"; }
 
 # the last hour: in every table the same
 add_hour() { # DATABASE
-	sql -d "$1" -c "SELECT FROM upstream_error_maintain()"
+	sql -d "$1" -c "SELECT FROM upstream_error_maintain()" -c "DELETE FROM upstream_error_events WHERE at >= now() - interval '1 hour'"
 	sql -d "$1" -c "INSERT INTO upstream_error_events (at, event_id, request_id, platform, channel, model, kind, class, error_type, status_code,
 			message, detail, retryable, owner, outcome, total_ms, fingerprint, fingerprint_version)
 		SELECT now() - 3.6 * i * interval '1 s', gen_random_uuid(), 'hour_' || extract(epoch FROM now()) || i,
@@ -91,6 +91,15 @@ fill() { # DATABASE ROWS
 			END LOOP;
 			RETURN (SELECT round(1000 * percentile_cont(0.5) WITHIN GROUP (ORDER BY t)::numeric, 2) FROM unnest(times) AS t);
 		END $$;
+		-- blocks that a query looks at: what it costs on a machine that does other things too
+		CREATE FUNCTION blocks(query text) RETURNS bigint LANGUAGE plpgsql AS $$
+		DECLARE
+			plan jsonb;
+		BEGIN
+			EXECUTE 'EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) ' || query INTO plan;
+			EXECUTE 'EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) ' || query INTO plan; -- without the first one's planning
+			RETURN (plan #>> '{0,Plan,Shared Hit Blocks}')::bigint + (plan #>> '{0,Plan,Shared Read Blocks}')::bigint;
+		END $$;
 		-- the last 30 days stay while this goes on
 		DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET upstream_errors.retention = 0', current_database()); END $$;
 	SQL
@@ -105,7 +114,7 @@ for table in "$small" "$large"; do
 done
 
 echo "the event store: $small and $large rows over 30 days, medians of $runs runs, $("$bin/postgres" --version)"
-printf '%-22s %10s %10s %7s\n' 'the last hour' "small ms" "large ms" ratio
+printf '%-22s %10s %10s %7s %13s\n' 'the last hour' "small ms" "large ms" ratio 'blocks'
 worst=0
 while IFS='|' read -r name query; do
 	a='' b=''
@@ -116,7 +125,8 @@ while IFS='|' read -r name query; do
 	done
 	a=$(sort -n <<< "${a%$'\n'}" | head -n 1) b=$(sort -n <<< "${b%$'\n'}" | head -n 1)
 	ratio=$(awk -v a="$a" -v b="$b" 'BEGIN { printf "%.2f", b / a }')
-	printf '%-22s %10s %10s %7s\n' "$name" "$a" "$b" "$ratio"
+	blocks=$(sql -d "$small_table" -c "SELECT blocks(\$q\$$query\$q\$)")' -> '$(sql -d "$large_table" -c "SELECT blocks(\$q\$$query\$q\$)")
+	printf '%-22s %10s %10s %7s %13s\n' "$name" "$a" "$b" "$ratio" "$blocks"
 	worst=$(awk -v a="$worst" -v b="$ratio" 'BEGIN { print (b > a ? b : a) }')
 done <<'END'
 count|SELECT count(*) FROM upstream_errors('1h')
