@@ -24,6 +24,7 @@
 
 #include "access/xact.h"
 #include "callarena.h"
+#include "common/hashfn.h"
 #include "core/limits.h"
 #include "policyread.h"
 #include "utils/inval.h"
@@ -49,10 +50,13 @@ static uint64 changes = 1;
 
 static UePolicyHolder *cached; /* NULL: none; the last good one */
 static uint64 cached_at;	   /* changes before it was read; 0: never */
-static char *problem;		   /* why the newest does not compile; NULL: it does */
-static bool is_warned;		   /* and somebody has been told */
-static bool is_own;			   /* read in a transaction that had written; still runs */
-static bool is_parallel;	   /* good for that snapshot alone */
+static uint64 n_built;		   /* in this session */
+static Size text_bytes;		   /* of the rows as text when they were read last */
+static uint64 text_hash;
+static char *problem;	 /* why the newest does not compile; NULL: it does */
+static bool is_warned;	 /* and somebody has been told */
+static bool is_own;		 /* read in a transaction that had written; still runs */
+static bool is_parallel; /* good for that snapshot alone */
 static SnapshotKey parallel_snapshot;
 static bool is_reading; /* SQL that runs now is ours, and must make do with the old one */
 static Oid rules_table; /* whose invalidations count */
@@ -60,6 +64,8 @@ static Oid rules_table; /* whose invalidations count */
 static bool is_current(void);
 static void refresh(Oid function);
 static void read_policy(Oid function);
+static bool is_same_text(UeSlice text);
+static void keep_text(UeSlice text);
 static void keep_problem(UeStatus status, const UePolicyProblem *why);
 static void keep_policy(UePolicyHolder *holder);
 static void forget_problem(void);
@@ -177,17 +183,22 @@ read_policy(Oid function)
 	UePolicyHolder *holder;
 	UePolicyProblem why;
 	UeCallArena call;
-	UeStatus status;
+	UeSlice text;
 
 	/* known before the first row is read, or a change in between would pass unnoticed */
 	rules_table = table;
 	ue_callarena_init(&call, UE_LIMIT_POLICY_MEMORY);
-	status = ue_policyread_compile(ue_policyread_call(function, SNAPSHOT), &call.arena,
-								   &holder, &why);
-	if (status == UE_OK)
-		keep_policy(holder);
-	else
-		keep_problem(status, &why);
+	text = ue_policyread_call(function, SNAPSHOT);
+	if (!is_same_text(text))
+	{
+		UeStatus status = ue_policyread_compile(text, &call.arena, &holder, &why);
+
+		if (status == UE_OK)
+			keep_policy(holder);
+		else
+			keep_problem(status, &why);
+		keep_text(text);
+	}
 	cached_at = began_at;
 	is_own = TransactionIdIsValid(GetTopTransactionIdIfAny());
 	is_parallel = IsInParallelMode();
@@ -197,6 +208,25 @@ read_policy(Oid function)
 	ue_callarena_free(&call);
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(work);
+}
+
+/*
+ * Whoever commits a change has read it before, to check it, and hears of it once more with
+ * all the others; and a message may be about something else.
+ */
+static bool
+is_same_text(UeSlice text)
+{
+	return cached_at != 0 && text.len == text_bytes &&
+		   hash_bytes_extended((const unsigned char *) text.ptr, (int) text.len, 0) ==
+			   text_hash;
+}
+
+static void
+keep_text(UeSlice text)
+{
+	text_bytes = text.len;
+	text_hash = hash_bytes_extended((const unsigned char *) text.ptr, (int) text.len, 0);
 }
 
 /* The last good policy stays in force. */
@@ -216,6 +246,12 @@ keep_policy(UePolicyHolder *holder)
 	UePolicyHolder *old = cached;
 
 	forget_problem();
+	/* pg_backend_memory_contexts tells what a session holds, and how often it was made */
+	MemoryContextSetIdentifier(
+		holder->context,
+		MemoryContextStrdup(holder->context,
+							psprintf("generation " INT64_FORMAT ", build " UINT64_FORMAT,
+									 ue_policy_generation(holder->policy), ++n_built)));
 	MemoryContextSetParent(holder->context, CacheMemoryContext);
 	cached = holder;
 	if (old != NULL)

@@ -80,7 +80,7 @@ ue_policyread_compile(UeSlice snapshot, UeArena *scratch, UePolicyHolder **out,
 {
 	MemoryContext context =
 		AllocSetContextCreate(CurrentMemoryContext, "upstream_errors policy",
-							  ALLOCSET_DEFAULT_SIZES);
+							  ALLOCSET_SMALL_SIZES);
 	UePolicyHolder *holder = MemoryContextAllocZero(context, sizeof(UePolicyHolder));
 	UeStatus status;
 

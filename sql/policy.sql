@@ -215,6 +215,37 @@ RESET ROLE;
 DROP OWNED BY ue_clerk;
 DROP ROLE ue_clerk;
 
+-- compiled once for an own commit, though its message comes back to the session
+\c -
+SET client_min_messages = warning;
+CREATE VIEW builds AS SELECT substring(ident, 'build \d+$') AS built FROM pg_backend_memory_contexts WHERE name = 'upstream_errors policy';
+SELECT response_status FROM upstream_error_decide('openai', 418, '');
+SELECT built FROM builds;
+INSERT INTO upstream_error_rules (name, priority, error_codes, passthrough_code, response_code) VALUES ('own', -1, '{418}', false, 503);
+SELECT response_status FROM upstream_error_decide('openai', 418, '');
+SELECT built FROM builds;
+BEGIN;
+UPDATE upstream_error_rules SET response_code = 502 WHERE name = 'own';
+SELECT response_status FROM upstream_error_decide('openai', 418, '');
+COMMIT;
+SELECT response_status FROM upstream_error_decide('openai', 418, '');
+SELECT built FROM builds;
+-- rolled back, it is the old one again, which was thrown away
+BEGIN;
+UPDATE upstream_error_rules SET response_code = 504 WHERE name = 'own';
+SELECT response_status FROM upstream_error_decide('openai', 418, '');
+ROLLBACK;
+SELECT response_status FROM upstream_error_decide('openai', 418, '');
+SELECT built FROM builds;
+-- a message that is about something else
+ALTER TABLE upstream_error_rules SET (fillfactor = 90);
+SELECT response_status FROM upstream_error_decide('openai', 418, '');
+SELECT built FROM builds;
+ALTER TABLE upstream_error_rules RESET (fillfactor);
+DELETE FROM upstream_error_rules WHERE name = 'own';
+DROP VIEW builds;
+
+
 -- dropped and made again in one session
 SET client_min_messages = warning;
 DROP FUNCTION answer;

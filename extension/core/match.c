@@ -3,7 +3,7 @@
  * match.c: any number of keywords in a text in one pass.
  *
  * The trie of the folded keywords is numbered breadth first, so that the children of a
- * state are a run of numbers and a state is 9 bytes: its first child, the byte class that
+ * state are a run of numbers and a state is 5 bytes: its first child, the byte class that
  * leads to it, and its failure state (the longest proper suffix that is a state too).  The
  * first states, the root and those near it, where a scan spends nearly all of its time,
  * have besides a row of a complete automaton: the next state for every class, failures
@@ -118,8 +118,8 @@ ue_match_find_next(const UeMatcher *matcher, uint32_t state, unsigned int class)
 		return 0;
 	for (;;)
 	{
-		uint32_t low = matcher->children[state];
-		uint32_t end = matcher->children[state + 1];
+		uint32_t low = ue_match_find_children(matcher, state);
+		uint32_t end = ue_match_find_children(matcher, state + 1);
 		uint32_t high = end;
 
 		while (high - low > FEW_CHILDREN)
@@ -139,7 +139,7 @@ ue_match_find_next(const UeMatcher *matcher, uint32_t state, unsigned int class)
 
 			return low | UE_MATCH_DEEP | (is_output != 0 ? UE_MATCH_OUTPUT : 0);
 		}
-		state = matcher->failures[state];
+		state = ue_match_find_failure(matcher, state);
 		if (state < matcher->n_rows)
 			return matcher->rows[state * matcher->n_classes + class];
 	}

@@ -52,10 +52,10 @@ typedef struct Builder
 
 	/* the parts of the result while they are written */
 	uint32_t *rows;
-	uint32_t *children;
 	uint8_t *labels;
-	uint32_t *failures;
 	uint64_t *outputs;
+	uint32_t *children; /* in scratch, until they are made small; so are failures */
+	uint32_t *failures;
 	UeMatchGroup *groups; /* breadth first, in scratch */
 	uint32_t *states;	  /* by such a group: its state */
 	uint32_t *nearest;	  /* by state: such a group, or UE_MATCH_NONE */
@@ -74,6 +74,7 @@ static uint32_t append_children(Builder *builder, uint32_t state, Interval inter
 								uint32_t depth, uint32_t *n_states, size_t *n_next);
 static void build_failures(Builder *builder);
 static void build_row(Builder *builder, uint32_t state);
+static UeStatus build_near(Builder *builder);
 static UeStatus build_groups(Builder *builder);
 static UeStatus build_outputs(Builder *builder, const uint32_t *number_of);
 
@@ -112,7 +113,8 @@ build_matcher(Builder *builder, const UeSlice *keywords)
 		return status;
 	build_trie(builder);
 	build_failures(builder);
-	return build_groups(builder);
+	status = build_near(builder);
+	return status == UE_OK ? build_groups(builder) : status;
 }
 
 static UeStatus
@@ -298,10 +300,11 @@ allocate_parts(Builder *builder)
 
 	builder->rows = allocate(builder, (size_t) matcher->n_rows * matcher->n_classes,
 							 sizeof(uint32_t));
-	builder->children = allocate(builder, n_states + 1, sizeof(uint32_t));
 	builder->labels = allocate(builder, n_states, sizeof(uint8_t));
-	builder->failures = allocate(builder, n_states, sizeof(uint32_t));
 	builder->outputs = allocate(builder, UE_MATCH_WORDS(n_states), sizeof(uint64_t));
+	builder->children =
+		ue_arena_allocate_zero(scratch, (n_states + 1) * sizeof(uint32_t));
+	builder->failures = ue_arena_allocate_zero(scratch, n_states * sizeof(uint32_t));
 	builder->level = ue_arena_allocate(scratch, (n_keywords + 1) * sizeof(Interval));
 	builder->next_level = ue_arena_allocate(scratch, (n_keywords + 1) * sizeof(Interval));
 	builder->groups =
@@ -453,6 +456,60 @@ build_row(Builder *builder, uint32_t state)
 			cell |= UE_MATCH_OUTPUT;
 		row[builder->labels[child]] = cell;
 	}
+}
+
+/* 32 bits to 16, less the state itself where is_relative; NULL in *near: they do not fit. */
+static UeStatus
+copy_near(Builder *builder, const uint32_t *numbers, size_t n, bool is_relative,
+		  const uint16_t **near)
+{
+	uint16_t *copy;
+
+	*near = NULL;
+	for (size_t i = 0; i < n; i++)
+		if (numbers[i] - (is_relative ? i : 0) > UINT16_MAX)
+			return UE_OK;
+	copy = allocate(builder, n, sizeof(uint16_t));
+	if (copy == NULL)
+		return UE_NO_MEMORY;
+	for (size_t i = 0; i < n; i++)
+		copy[i] = (uint16_t) (numbers[i] - (is_relative ? i : 0));
+	*near = copy;
+	return UE_OK;
+}
+
+static UeStatus
+copy_far(Builder *builder, const uint32_t *numbers, size_t n, const uint32_t **far)
+{
+	uint32_t *copy = allocate(builder, n, sizeof(uint32_t));
+
+	if (copy == NULL)
+		return UE_NO_MEMORY;
+	memcpy(copy, numbers, n * sizeof(uint32_t));
+	*far = copy;
+	return UE_OK;
+}
+
+/* Children and failures out of scratch memory, as small as they can be. */
+static UeStatus
+build_near(Builder *builder)
+{
+	UeMatcher *matcher = builder->matcher;
+	size_t n_states = matcher->n_states;
+	UeStatus status;
+
+	matcher->children = NULL;
+	matcher->failures = NULL;
+	status = copy_near(builder, builder->children, n_states + 1, true,
+					   &matcher->near_children);
+	if (status == UE_OK)
+		status = copy_near(builder, builder->failures, n_states, false,
+						   &matcher->near_failures);
+	if (status == UE_OK && matcher->near_children == NULL)
+		status = copy_far(builder, builder->children, n_states + 1, &matcher->children);
+	if (status == UE_OK && matcher->near_failures == NULL)
+		status = copy_far(builder, builder->failures, n_states, &matcher->failures);
+	return status;
 }
 
 /*

@@ -41,11 +41,15 @@ struct UeMatcher
 	uint32_t n_classes;
 	uint32_t n_groups;
 	const uint32_t *rows; /* n_rows times n_classes cells */
-	const uint32_t
-		*children;		   /* by state, and one more: where the run of children begins */
-	const uint8_t *labels; /* by state: class of the byte that leads to it, ascending */
-	const uint32_t *failures; /* by state */
-	const uint64_t *outputs;  /* a bit by state: some keyword ends here */
+	/* by state, and one more: where the run of children begins, told from the state on;
+	 * and by state its failure.  Breadth first, a child lies at most two levels ahead and a
+	 * failure is near the root, so 16 bits do for all but the largest; NULL when they do not */
+	const uint16_t *near_children;
+	const uint16_t *near_failures;
+	const uint32_t *children; /* in their place: the numbers themselves; else NULL */
+	const uint32_t *failures;
+	const uint8_t *labels;	 /* by state: class of the byte that leads to it, ascending */
+	const uint64_t *outputs; /* a bit by state: some keyword ends here */
 	const uint32_t *n_before; /* by word of outputs: bits in those before it */
 	const uint32_t *nearest;  /* by bit that is set: group of the longest such keyword */
 	const UeMatchGroup *groups;
@@ -54,6 +58,20 @@ struct UeMatcher
 	uint8_t classes[256];	  /* of a byte of the text, or UE_MATCH_FOLD */
 	uint8_t folded[256];	  /* of a byte of the folded text; 0: in no keyword */
 };
+
+static inline uint32_t
+ue_match_find_children(const UeMatcher *matcher, uint32_t state)
+{
+	return matcher->near_children != NULL ? state + matcher->near_children[state]
+										  : matcher->children[state];
+}
+
+static inline uint32_t
+ue_match_find_failure(const UeMatcher *matcher, uint32_t state)
+{
+	return matcher->near_failures != NULL ? matcher->near_failures[state]
+										  : matcher->failures[state];
+}
 
 /* The state that a byte of this class leads to from one that has no row. */
 extern uint32_t ue_match_find_next(const UeMatcher *matcher, uint32_t state,

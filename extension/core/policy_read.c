@@ -466,6 +466,8 @@ keep_messages(Reader *reader)
 {
 	UePolicy *policy = reader->policy;
 
+	if (reader->n_messages == 0)
+		return UE_OK;
 	policy->messages =
 		ue_arena_allocate(&policy->arena, reader->n_messages * sizeof(UePolicyMessage));
 	if (policy->messages == NULL)

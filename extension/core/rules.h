@@ -57,20 +57,17 @@ typedef struct UeRule
 {
 	int64_t id;
 	int32_t version;
-	UeSlice name;
-	bool is_enabled;
 	int32_t priority;
-	bool is_all; /* match_mode */
+	UeSlice name;
 
 	/* conditions */
 	const int32_t *error_codes; /* HTTP statuses, 100 to 599 */
-	size_t n_error_codes;
-	UeRuleList keywords;	   /* trimmed; in message, or first 64 KiB of body */
-	UeRuleList patterns;	   /* PCRE2, in the same texts */
-	UeRuleList classes;		   /* ue_class_name */
-	UeRuleList codes;		   /* names in our catalogue */
-	UeRuleList error_types;	   /* the upstream's words, without regard to case */
-	UeRuleList upstream_codes; /* the same */
+	UeRuleList keywords;		/* trimmed; in message, or first 64 KiB of body */
+	UeRuleList patterns;		/* PCRE2, in the same texts */
+	UeRuleList classes;			/* ue_class_name */
+	UeRuleList codes;			/* names in our catalogue */
+	UeRuleList error_types;		/* the upstream's words, without regard to case */
+	UeRuleList upstream_codes;	/* the same */
 
 	/* filters; empty: any */
 	UeRuleList platforms;
@@ -80,23 +77,28 @@ typedef struct UeRule
 	UeRuleList formats;
 	UeRuleList kinds;
 	const UeRuleTag *tags; /* every name must fit one of its globs */
-	size_t n_tags;
-	int32_t min_attempt, max_attempt; /* 0: open */
-	int8_t has_output; /* 1: only once output has begun, 0: only before, -1: either */
 
 	/* what the client gets */
-	bool is_code_passed; /* passthrough_code */
-	int response_code;	 /* 400 to 599 when not */
-	bool is_body_passed; /* passthrough_body */
 	UeSlice custom_message;
 	const UeRuleMessage *messages; /* per language; custom_message is for all others */
-	size_t n_messages;
-	UeSlice response_type;		 /* error.type; empty: as without the rule */
-	UeSlice response_error_code; /* error.code; empty: as without the rule */
-	int retry_after_s;			 /* 1 to 3600; 0: as without the rule */
-	bool is_unmonitored;		 /* skip_monitoring: no row */
+	UeSlice response_type;		   /* error.type; empty: as without the rule */
+	UeSlice response_error_code;   /* error.code; empty: as without the rule */
+
+	/* the small ones, side by side: backends hold a thousand rules each */
+	uint32_t n_error_codes;
+	uint32_t n_tags;
+	uint32_t n_messages;
+	int32_t min_attempt, max_attempt; /* 0: open */
+	int response_code;				  /* 400 to 599 unless is_code_passed */
+	int retry_after_s;				  /* 1 to 3600; 0: as without the rule */
+	int32_t cooldown_s;				  /* with UE_ACTION_COOLDOWN: 1 to 86400 */
 	UeAction action;
-	int32_t cooldown_s; /* with UE_ACTION_COOLDOWN: 1 to 86400 */
+	bool is_enabled;
+	bool is_all;		 /* match_mode */
+	int8_t has_output;	 /* 1: only once output has begun, 0: only before, -1: either */
+	bool is_code_passed; /* passthrough_code */
+	bool is_body_passed; /* passthrough_body */
+	bool is_unmonitored; /* skip_monitoring: no row */
 } UeRule;
 
 /* Why a rule was refused: "response_code" and "9999 is out of range; accepted are …". */

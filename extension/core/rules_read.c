@@ -243,7 +243,7 @@ read_error_codes(UeRecord *record, UeRule *rule)
 	if (record->status != UE_OK)
 		return;
 	rule->error_codes = codes;
-	rule->n_error_codes = n;
+	rule->n_error_codes = (uint32_t) n;
 }
 
 static void
@@ -382,7 +382,7 @@ read_tags(UeRecord *record, UeRule *rule)
 			add_tag(record, tag->key, value, tags, &n);
 	}
 	rule->tags = tags;
-	rule->n_tags = n;
+	rule->n_tags = (uint32_t) n;
 }
 
 /* Letters and digits in parts of at most eight, as in "zh-Hant-TW" (RFC 5646 2.1). */
@@ -461,7 +461,7 @@ read_messages(UeRecord *record, UeRule *rule)
 			messages[n++] = (UeRuleMessage){member->key, member->text};
 	}
 	rule->messages = messages;
-	rule->n_messages = n;
+	rule->n_messages = (uint32_t) n;
 }
 
 /* --- groups of columns --- */

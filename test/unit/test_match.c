@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "core/fold.h"
-#include "core/match.h"
+#include "core/match_table.h"
 #include "guard.h"
 #include "libc_allocator.h"
 #include "tap.h"
@@ -404,6 +404,54 @@ test_costs(UeArena *arena)
 	   ue_matcher_size(matcher));
 }
 
+/*
+ * So many that numbers of states do not fit 16 bits, in which the others hold them: six
+ * digits, and the same between two letters, whose states fail to those of the digits.
+ */
+static void
+test_many(UeArena *arena)
+{
+	enum
+	{
+		N_PAIRS = 45000,
+		N_CHOSEN = 300
+	};
+	static char bytes[N_PAIRS][9];
+	static UeSlice keywords[2 * N_PAIRS];
+	static uint64_t found[UE_MATCH_WORDS(2 * N_PAIRS)];
+	char text[N_CHOSEN * 8];
+	const UeMatcher *matcher;
+	size_t n_found = 0;
+	size_t n_right = 0;
+
+	for (size_t i = 0; i < N_PAIRS; i++)
+	{
+		/* a bijection of 24 bits: none twice */
+		(void) snprintf(bytes[i], sizeof(bytes[i]), "q%06xz",
+						(unsigned int) (i * 2654435761U & 0xFFFFFF));
+		keywords[2 * i] = (UeSlice){bytes[i] + 1, 6};
+		keywords[2 * i + 1] = (UeSlice){bytes[i], 8};
+	}
+	matcher = build(arena, keywords, 10);
+	ok(matcher != NULL && matcher->near_children != NULL &&
+		   matcher->near_failures != NULL,
+	   "match: a few keywords need 16 bits for a state");
+	matcher = build(arena, keywords, 2 * N_PAIRS);
+	ok(matcher != NULL && matcher->near_children == NULL &&
+		   matcher->near_failures == NULL && matcher->children != NULL &&
+		   matcher->failures != NULL,
+	   "match: 90,000 need more");
+	for (size_t i = 0; i < N_CHOSEN; i++)
+		memcpy(text + 8 * i, bytes[i * 149], 8);
+	ue_matcher_scan(matcher, (UeSlice){text, sizeof(text)}, found);
+	for (size_t i = 0; i < 2 * N_PAIRS; i++)
+		n_found += has_bit(found, i);
+	for (size_t i = 0; i < N_CHOSEN; i++)
+		n_right += has_bit(found, 2 * (i * 149)) && has_bit(found, 2 * (i * 149) + 1);
+	ok(n_right == N_CHOSEN && n_found == 2 * N_CHOSEN,
+	   "match: and those in a text are found, %zu, and no others", n_found);
+}
+
 int
 main(void)
 {
@@ -418,6 +466,8 @@ main(void)
 	ue_arena_reset(&arena);
 	test_refused(&arena);
 	test_costs(&arena);
+	ue_arena_reset(&arena);
+	test_many(&arena);
 	test_no_memory();
 	ue_arena_free(&arena);
 	guard_free(&guard);
