@@ -136,6 +136,7 @@ handle_request(void *server_context, UeClient *client, const UeRequest *request)
 	exchange->request = request;
 	ue_client_set_context(client, exchange);
 	ue_route_find(owner->config, request, &exchange->route);
+	ue_exchange_decode_model(exchange);
 	if (!ue_exchange_refuse(exchange) && !ue_exchange_refuse_body(exchange))
 		ue_exchange_begin(exchange);
 }

@@ -100,7 +100,6 @@ build_case(UeExchange *exchange, const UeFailureCause *cause, int64_t now_ms,
 		   const UeMaskSettings *mask, UeCase *kase)
 {
 	UeArena *arena = &exchange->arena;
-	UeSlice model = exchange->route.model;
 	const UeTableChannel *channel =
 		exchange->attempts == NULL ? NULL : ue_attempts_channel(exchange->attempts);
 	UeStatus status;
@@ -129,15 +128,14 @@ build_case(UeExchange *exchange, const UeFailureCause *cause, int64_t now_ms,
 	kase->local_code = cause->local_code;
 	kase->attempt = exchange->attempt;
 	kase->has_output = ue_client_has_sent_head(exchange->client);
-	if (model.len == 0)
-		model = (UeSlice){exchange->model, exchange->model_len};
 	status = copy_headers(exchange, &kase->response);
 	if (status == UE_OK)
 		status = find_request_id(exchange, now_ms, &kase->request_id);
 	if (status == UE_OK)
 		status = copy_language(exchange, &kase->accept_language);
 	if (status == UE_OK)
-		status = ue_exchange_fit_text(arena, mask, model, UE_LIMIT_TOKEN, &kase->model);
+		status = ue_exchange_fit_text(arena, mask, ue_exchange_model(exchange),
+									  UE_LIMIT_TOKEN, &kase->model);
 	if (status == UE_OK)
 		status = ue_exchange_fit_text(arena, mask, cause->local_message, UE_LIMIT_MESSAGE,
 									  &kase->local_message);

@@ -156,6 +156,7 @@ ue_exchange_end(UeExchange *exchange, UeOutcome outcome)
 	ue_stream_reset(&exchange->stream);
 	free(exchange->held);
 	free(exchange->model);
+	free(exchange->path_model);
 	ue_arena_free(&exchange->arena);
 	if (owner->n_idle >= UE_IDLE_EXCHANGES)
 	{

@@ -93,6 +93,8 @@ struct UeExchange
 	size_t model_start, model_end; /* in the body; both 0: it does not name one */
 	size_t model_len;
 	char *model; /* owned; NULL: none */
+	size_t path_model_len;
+	char *path_model; /* owned; route.model decoded, NULL: it is that already */
 
 	/* the upstream's head; slices live as long as the transfer */
 	int status; /* 0: none */
@@ -136,6 +138,12 @@ extern const UeTransferHandler ue_exchange_transfer_handler;
 /* Of a client that is gone: it left, or we cut it at the end of the drain timeout. */
 extern UeOutcome ue_exchange_find_gone(const UeExchange *exchange);
 extern void ue_exchange_peek_request(UeExchange *exchange);
+
+/* Once the route is found. */
+extern void ue_exchange_decode_model(UeExchange *exchange);
+
+/* What the client asks for: named in the path, else by the body as far as it was peeked. */
+extern UeSlice ue_exchange_model(const UeExchange *exchange);
 extern void ue_exchange_pass_stream(UeExchange *exchange, UeSlice bytes);
 
 /* False: no memory, and the bytes are not held. */

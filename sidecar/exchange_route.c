@@ -140,10 +140,9 @@ new_attempts(size_t n_channels)
 static UeSlice
 find_model(UeExchange *exchange)
 {
-	if (exchange->route.model.len > 0)
-		return exchange->route.model;
-	ue_exchange_peek_request(exchange);
-	return (UeSlice){exchange->model, exchange->model_len};
+	if (exchange->route.model.len == 0)
+		ue_exchange_peek_request(exchange);
+	return ue_exchange_model(exchange);
 }
 
 static void

@@ -2,6 +2,7 @@
 /*
  * exchange_start.c: a request on its way to an upstream.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "exchange_attempts.h"
@@ -35,6 +36,29 @@ ue_exchange_refuse(UeExchange *exchange)
 		return false;
 	ue_exchange_fail(exchange, &cause);
 	return true;
+}
+
+/* Where there is no memory it stays as it is written. */
+void
+ue_exchange_decode_model(UeExchange *exchange)
+{
+	UeSlice written = exchange->route.model;
+
+	if (written.len == 0 || memchr(written.ptr, '%', written.len) == NULL)
+		return;
+	exchange->path_model = malloc(written.len);
+	if (exchange->path_model != NULL)
+		exchange->path_model_len = ue_route_decode(written, exchange->path_model);
+}
+
+UeSlice
+ue_exchange_model(const UeExchange *exchange)
+{
+	if (exchange->path_model != NULL)
+		return (UeSlice){exchange->path_model, exchange->path_model_len};
+	if (exchange->route.model.len > 0)
+		return exchange->route.model;
+	return (UeSlice){exchange->model, exchange->model_len};
 }
 
 bool

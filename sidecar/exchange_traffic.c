@@ -62,9 +62,7 @@ ue_exchange_count_traffic(UeExchange *exchange, UeOutcome outcome)
 	else
 	{
 		ue_exchange_peek_request(exchange);
-		key.model = exchange->route.model;
-		if (key.model.len == 0)
-			key.model = (UeSlice){exchange->model, exchange->model_len};
+		key.model = ue_exchange_model(exchange);
 		key.route = ue_traffic_cut_ids(exchange->route.path, route, sizeof(route));
 	}
 	if (!owner->is_traffic_due)

@@ -6,7 +6,7 @@
  * comes first, and a row with a header before the same path without.
  *
  * Sources: the endpoint lists of the vendors' API references (OpenAI, Anthropic, Google AI
- * for Developers, Vertex AI; November 2026).
+ * for Developers, Vertex AI, Azure OpenAI, Amazon Bedrock; November 2026).
  */
 #include "route.h"
 
@@ -44,6 +44,10 @@ static const UeRouteRow route_rows[] = {
 	ROW("/v1/complete", "", "anthropic", "", UE_FORMAT_ANTHROPIC),
 	/* models, files, organizations, skills: both have them, this one names its version */
 	ROW("/v1", "anthropic-version", "anthropic", "", UE_FORMAT_ANTHROPIC),
+
+	/* Azure's and Bedrock's, whose dialects a client of OpenAI's is nearest to */
+	ROW("/openai/deployments", "", "azure", "", UE_FORMAT_OPENAI),
+	ROW("/model", "", "bedrock", "", UE_FORMAT_OPENAI),
 
 	ROW("/v1/responses", "", "openai", "", UE_FORMAT_OPENAI_RESPONSES),
 	ROW("/v1/conversations", "", "openai", "", UE_FORMAT_OPENAI_RESPONSES),
@@ -87,6 +91,13 @@ static const UeSlice answer_paths[] = {
 	UE_SLICE_INIT("/v1beta/openai/embeddings"),
 };
 
+/* The same of Azure's and Bedrock's, at the end; "/invoke" may answer with an image. */
+static const UeSlice answer_ends[] = {
+	UE_SLICE_INIT("/chat/completions"), UE_SLICE_INIT("/completions"),
+	UE_SLICE_INIT("/embeddings"),		UE_SLICE_INIT("/converse"),
+	UE_SLICE_INIT("/converse-stream"),
+};
+
 /* The same of Google's, behind the model. */
 static const UeSlice answer_methods[] = {
 	UE_SLICE_INIT(":generateContent"),	  UE_SLICE_INIT(":streamGenerateContent"),
@@ -99,6 +110,15 @@ static const UeSlice counting_ends[] = {
 	UE_SLICE_INIT("/messages/count_tokens"),
 	UE_SLICE_INIT("/responses/input_tokens"),
 	UE_SLICE_INIT(":countTokens"),
+	UE_SLICE_INIT("/count-tokens"),
+};
+
+/* What makes an event stream of an answer, whatever the body says. */
+static const UeSlice stream_words[] = {
+	UE_SLICE_INIT(":streamGenerateContent"),
+	UE_SLICE_INIT(":streamRawPredict"),
+	UE_SLICE_INIT("/converse-stream"),
+	UE_SLICE_INIT("/invoke-with-response-stream"),
 };
 
 /* The format of a platform whose path says nothing. */
@@ -114,6 +134,12 @@ static const UePlatformFormat platform_formats[] = {
 	{UE_SLICE_INIT("gemini"), UE_FORMAT_GEMINI},
 	{UE_SLICE_INIT("vertex"), UE_FORMAT_GEMINI},
 };
+
+/* Before the model in Bedrock's paths, where a colon is a part of it. */
+#define BEDROCK_MODEL "/model/"
+
+/* Azure's path begins with what could be the name of a platform, but no vendor else has it. */
+#define AZURE_PATH "/openai/deployments"
 
 /* Behind these the path names the model: Google's, and Azure's deployments. */
 static const UeSlice model_markers[] = {
@@ -135,6 +161,7 @@ static bool is_counting(UeSlice path);
 static bool has_dot_segment(UeSlice path);
 static size_t measure_separator(UeSlice text);
 static size_t measure_dot(UeSlice text);
+static int read_digit(char digit);
 static UeSlice find_model(UeSlice path);
 static bool is_stream_asked(const UeRequest *request, UeSlice path);
 static void choose_upstream(const UeConfig *config, UeSlice platform, UeRoute *out);
@@ -203,6 +230,12 @@ find_platform(const UeConfig *config, UeSlice target, UeRoute *out)
 
 	if (path.len < 2 || path.ptr[0] != '/')
 		return false;
+	if (has_path(path, UE_SLICE(AZURE_PATH)))
+	{
+		choose_upstream(config, UE_SLICE("azure"), out);
+		if (out->upstream != NULL)
+			return true;
+	}
 	if (!ue_slice_find(rest, UE_SLICE("/"), &len))
 		len = rest.len;
 	choose_upstream(config, ue_slice_sub(rest, 0, len), out);
@@ -297,7 +330,19 @@ is_always_answered(const UeRequest *request, const UeRouteRow *row, UeSlice path
 		if (has_path(path, answer_paths[i]))
 			return true;
 	}
-	if (row->format != UE_FORMAT_GEMINI || !ue_slice_find(path, UE_SLICE(":"), &at))
+	if (row->format != UE_FORMAT_GEMINI)
+	{
+		/* rows of others that end so are paths in the list above */
+		for (size_t i = 0; i < sizeof(answer_ends) / sizeof(answer_ends[0]); i++)
+		{
+			if ((has_path(path, UE_SLICE(AZURE_PATH)) ||
+				 ue_slice_has_prefix(path, UE_SLICE(BEDROCK_MODEL))) &&
+				ue_slice_has_suffix_fold(path, answer_ends[i]))
+				return true;
+		}
+		return false;
+	}
+	if (!ue_slice_find(path, UE_SLICE(":"), &at))
 		return false;
 	for (size_t i = 0; i < sizeof(answer_methods) / sizeof(answer_methods[0]); i++)
 	{
@@ -368,12 +413,57 @@ measure_dot(UeSlice text)
 	return ue_slice_has_prefix_fold(text, UE_SLICE("%2e")) ? 3 : 0;
 }
 
-/* "…/models/gemini-3-pro:streamGenerateContent" */
+size_t
+ue_route_decode(UeSlice text, char *out)
+{
+	size_t n_out = 0;
+
+	for (size_t i = 0; i < text.len; i++)
+	{
+		int high = -1;
+		int low = -1;
+
+		if (text.ptr[i] == '%' && i + 2 < text.len)
+		{
+			high = read_digit(text.ptr[i + 1]);
+			low = read_digit(text.ptr[i + 2]);
+		}
+		if (high < 0 || low < 0)
+		{
+			out[n_out++] = text.ptr[i];
+			continue;
+		}
+		out[n_out++] = (char) (high * 16 + low);
+		i += 2;
+	}
+	return n_out;
+}
+
+/* Of a hexadecimal digit; -1: it is none. */
+static int
+read_digit(char digit)
+{
+	if (digit >= '0' && digit <= '9')
+		return digit - '0';
+	if (digit >= 'a' && digit <= 'f')
+		return digit - 'a' + 10;
+	return digit >= 'A' && digit <= 'F' ? digit - 'A' + 10 : -1;
+}
+
+/* "…/models/gemini-3-pro:streamGenerateContent", "/model/amazon.nova-pro-v1:0/converse" */
 static UeSlice
 find_model(UeSlice path)
 {
 	UeSlice none = {NULL, 0};
 
+	if (ue_slice_has_prefix(path, UE_SLICE(BEDROCK_MODEL)))
+	{
+		UeSlice rest = ue_slice_sub(path, sizeof(BEDROCK_MODEL) - 1, path.len);
+		size_t len;
+
+		return ue_slice_find(rest, UE_SLICE("/"), &len) ? ue_slice_sub(rest, 0, len)
+														: none;
+	}
 	for (size_t i = 0; i < sizeof(model_markers) / sizeof(model_markers[0]); i++)
 	{
 		UeSlice rest;
@@ -395,9 +485,11 @@ is_stream_asked(const UeRequest *request, UeSlice path)
 {
 	size_t at;
 
-	if (ue_slice_find(path, UE_SLICE(":streamGenerateContent"), &at) ||
-		ue_slice_find(path, UE_SLICE(":streamRawPredict"), &at))
-		return true;
+	for (size_t i = 0; i < sizeof(stream_words) / sizeof(stream_words[0]); i++)
+	{
+		if (ue_slice_find(path, stream_words[i], &at))
+			return true;
+	}
 	for (size_t i = 0; i < request->n_headers; i++)
 	{
 		if (ue_slice_is_equal_fold(request->headers[i].name, UE_SLICE("accept")) &&

@@ -15,7 +15,7 @@ typedef struct UeRoute
 	UeFormat format;
 	UeSlice target; /* what the upstream is asked for: path and query */
 	UeSlice path;	/* the client's, without query */
-	UeSlice model;	/* when the path names it; else empty */
+	UeSlice model;	/* when the path names it, as it is written there; else empty */
 	bool is_stream; /* the path or Accept asks for an event stream */
 	bool is_api;	/* a path of the vendors' APIs */
 	bool
@@ -24,6 +24,10 @@ typedef struct UeRoute
 	bool
 		is_climbing; /* has a segment "." or "..", which would leave the base URL's path */
 } UeRoute;
+
+/* A segment of a path as it is meant: "%3A" is ":".  out has room for text.len bytes; the
+ * length of what is written. */
+extern size_t ue_route_decode(UeSlice text, char *out);
 
 /* Slices of *out point into the request. */
 extern void ue_route_find(const UeConfig *config, const UeRequest *request, UeRoute *out);

@@ -91,7 +91,7 @@ if ($server == 0)
 	{
 		my $request = '';
 		until ($request =~ /\r\n\r\n/) { sysread($peer, $request, 65536, length $request) or last }
-		my ($name) = $request =~ m{/model/(\w+)/} or next;
+		my ($name) = $request =~ m{/model/(\w+)} or next;
 		my ($now, $later) = @{ $streams{$name} };
 		syswrite $peer, "HTTP/1.1 200 OK\r\ncontent-type: application/vnd.amazon.eventstream\r\nx-amzn-requestid: 5f0c1f2e-8c3b\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n";
 		my $write = sub { my ($bytes) = @_; syswrite $peer, sprintf("%x\r\n", length $bytes) . "$bytes\r\n" if length $bytes };
@@ -120,7 +120,8 @@ sub ask
 	my $peer = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port) or die $!;
 	my $answer = '';
 	my $is_told = $awaited == 0;
-	syswrite $peer, "POST /bedrock/model/$name/converse-stream HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}";
+	# a colon is a part of a model's id, and some SDKs encode it
+	syswrite $peer, "POST /bedrock/model/$name.nova-v1%3A0/converse-stream HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}";
 	local $SIG{ALRM} = sub { die "$name: no end of the answer" };
 	alarm 60;
 	while (sysread $peer, $answer, 65536, length $answer)
@@ -181,6 +182,8 @@ is($inside->{status} . length $inside->{body}, '200100000', 'of a large frame th
 ok(!$inside->{is_whole}, 'and the connection is cut, for nothing can follow');
 
 is(wait_for_events($node, 4), 4, 'four failures, four rows');
+is($node->safe_psql('postgres', 'SELECT model, stream, format FROM upstream_error_events ORDER BY model'),
+	join("\n", map { "$_.nova-v1:0|t|openai" } qw(cut first inside middle)), 'of the model that the path names, as it is meant, and of a stream');
 is($node->safe_psql('postgres', "SELECT kind, class, status_code, response_status, outcome, platform FROM upstream_error_events ORDER BY at"),
 	join("\n",
 		'stream_error|rate_limit|200|429|answered|bedrock',

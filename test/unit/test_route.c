@@ -59,6 +59,28 @@ static const Case cases[] = {
 	{"/groq?a=b", NULL, "groq", UE_FORMAT_OPENAI, "?a=b", "", false},
 	{"/groq/openai/deployments/d1/chat/completions", NULL, "groq", UE_FORMAT_OPENAI,
 	 "/openai/deployments/d1/chat/completions", "d1", false},
+	/* Azure's own path, which no other vendor has; its first segment is no platform there */
+	{"/openai/deployments/gpt-4o-eu/chat/completions?api-version=2024-10-21", NULL,
+	 "azure", UE_FORMAT_OPENAI, NULL, "gpt-4o-eu", false},
+	{"/openai/deployments", NULL, "azure", UE_FORMAT_OPENAI, NULL, "", false},
+	{"/openai/deploymentsx/y", NULL, "openai", UE_FORMAT_OPENAI, "/deploymentsx/y", "",
+	 false},
+	{"/azure/openai/deployments/d1/embeddings", NULL, "azure", UE_FORMAT_OPENAI,
+	 "/openai/deployments/d1/embeddings", "d1", false},
+	/* Bedrock's: an id may hold a colon, an ARN slashes, which are encoded */
+	{"/model/amazon.nova-pro-v1:0/converse", NULL, "bedrock", UE_FORMAT_OPENAI, NULL,
+	 "amazon.nova-pro-v1:0", false},
+	{"/model/anthropic.claude-3-5-sonnet-20241022-v2:0/converse-stream", NULL, "bedrock",
+	 UE_FORMAT_OPENAI, NULL, "anthropic.claude-3-5-sonnet-20241022-v2:0", true},
+	{"/bedrock/model/m%3A0/invoke", NULL, "bedrock", UE_FORMAT_OPENAI,
+	 "/model/m%3A0/invoke", "m%3A0", false},
+	{"/bedrock/model/m/invoke-with-response-stream", NULL, "bedrock", UE_FORMAT_OPENAI,
+	 "/model/m/invoke-with-response-stream", "m", true},
+	{"/bedrock/model/m/count-tokens", NULL, "bedrock", UE_FORMAT_OPENAI,
+	 "/model/m/count-tokens", "m", false},
+	{"/bedrock/guardrail/g/model/m/apply", NULL, "bedrock", UE_FORMAT_OPENAI,
+	 "/guardrail/g/model/m/apply", "", false},
+	{"/models", NULL, NULL, UE_FORMAT_OPENAI, NULL, "", false},
 	{"http://sidecar.test/v1/messages", NULL, "anthropic", UE_FORMAT_ANTHROPIC,
 	 "/v1/messages", "", false},
 	{"/nobody/v1/messages", NULL, NULL, UE_FORMAT_OPENAI, NULL, "", false},
@@ -72,12 +94,11 @@ static void
 test_routes(void)
 {
 	UeConfigUpstream upstreams[] = {
-		{.platform = (char *) "openai"},
-		{.platform = (char *) "anthropic"},
-		{.platform = (char *) "gemini"},
-		{.platform = (char *) "groq"},
+		{.platform = (char *) "openai"}, {.platform = (char *) "anthropic"},
+		{.platform = (char *) "gemini"}, {.platform = (char *) "groq"},
+		{.platform = (char *) "azure"},	 {.platform = (char *) "bedrock"},
 	};
-	UeConfig config = {.upstreams = upstreams, .n_upstreams = 4};
+	UeConfig config = {.upstreams = upstreams, .n_upstreams = 6};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 	{
@@ -109,6 +130,51 @@ test_routes(void)
 	}
 }
 
+/* Without that platform the path is what its first segment says. */
+static void
+test_azure_unknown(void)
+{
+	UeConfigUpstream upstream = {.platform = (char *) "openai"};
+	UeConfig config = {.upstreams = &upstream, .n_upstreams = 1};
+	UeRequest request = {.method = UE_SLICE("POST"),
+						 .target = UE_SLICE("/openai/deployments/d/embeddings")};
+	UeRoute route;
+
+	ue_route_find(&config, &request, &route);
+	ok(route.platform == 0 && ue_slice_is_equal(route.model, UE_SLICE("d")),
+	   "route: nobody is Azure: /openai is the platform");
+	is_text(route.target, UE_SLICE("/deployments/d/embeddings"), "route: and goes");
+}
+
+static void
+test_decoding(void)
+{
+	static const struct
+	{
+		const char *text, *decoded;
+	} names[] = {
+		{"plain", "plain"},
+		{"anthropic.claude-v2%3A0", "anthropic.claude-v2:0"},
+		{"arn%3aaws%3Abedrock%3Aeu%3A1%3Ainference-profile%2Fx",
+		 "arn:aws:bedrock:eu:1:inference-profile/x"},
+		{"%E6%A8%A1", "\xE6\xA8\xA1"},
+		{"%", "%"},
+		{"a%4", "a%4"},
+		{"%zz%41", "%zzA"},
+		{"%2541", "%41"},
+		{"", ""},
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+	{
+		char out[64];
+		UeSlice decoded = {out, ue_route_decode(ue_slice_of(names[i].text), out)};
+
+		is_text(decoded, ue_slice_of(names[i].decoded),
+				"route: \"%s\" is decoded once", names[i].text);
+	}
+}
+
 /* What would leave the path of a base URL, and where an answer is certain. */
 static void
 test_marks(void)
@@ -129,6 +195,11 @@ test_marks(void)
 		{"POST", "/v1beta/models/g:other", false, false},
 		{"POST", "/groq/v1/messages", false, true},
 		{"POST", "/groq/messages", false, false},
+		{"POST", "/groq/model/m/converse", false, true},
+		{"POST", "/groq/model/m/converse-stream", false, true},
+		{"POST", "/groq/model/m/other", false, false},
+		{"POST", "/groq/openai/deployments/d/chat/completions", false, true},
+		{"POST", "/groq/openai/deployments/d/audio/speech", false, false},
 		{"GET", "/groq/../b", true, false},
 		{"GET", "/groq/%2e%2E/b", true, false},
 		{"GET", "/groq/a/.%2e", true, false},
@@ -284,6 +355,8 @@ int
 main(void)
 {
 	test_routes();
+	test_azure_unknown();
+	test_decoding();
 	test_marks();
 	test_accept();
 	test_base_urls();
