@@ -34,7 +34,6 @@ static void drop_written(UeClient *client, size_t n_bytes);
 static void append_unwritten(UeClient *client, const struct iovec *parts, int n_parts,
 							 size_t n_skipped);
 static void move_write_deadline(UeClient *client, bool has_progress);
-static bool has_control(UeSlice text);
 static void append_text(UeClient *client, UeSlice text);
 static void append_header(UeClient *client, const UeHeader *header);
 static char *put(char *out, UeSlice text);
@@ -364,29 +363,6 @@ move_write_deadline(UeClient *client, bool has_progress)
 	client->is_stalled = client->n_output > 0;
 }
 
-/* A byte below 0x20, eight at a time: the borrow of the subtraction reaches bit 7. */
-static bool
-has_control(UeSlice text)
-{
-	const uint64_t ones = UINT64_C(0x0101010101010101);
-	size_t i = 0;
-
-	for (; i + 8 <= text.len; i += 8)
-	{
-		uint64_t word;
-
-		memcpy(&word, text.ptr + i, 8);
-		if (((word - ones * 0x20) & ~word & ones * 0x80) != 0)
-			return true;
-	}
-	for (; i < text.len; i++)
-	{
-		if ((unsigned char) text.ptr[i] < 0x20)
-			return true;
-	}
-	return false;
-}
-
 /*
  * For a head.  Names, values and reasons come from an upstream: a line end in one would be
  * a header of its making, so control bytes become blanks.
@@ -394,7 +370,7 @@ has_control(UeSlice text)
 static void
 append_text(UeClient *client, UeSlice text)
 {
-	if (!has_control(text))
+	if (!ue_slice_has_control(text))
 	{
 		ue_output_append(client, text);
 		return;
@@ -420,8 +396,8 @@ append_header(UeClient *client, const UeHeader *header)
 	UeBlock *block = client->last_block;
 	char *out;
 
-	if (block != NULL && sizeof(block->bytes) - block->end >= len && !has_control(name) &&
-		!has_control(value))
+	if (block != NULL && sizeof(block->bytes) - block->end >= len &&
+		!ue_slice_has_control(name) && !ue_slice_has_control(value))
 	{
 		out = put(block->bytes + block->end, name);
 		out = put(out, UE_SLICE(": "));

@@ -112,7 +112,7 @@ static bool append_text(UeParser *parser, const char *at, size_t length, UeSlice
 static bool add_header(UeParser *parser);
 static bool begin_piece(UeParser *parser, UePiece piece, const char *at);
 static bool is_token(UeSlice name);
-static bool has_control(const char *at, size_t length);
+static bool has_wrong_byte(UeSlice value);
 static int on_url(llhttp_t *http, const char *at, size_t length);
 static int on_version(llhttp_t *http, const char *at, size_t length);
 static int on_header_field(llhttp_t *http, const char *at, size_t length);
@@ -482,19 +482,20 @@ on_header_field(llhttp_t *http, const char *at, size_t length)
 	return 0;
 }
 
-/* Without a branch for each byte, so that the compiler can look at many at once. */
+/* A tab may stand in a value. */
 static bool
-has_control(const char *at, size_t length)
+has_wrong_byte(UeSlice value)
 {
-	unsigned char found = 0;
-
-	for (size_t i = 0; i < length; i++)
+	if (!ue_slice_has_control(value))
+		return false;
+	for (size_t i = 0; i < value.len; i++)
 	{
-		unsigned char byte = (unsigned char) at[i];
+		unsigned char byte = (unsigned char) value.ptr[i];
 
-		found |= (byte < 0x20 && byte != '\t') || byte == 0x7f;
+		if ((byte < 0x20 && byte != '\t') || byte == 0x7f)
+			return true;
 	}
-	return found != 0;
+	return false;
 }
 
 /* llhttp hands out a folded value in pieces, without the line ends between them. */
@@ -505,7 +506,7 @@ on_header_value(llhttp_t *http, const char *at, size_t length)
 
 	if (parser->has_head || length == 0)
 		return 0;
-	if (has_control(at, length))
+	if (has_wrong_byte((UeSlice){at, length}))
 		return refuse(parser, &refusal_value);
 	if (!begin_piece(parser, UE_PIECE_VALUE, at) ||
 		!append_text(parser, at, length,

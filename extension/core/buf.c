@@ -11,8 +11,8 @@
 
 #define FIRST_SIZE 256
 
-/* There is no room, or the buffer has failed before. */
-static bool
+/* There is no room, or the buffer has failed before.  Out of line, for it is rare. */
+__attribute__((noinline)) static bool
 grow(UeBuf *buf, size_t n_more)
 {
 	size_t needed;

@@ -128,6 +128,31 @@ ue_slice_trim(UeSlice slice)
 	return slice;
 }
 
+/* Eight at a time: the borrow of a subtraction reaches bit 7. */
+bool
+ue_slice_has_control(UeSlice slice)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101);
+	size_t i = 0;
+
+	for (; i + 8 <= slice.len; i += 8)
+	{
+		uint64_t word;
+		uint64_t rest; /* 0 where the byte is 0x7f */
+
+		memcpy(&word, slice.ptr + i, 8);
+		rest = word ^ ones * 0x7f;
+		if ((((word - ones * 0x20) & ~word) | ((rest - ones) & ~rest)) & ones * 0x80)
+			return true;
+	}
+	for (; i < slice.len; i++)
+	{
+		if ((unsigned char) slice.ptr[i] < 0x20 || slice.ptr[i] == 0x7f)
+			return true;
+	}
+	return false;
+}
+
 bool
 ue_slice_parse_int64(UeSlice slice, int64_t *out)
 {

@@ -36,6 +36,9 @@ extern bool ue_slice_has_suffix_fold(UeSlice slice, UeSlice suffix);
 extern bool ue_slice_find(UeSlice haystack, UeSlice needle, size_t *at);
 extern bool ue_slice_find_fold(UeSlice haystack, UeSlice needle, size_t *at);
 
+/* A byte below 0x20, or 0x7f. */
+extern bool ue_slice_has_control(UeSlice slice);
+
 /* Without leading and trailing ASCII white space. */
 extern UeSlice ue_slice_trim(UeSlice slice);
 

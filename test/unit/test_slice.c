@@ -71,6 +71,33 @@ test_parts(void)
 	is_text(ue_slice_sub(empty, 1, 1), empty, "slice: sub of nothing");
 }
 
+/* Each byte, at each place of texts of other bytes at both ends of the range. */
+static void
+test_control(void)
+{
+	static const char around[] = {' ', 'a', '~', '\x80', '\xff'};
+	Guard guard;
+	int n_wrong = 0;
+
+	guard_init(&guard, 64);
+	for (size_t i = 0; i < sizeof(around); i++)
+		for (size_t len = 1; len <= 20; len++)
+			for (size_t at = 0; at < len; at++)
+				for (int byte = 0; byte < 256; byte++)
+				{
+					char text[20];
+
+					memset(text, around[i], sizeof(text));
+					text[at] = (char) byte;
+					n_wrong +=
+						ue_slice_has_control(guard_place(&guard, (UeSlice){text, len})) !=
+						(byte < 0x20 || byte == 0x7f);
+				}
+	ok(n_wrong == 0 && !ue_slice_has_control((UeSlice){NULL, 0}),
+	   "slice: control bytes are found wherever they stand");
+	guard_free(&guard);
+}
+
 static void
 test_integers(void)
 {
@@ -117,6 +144,7 @@ main(void)
 	test_comparisons();
 	test_search();
 	test_parts();
+	test_control();
 	test_integers();
 	for (int i = UE_OK; i <= UE_INVALID_ARGUMENT; i++)
 		ok(ue_status_name((UeStatus) i)[0] != '\0', "status %d: %s", i,
