@@ -155,23 +155,27 @@ give_up(UeTimer *timer)
 	ue_loop_stop(loop);
 }
 
-static const char *proxy; /* of the transfers begun from now on */
+static const UeHeader usual_headers[] = {
+	{UE_SLICE_INIT("X-One"), UE_SLICE_INIT("1")},
+	{UE_SLICE_INIT("X-Empty"), UE_SLICE_INIT("")},
+};
+
+/* of the transfers begun from now on */
+static const UeHeader *headers = usual_headers;
+static size_t n_headers = 2;
+static const char *proxy;
 static int64_t patience_ms;
 
 static void
 begin(Probe *probe, const UeBaseUrl *to, const char *method, const char *target,
 	  UeSlice whole_body, int64_t content_length)
 {
-	UeHeader headers[] = {
-		{UE_SLICE("X-One"), UE_SLICE("1")},
-		{UE_SLICE("X-Empty"), UE_SLICE("")},
-	};
 	UeTransferRequest request = {
 		.base = to,
 		.method = ue_slice_of(method),
 		.target = ue_slice_of(target),
 		.headers = headers,
-		.n_headers = 2,
+		.n_headers = n_headers,
 		.whole_body = whole_body,
 		.content_length = content_length,
 		.first_byte_timeout_ms = patience_ms,
@@ -217,6 +221,43 @@ body_of(const Probe *probe)
 		probe->n_body < sizeof(probe->body) ? probe->n_body : sizeof(probe->body);
 
 	return (UeSlice){probe->body, len};
+}
+
+/* As they came and in their order, wherever those stand that libcurl looks for. */
+static void
+test_headers(void)
+{
+	static const UeHeader mixed[] = {
+		{UE_SLICE_INIT("X-Empty"), UE_SLICE_INIT("")},
+		{UE_SLICE_INIT("X-One"), UE_SLICE_INIT("1")},
+		{UE_SLICE_INIT("X-Two"), UE_SLICE_INIT("2; a: b")},
+		{UE_SLICE_INIT("accept"), UE_SLICE_INIT("text/plain")},
+		{UE_SLICE_INIT("X-Three"), UE_SLICE_INIT("3")},
+		{UE_SLICE_INIT("x-none"), UE_SLICE_INIT("")},
+		{UE_SLICE_INIT("Content-type"), UE_SLICE_INIT("a/b")},
+		{UE_SLICE_INIT("authorization"), UE_SLICE_INIT("Bearer x")},
+		{UE_SLICE_INIT("accept"), UE_SLICE_INIT("")},
+	};
+	UeSlice expected = UE_SLICE("\r\nX-Empty:\r\nX-One: 1\r\nX-Two: 2; a: b\r\n"
+								"accept: text/plain\r\nX-Three: 3\r\nx-none:\r\n"
+								"Content-type: a/b\r\nauthorization: Bearer x\r\n"
+								"accept:\r\nContent-Length: 5\r\n\r\nhello");
+	Probe probe;
+	size_t at;
+
+	headers = mixed;
+	n_headers = sizeof(mixed) / sizeof(mixed[0]);
+	run(&probe, "POST", "/echo", UE_SLICE("hello"));
+	ok(ue_slice_find(body_of(&probe), expected, &at),
+	   "upstream: headers go as they came, in their order");
+	n_headers = 0;
+	run(&probe, "GET", "/echo", (UeSlice){NULL, 0});
+	ok(ue_slice_find(body_of(&probe), UE_SLICE("\r\n\r\n"), &at) &&
+		   !ue_slice_find_fold(body_of(&probe), UE_SLICE("accept"), &at) &&
+		   !ue_slice_find_fold(body_of(&probe), UE_SLICE("x-one"), &at),
+	   "upstream: and none where there are none");
+	headers = usual_headers;
+	n_headers = 2;
 }
 
 static void
@@ -477,6 +518,7 @@ main(void)
 		return 2;
 	upstream = ue_upstream_new(loop, &limits, &handler);
 	test_requests();
+	test_headers();
 	test_streams();
 	test_failures();
 	test_ways(url);
