@@ -465,8 +465,10 @@ test_kept_connections(void)
 		probe.must_not_resend = may_not;
 		begin(&probe, base, "POST", "/reset", UE_SLICE("x"), 1);
 		finish(&probe);
+		/* refused, it ends before the peer may have seen the second connection */
 		ok(probe.network == UE_NETWORK_RESET && probe.n_resends == 1 &&
-			   upstream_peer_accepted == accepted + 1,
+			   (upstream_peer_accepted == accepted + 1 ||
+				(may_not && upstream_peer_accepted == accepted)),
 		   may_not ? "upstream: a request is sent again only if the handler agrees"
 				   : "upstream: a request over a dead connection is sent once more");
 	}
