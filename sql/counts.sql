@@ -83,6 +83,10 @@ SELECT differences(), believed(), (SELECT sum(total) FROM upstream_error_trend('
 SELECT FROM upstream_error_maintain(); -- makes the partitions
 SELECT days_counted IN (5, 6) AS counted FROM upstream_error_maintain();
 SELECT differences(), believed() IN (5, 6) AS believed, (SELECT sum(total) FROM upstream_error_trend('7d')) AS total;
+-- null is no way to lose them
+SELECT t.total = n.total AS trend, t.total = c.total AS counts
+FROM (SELECT sum(total) AS total FROM upstream_error_trend('7d')) AS t, (SELECT sum(total) AS total FROM upstream_error_trend('7d', use_counts => NULL)) AS n,
+	(SELECT sum(failures) AS total FROM upstream_error_counts(now() - interval '7 days', now(), NULL, NULL)) AS c;
 SELECT sum(failures) > 1000 AS many FROM upstream_error_minutes;
 SELECT (SELECT sum(failures) FROM upstream_error_minutes) = (SELECT sum(failures) FROM upstream_error_hours) AS same;
 SELECT days_counted FROM upstream_error_maintain();

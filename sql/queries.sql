@@ -111,6 +111,9 @@ SELECT * FROM upstream_error_trend('2020-03-01', '2020-03-02', '1 ms');
 SELECT * FROM upstream_error_trend('2016-01-01', '2026-01-01', bucket => '1 second');
 SELECT * FROM upstream_error_trend(tstzrange(NULL, NULL));
 SELECT * FROM upstream_error_trend('2020-03-02', '2020-03-01');
+\set VERBOSITY terse
+SELECT upstream_error_record_traffic('{infinity}', ARRAY[gen_random_uuid()], '{openai}', '{NULL}', '{NULL}', '{NULL}', '{NULL}', '{s}', '{1}', '{1}', '{0}', '{NULL}', '{NULL}');
+\set VERBOSITY default
 SELECT * FROM upstream_error_requests(NULL::text);
 SELECT * FROM upstream_error_sla('2020-03-02', '2020-03-01');
 

@@ -67,7 +67,7 @@ CREATE TABLE upstream_error_late_days (
 COMMENT ON TABLE upstream_error_late_days IS 'Days (UTC) of events that upstream_error_record() got late; upstream_error_maintain() counts them again.';
 
 CREATE TABLE upstream_error_traffic (
-	minute timestamptz NOT NULL,
+	minute timestamptz NOT NULL CHECK (pg_catalog.isfinite(minute)),
 	entry_id uuid NOT NULL,
 	platform text NOT NULL,
 	channel text,
@@ -178,7 +178,7 @@ RETURN owner = 'provider'
 	AND (route IS NULL OR route NOT LIKE '%count_tokens' AND route NOT LIKE '%:countTokens');
 COMMENT ON FUNCTION upstream_error_is_provider(text, text) IS 'The vendor''s to mend, and not for counting tokens. Example: SELECT count(*) FROM upstream_errors(''1h'') WHERE upstream_error_is_provider(owner, route);';
 
--- Of its branches the planner sees each: the counts of days believed, by the minute or by
+-- A null for use_counts or by_hour is their default.  Of its branches the planner sees each: the counts of days believed, by the minute or by
 -- the hour; the events of the rest, one scan per gap; and, where no day is believed, the
 -- range as it stands, with the plan that upstream_errors() has.
 CREATE FUNCTION upstream_error_counts(
@@ -194,13 +194,13 @@ BEGIN ATOMIC
 	SELECT m.minute, m.platform, m.kind, m.class, m.code, m.status_code, NULL::text, NULL::text, NULL::int8, m.failures,
 		m.business_limited, m.recovered, m.answered, m.answered_limited, m.provider, m.provider_limited
 	FROM upstream_error_minutes AS m
-	WHERE use_counts AND NOT by_hour AND m.minute >= since AND m.minute < until
+	WHERE use_counts IS NOT FALSE AND by_hour IS NOT TRUE AND m.minute >= since AND m.minute < until
 		AND date_bin('24 hours', m.minute, '2000-01-01 00:00:00+00') IN (SELECT b.day FROM upstream_error_believed_days(since, until) AS b (day))
 	UNION ALL
 	SELECT h.hour, h.platform, h.kind, h.class, h.code, h.status_code, NULL::text, NULL::text, NULL::int8, h.failures,
 		h.business_limited, h.recovered, h.answered, h.answered_limited, h.provider, h.provider_limited
 	FROM upstream_error_hours AS h
-	WHERE use_counts AND by_hour AND h.hour >= since AND h.hour < until
+	WHERE use_counts IS NOT FALSE AND by_hour IS TRUE AND h.hour >= since AND h.hour < until
 		AND date_bin('24 hours', h.hour, '2000-01-01 00:00:00+00') IN (SELECT b.day FROM upstream_error_believed_days(since, until) AS b (day))
 	UNION ALL
 	SELECT w.at, w.platform, w.kind, w.class, w.code, w.status_code, w.channel, w.model, w.fingerprint, 1,
@@ -210,7 +210,7 @@ BEGIN ATOMIC
 		upstream_error_count_if(upstream_error_is_provider(w.owner, w.route)),
 		upstream_error_count_if(w.business_limited AND upstream_error_is_provider(w.owner, w.route))
 	FROM upstream_errors(since, until) AS w
-	WHERE NOT (use_counts AND EXISTS (SELECT FROM upstream_error_believed_days(since, until)))
+	WHERE NOT (use_counts IS NOT FALSE AND EXISTS (SELECT FROM upstream_error_believed_days(since, until)))
 	UNION ALL
 	SELECT w.at, w.platform, w.kind, w.class, w.code, w.status_code, w.channel, w.model, w.fingerprint, 1,
 		upstream_error_count_if(w.business_limited), upstream_error_count_if(w.outcome = 'recovered'),
@@ -219,7 +219,7 @@ BEGIN ATOMIC
 		upstream_error_count_if(upstream_error_is_provider(w.owner, w.route)),
 		upstream_error_count_if(w.business_limited AND upstream_error_is_provider(w.owner, w.route))
 	FROM upstream_error_uncounted(since, until) AS u, LATERAL upstream_errors(u.range_since, u.range_until) AS w
-	WHERE use_counts AND EXISTS (SELECT FROM upstream_error_believed_days(since, until));
+	WHERE use_counts IS NOT FALSE AND EXISTS (SELECT FROM upstream_error_believed_days(since, until));
 END;
 COMMENT ON FUNCTION upstream_error_counts(timestamptz, timestamptz, bool, bool) IS 'Failed attempts as rows to be summed up: events of days that are not counted yet, one row each, and the counts of the others (at: the minute or, by_hour, the hour; channel, model and fingerprint null). use_counts => false reads events only. Example: SELECT class, sum(failures) FROM upstream_error_counts(now() - interval ''30 days'', now()) GROUP BY 1;';
 
