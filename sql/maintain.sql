@@ -111,6 +111,16 @@ BEGIN
 END
 $$;
 
+-- a table elsewhere is not ours to drop, whatever its name
+BEGIN;
+CREATE FOREIGN DATA WRAPPER nowhere;
+CREATE SERVER elsewhere FOREIGN DATA WRAPPER nowhere;
+CREATE FOREIGN TABLE upstream_error_events_20200101 PARTITION OF upstream_error_events
+	FOR VALUES FROM ('2020-01-01 UTC') TO ('2020-01-02 UTC') SERVER elsewhere;
+SELECT partitions_dropped, partitions_skipped FROM upstream_error_maintain();
+SELECT partition, is_ours FROM days WHERE partition = 'upstream_error_events_20200101'::regclass;
+ROLLBACK;
+
 -- without its pattern there are no partitions
 ALTER TABLE upstream_error_events DETACH PARTITION upstream_error_events_default;
 \set SHOW_CONTEXT never

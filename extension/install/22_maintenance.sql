@@ -16,7 +16,7 @@ AS $$
 	SELECT c.oid::regclass,
 		coalesce(bound[1]::timestamptz, '-infinity'),
 		coalesce(bound[2]::timestamptz, 'infinity'),
-		c.relname ~ '^upstream_error_events_[0-9]{8}$'
+		c.relname ~ '^upstream_error_events_[0-9]{8}$' AND c.relkind <> 'f'
 	FROM pg_inherits AS i
 	JOIN pg_class AS c ON c.oid = i.inhrelid
 	JOIN pg_partitioned_table AS t ON t.partrelid = i.inhparent
@@ -277,7 +277,8 @@ BEGIN
 	-- events may be on their way into the default partition, which would refuse them.
 	expired := array(SELECT p.partition FROM @extschema@.upstream_error_partitions() AS p
 		WHERE p.until <= expired_before AND p.is_ours AND p.partition <> ALL (uncounted_partitions) ORDER BY p.until);
-	IF cardinality(expired) > 0 OR today >= ANY (made_days) THEN
+	FOR attempt IN 1 .. CASE WHEN cardinality(expired) > 0 OR today >= ANY (made_days) THEN 4 ELSE 0 END
+	LOOP
 		BEGIN
 			PERFORM set_config('lock_timeout', '40ms', true);
 			EXECUTE format('LOCK TABLE ONLY %s IN ACCESS EXCLUSIVE MODE', events);
@@ -285,10 +286,12 @@ BEGIN
 			PERFORM set_config('lock_timeout', '10ms', true);
 			EXECUTE format('LOCK TABLE ONLY %s IN ACCESS EXCLUSIVE MODE', default_partition);
 			has_parent := true;
+			EXIT;
 		EXCEPTION WHEN lock_not_available THEN
-			NULL;
+			-- who waited behind us goes first
+			PERFORM pg_sleep(0.1);
 		END;
-	END IF;
+	END LOOP;
 	IF NOT has_parent THEN
 		partitions_skipped := partitions_skipped + cardinality(expired);
 	END IF;
