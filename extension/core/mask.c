@@ -263,8 +263,10 @@ apply_trigger(UeMaskScan *scan, Trigger trigger, size_t at)
 		case TRIGGER_PERCENT:
 			return right >= '2' && right <= '4' && apply_percent(scan, at);
 		case TRIGGER_SLASH:
-			return (left == 's' || left == '1' || left == '\\') &&
-				   ue_mask_apply_slash(scan, at);
+			/* "projects/", "1//0", and the same with "\/" */
+			if (left == '\\' && at - scan->floor > 1)
+				left = scan->text.ptr[at - 2];
+			return (left == 's' || left == '1') && ue_mask_apply_slash(scan, at);
 		case TRIGGER_STAR:
 			return right == '*' && ue_mask_apply_star(scan, at);
 		case TRIGGER_LETTER:

@@ -48,7 +48,7 @@ ue_mask_decode(UeBuf *buf, UeSlice text, UeSlice *out)
 		at = start + 1;
 		while (at < text.len && text.ptr[at] == '\\')
 			at++;
-		byte = read_escape(text, at - 1);
+		byte = at < text.len && text.ptr[at] == 'u' ? read_escape(text, at - 1) : '\0';
 		if (byte == '\0')
 			continue;
 		ue_buf_append(buf, ue_slice_sub(text, done, start - done));

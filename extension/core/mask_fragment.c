@@ -123,20 +123,26 @@ ue_mask_find_name(UeSlice name)
 }
 
 /* Lower case, '-' as '_'. */
-static inline char
-fold_byte(char byte)
-{
-	/* without a branch, so that it is done to many bytes at a time */
-	byte = (char) (byte + (byte >= 'A' && byte <= 'Z') * ('a' - 'A'));
-	return (char) (byte == '-' ? '_' : byte);
-}
-
 static UeSlice
 copy_folded(UeSlice name, char *copy)
 {
 	for (size_t i = 0; i < name.len; i++)
-		copy[i] = fold_byte(name.ptr[i]);
+	{
+		char byte = name.ptr[i];
+
+		/* without a branch, so that it is done to many bytes at a time */
+		byte = (char) (byte + (byte >= 'A' && byte <= 'Z') * ('a' - 'A'));
+		copy[i] = (char) (byte == '-' ? '_' : byte);
+	}
 	return (UeSlice){copy, name.len};
+}
+
+/* Whether a byte of a name is that of a fragment, which has lower-case letters and '_' only. */
+static inline bool
+is_same(char byte, char expected)
+{
+	/* no byte but the letter itself becomes a letter by setting this bit */
+	return expected == '_' ? byte == '_' || byte == '-' : (byte | 0x20) == expected;
 }
 
 static bool
@@ -154,7 +160,7 @@ is_at_place(UeSlice name, size_t at, size_t len, UeMaskPlace place)
 		case PLACE_END:
 			return is_end;
 		case PLACE_SUFFIX:
-			return is_end && !is_whole && fold_byte(name.ptr[at - 1]) == '_';
+			return is_end && !is_whole && is_same(name.ptr[at - 1], '_');
 	}
 	return false;
 }
@@ -167,7 +173,7 @@ is_fragment_at(UeSlice name, size_t at, UeSlice text)
 	/* the table says that the first byte is the same */
 	for (size_t i = 1; i < text.len; i++)
 	{
-		if (fold_byte(name.ptr[at + i]) != text.ptr[i])
+		if (!is_same(name.ptr[at + i], text.ptr[i]))
 			return false;
 	}
 	return true;
@@ -192,12 +198,12 @@ const uint32_t ue_mask_name_pairs[256] = {
 static const UeMaskFragment *
 find_fragment_at(UeSlice name, size_t at)
 {
-	const UeMaskFragment *row = fragments[fold_byte(name.ptr[at]) - 'a'];
+	const UeMaskFragment *row = fragments[(name.ptr[at] | 0x20) - 'a'];
 
 	for (size_t i = 0; i < MAX_FRAGMENTS && row[i].text.len > 0; i++)
 	{
-		if (is_fragment_at(name, at, row[i].text) &&
-			is_at_place(name, at, row[i].text.len, row[i].place))
+		if (is_at_place(name, at, row[i].text.len, row[i].place) &&
+			is_fragment_at(name, at, row[i].text))
 			return &row[i];
 	}
 	return NULL;
