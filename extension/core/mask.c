@@ -73,6 +73,7 @@ typedef struct Mask
 static bool apply_trigger(UeMaskScan *scan, Trigger trigger, size_t at);
 static bool apply_dot(UeMaskScan *scan, char left, size_t at);
 static bool is_name_end(const UeMaskScan *scan, size_t at);
+static bool is_parameter_end(const UeMaskScan *scan, size_t at);
 static bool apply_colon(UeMaskScan *scan, size_t at);
 static bool apply_percent(UeMaskScan *scan, size_t at);
 static UeStatus apply_rules(Mask *mask);
@@ -256,7 +257,7 @@ apply_trigger(UeMaskScan *scan, Trigger trigger, size_t at)
 		case TRIGGER_COLON:
 			return apply_colon(scan, at);
 		case TRIGGER_EQUALS:
-			return is_name_end(scan, at) && ue_mask_apply_name(scan, at, 1);
+			return is_parameter_end(scan, at) && ue_mask_apply_name(scan, at, 1);
 		case TRIGGER_AT:
 			return ue_mask_is_class(right, UE_MASK_WORD) &&
 				   ue_mask_apply_email(scan, at, 1);
@@ -303,9 +304,19 @@ is_name_end(const UeMaskScan *scan, size_t at)
 		return false;
 	if (!ue_mask_is_class(text[-1], classes))
 		return text[-1] == ' ' || text[-1] == '"' || text[-1] == '\'' || text[-1] == '`';
-	/* that of a quote may be written %22, and the last letter of a name %79 */
+	/* a digit may be that of a quote: %22, %27, \u0027 */
 	return ue_mask_is_class(text[-2], classes) &&
-		   (ue_mask_is_class(text[-3], classes) || text[-3] == '%');
+		   (ue_mask_is_class(text[-3], classes) ||
+			(text[-3] == '%' && ue_mask_is_class(text[-1], UE_MASK_DIGIT)));
+}
+
+/* The same for that of a parameter, whose last letter may be written %6E. */
+static bool
+is_parameter_end(const UeMaskScan *scan, size_t at)
+{
+	return is_name_end(scan, at) ||
+		   (at - scan->floor >= 3 && scan->text.ptr[at - 3] == '%' &&
+			ue_mask_is_class(scan->text.ptr[at - 1], UE_MASK_HEX));
 }
 
 /*
@@ -363,7 +374,7 @@ apply_percent(UeMaskScan *scan, size_t at)
 			   (is_name_end(scan, at) && ue_mask_apply_name(scan, at, 3)) ||
 			   (at >= scan->colon_end && ue_mask_apply_encoded_ipv6(scan, at));
 	if (first == '3' && letter == 'd')
-		return is_name_end(scan, at) && ue_mask_apply_name(scan, at, 3);
+		return is_parameter_end(scan, at) && ue_mask_apply_name(scan, at, 3);
 	if (first == '2' && letter == 'f')
 		return ue_mask_apply_refresh_token(scan, at, UE_SLICE("%2f%2f0")) ||
 			   ue_mask_apply_project(scan, at, 3);

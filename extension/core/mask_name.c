@@ -92,16 +92,25 @@ may_open_string(char byte)
 	return is_quote(byte) || byte == '\\' || byte == '[';
 }
 
+/* The last byte of "=" or "%3D", not that of ":" or "%3A". */
+static inline bool
+is_equals_end(char byte)
+{
+	return byte == '=' || byte == 'd' || byte == 'D';
+}
+
 /* Most separators stand behind something else: decided here, without more ado. */
 bool
 ue_mask_apply_name(UeMaskScan *scan, size_t at, size_t at_len)
 {
+	bool is_equals = is_equals_end(scan->text.ptr[at + at_len - 1]);
 	size_t end = find_name_end(scan, at);
 	size_t start;
 	bool is_likely = ue_mask_find_likely_name(scan, end, &start);
 
 	/* an escape may belong to the name */
-	is_likely |= start > scan->floor && scan->text.ptr[start - 1] == '%' && end == at;
+	is_likely |=
+		is_equals && end == at && start > scan->floor && scan->text.ptr[start - 1] == '%';
 	return is_likely && apply_likely(scan, at, at_len, start, end);
 }
 
@@ -109,9 +118,7 @@ ue_mask_apply_name(UeMaskScan *scan, size_t at, size_t at_len)
 static bool
 apply_likely(UeMaskScan *scan, size_t at, size_t at_len, size_t start, size_t end)
 {
-	NamedValue value = {.is_equals = at_len == 3
-										 ? ue_mask_has_fold(scan, at, UE_SLICE("%3d"))
-										 : scan->text.ptr[at] == '=',
+	NamedValue value = {.is_equals = is_equals_end(scan->text.ptr[at + at_len - 1]),
 						.is_quoted = end < at && scan->text.ptr[end] != ' ',
 						.name_at = start,
 						.at = at + at_len};
