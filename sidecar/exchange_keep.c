@@ -20,10 +20,17 @@ bool
 ue_exchange_may_keep(const UeExchange *exchange)
 {
 	const UeAttempts *attempts = exchange->attempts;
+	size_t at;
 
-	return attempts != NULL && attempts->policy->hold_bytes > 0 &&
-		   exchange->content_length <= attempts->policy->hold_bytes &&
-		   !exchange->is_stream && !exchange->route.is_stream;
+	if (attempts == NULL || attempts->policy->hold_bytes <= 0 ||
+		exchange->content_length > attempts->policy->hold_bytes || exchange->is_stream ||
+		exchange->route.is_stream)
+		return false;
+	/* Cohere's is application/stream+json */
+	return !ue_slice_find_fold(ue_exchange_find_header(exchange->headers,
+													   exchange->n_headers,
+													   UE_SLICE("content-type")),
+							   UE_SLICE("stream"), &at);
 }
 
 void

@@ -37,6 +37,7 @@ static void fill_candidates(const UeAttempts *attempts, int64_t now_ms);
 static bool choose(UeAttempts *attempts, int64_t now_ms);
 static bool write_target(UeAttempts *attempts, UeSlice model, UeTransferRequest *request);
 static size_t write_segment(UeSlice text, char *out);
+static bool is_key(UeSlice part);
 static UeSlice drop_key(char *target, size_t len);
 static size_t find_first_back(const UeAttempts *attempts, int64_t now_ms,
 							  UeHealthPause *first);
@@ -278,7 +279,7 @@ write_target(UeAttempts *attempts, UeSlice model, UeTransferRequest *request)
 	size_t before = target.len;
 	size_t after = target.len;
 	bool has_key = ue_attempts_channel(attempts)->credential != NULL &&
-				   memmem(target.ptr, target.len, "key=", 4) != NULL;
+				   memchr(target.ptr, '?', target.len) != NULL;
 
 	if (model.len > 0 && named.len > 0 && named.ptr >= target.ptr &&
 		named.ptr + named.len <= target.ptr + target.len)
@@ -334,6 +335,30 @@ write_segment(UeSlice text, char *out)
 	return n_out;
 }
 
+/* "key=…", in whatever way its letters are encoded. */
+static bool
+is_key(UeSlice part)
+{
+	size_t at = 0;
+
+	for (const char *letter = "key"; *letter != '\0'; letter++)
+	{
+		int code = at < part.len ? (unsigned char) part.ptr[at] : 0;
+
+		if (code == '%' && at + 2 < part.len)
+		{
+			char hex[3] = {part.ptr[at + 1], part.ptr[at + 2], '\0'};
+
+			code = (int) strtol(hex, NULL, 16);
+			at += 2;
+		}
+		at++;
+		if (code != *letter)
+			return false;
+	}
+	return at == part.len || part.ptr[at] == '=';
+}
+
 /* Google's clients may send their key in the query; ours goes in a header. */
 static UeSlice
 drop_key(char *target, size_t len)
@@ -349,8 +374,7 @@ drop_key(char *target, size_t len)
 		char *next = memchr(part, '&', (size_t) (end - part));
 		size_t part_len = (size_t) ((next == NULL ? end : next) - part);
 
-		if (part_len > 0 &&
-			!ue_slice_has_prefix((UeSlice){part, part_len}, UE_SLICE("key=")))
+		if (part_len > 0 && !is_key((UeSlice){part, part_len}))
 		{
 			*out = out == query ? '?' : '&';
 			memmove(out + 1, part, part_len);

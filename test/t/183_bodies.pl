@@ -103,7 +103,7 @@ $cluster->play;
 sub policy { return [ { name => 'p', budget_percent => 1000, budget_burst => 100, backoff_ms => 0, max_channel_attempts => 1, @_ } ] }
 my @tiers = (channel('a', idle_timeout_ms => 400), channel('b', priority => 1));
 set(channels => \@tiers, policies => policy());
-for my $scenario ('truncate', 'truncate:chunked', 'truncate:close', 'reset-midway', 'stall-midway')
+for my $scenario ('truncate', 'truncate:chunked', 'truncate:close', 'truncate:gzip', 'reset-midway', 'stall-midway')
 {
 	$cluster->play(a => $scenario);
 	my $answer = ask();
@@ -131,6 +131,13 @@ $cluster->play(a => 'truncate', b => 'truncate:chunked');
 	is(sql("SELECT string_agg(concat_ws(' ', channel, kind, class, outcome, coalesce(detail, '-')), ', ' ORDER BY attempt) FROM upstream_error_events WHERE request_id = 'cut-twice'"),
 		'a stream_error stream retried -, b stream_error stream answered -', 'and each has a row, without half an answer in it');
 }
+# a client that leaves while an answer is kept
+set(channels => [ channel('a') ], policies => policy());
+$cluster->play(a => 'stall-midway');
+is(UpstreamErrors::Client->new($sidecar->{url})->ask(seconds => 0.3, headers => { 'x-request-id' => 'leaves-early' })->{head}, '', 'half an answer is not shown');
+ok(poll_for(sub { $cluster->totals->{a}{open} == 0 }, 10), 'and its upstream learns that the client has left');
+wait_for_events($node, 1, "request_id = 'leaves-early'");
+is(sql("SELECT kind, outcome FROM upstream_error_events WHERE request_id = 'leaves-early'"), 'client_gone|client_gone', 'as does the row');
 # more than may be held, or longer: then it passes as it comes, and its end is the connection's
 for my $limit ([ 'hold_bytes', 'truncate', 10 ], [ 'hold_bytes', 'truncate:chunked', 10 ], [ 'hold_ms', 'stall-midway', 100 ])
 {

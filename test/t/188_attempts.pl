@@ -109,9 +109,10 @@ for my $size (20, 65400 .. 65403, 300000)
 
 # --- the client's own key ---
 {
-	ok(set_channels({}, [ 'g', 0, '{}', { 'echo' => 'echo y?z#' }, 'gemini' ]), 'channels');
-	my $answer = request('POST', "$sidecar->{url}/v1beta/models/echo:generateContent?key=client-key&alt=sse&key=again", { 'content-type' => 'application/json' }, '{}');
+	ok(set_channels({}, [ 'g', 0, '{}', { 'echo' => 'echo:y?z#' }, 'gemini' ]), 'channels');
+	my $answer = request('POST', "$sidecar->{url}/v1beta/models/echo:generateContent?key=client-key&alt=sse&key=again&k%65y=client-key-too&keys=kept", { 'content-type' => 'application/json' }, '{}');
 	unlike($answer->{content}, qr/client-key|again/, 'the client\'s key does not arrive');
+	like($answer->{content}, qr/\?alt=sse&keys=kept"/, 'and all else of the query does');
 }
 
 # --- a client that leaves between two attempts ---

@@ -82,7 +82,8 @@ static const Scenario scenarios[] = {
 	 false},					 /* :MS between the first event and the rest */
 	{"stall", run_stall, false}, /* no answer */
 	{"stall-midway", run_stall_midway, false}, /* begins, then is silent */
-	{"truncate", run_truncate, false}, /* fewer bytes than announced; :chunked, :close */
+	{"truncate", run_truncate,
+	 false}, /* fewer bytes than announced; :chunked, :close, :gzip */
 };
 
 
@@ -422,6 +423,9 @@ run_truncate(UeExchange *exchange)
 {
 	static const char cut[] = "{\"id\":\"chatcmpl-1\",\"obj";
 	static const char json[] = "content-type: application/json\r\n";
+	static const char gzip[] =
+		"content-type: application/json\r\ncontent-encoding: gzip\r\n";
+	static const char compressed[] = "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xab\x56";
 	static const char until_close[] =
 		"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n";
 
@@ -431,7 +435,11 @@ run_truncate(UeExchange *exchange)
 			(void) send_event(exchange, 1);
 		return false;
 	}
-	if (strcmp(exchange->argument, "chunked") == 0)
+	if (strcmp(exchange->argument, "gzip") == 0)
+		exchange->is_alive =
+			ue_wire_send_head(exchange->wire, 200, gzip, 500) &&
+			ue_wire_send_raw(exchange->wire, compressed, sizeof(compressed) - 1);
+	else if (strcmp(exchange->argument, "chunked") == 0)
 		exchange->is_alive = ue_wire_send_head(exchange->wire, 200, json, -1) &&
 							 ue_wire_send_chunk(exchange->wire, cut, sizeof(cut) - 1);
 	else if (strcmp(exchange->argument, "close") == 0)
