@@ -53,6 +53,10 @@ BEGIN
 		$q$trend(date_trunc('day', now()) - interval '3 days', date_trunc('day', now()) - interval '2 days'$q$,
 		$q$distribution('7d', by => 'status'$q$, $q$distribution('7d', by => 'code', platform => 'gemini'$q$,
 		$q$distribution('50h', by => 'platform', top => 2$q$]
+		-- and ranges that cut days, hours and minutes, the shortest within one minute
+		|| ARRAY(SELECT format($q$%s'%s'::timestamptz, until => '%s'$q$, (ARRAY['trend(', 'trend(bucket => ''1 hour'', since => ', 'distribution(by => ''kind'', since => '])[1 + n % 3],
+				r.since, r.since + random() * (ARRAY['90 s', '80 min', '50 h'])[1 + n % 3]::interval)
+			FROM generate_series(1, 12) AS n, LATERAL (SELECT m.at - random() * interval '2 min' * (n % 2) AS since FROM upstream_error_events AS m OFFSET 50 * n LIMIT 1) AS r)
 	LOOP
 		EXECUTE format('WITH w AS (SELECT * FROM upstream_error_%s)), o AS (SELECT * FROM upstream_error_%1$s, use_counts => false))
 			SELECT count(*) FROM ((TABLE w EXCEPT ALL TABLE o) UNION ALL (TABLE o EXCEPT ALL TABLE w)) AS d', call) INTO found;
@@ -110,12 +114,10 @@ SELECT differences(), believed();
 SELECT days_counted IN (5, 6) AS counted FROM upstream_error_maintain();
 UPDATE upstream_error_events SET class = 'timeout' WHERE class = 'overloaded' AND at < now() - interval '3 days';
 SELECT differences(), believed() BETWEEN 1 AND 3 AS "some are";
-SET enable_seqscan = off; -- as with more rows than these
 SELECT count(*) > 1 AS "others are looked into", count(*) FILTER (WHERE d.day IN (SELECT upstream_error_believed_days('-infinity', 'infinity'))) AS believed
 FROM looked_into($$SELECT * FROM upstream_error_trend('7d', bucket => '1 hour')$$) AS p JOIN upstream_error_counted_days AS d ON d.partition = p;
 SELECT count(*) FILTER (WHERE d.day IN (SELECT upstream_error_believed_days('-infinity', 'infinity'))) > 0 AS "without counts they are"
 FROM looked_into($$SELECT * FROM upstream_error_trend('7d', bucket => '1 hour', use_counts => false)$$) AS p JOIN upstream_error_counted_days AS d ON d.partition = p;
-RESET enable_seqscan;
 SELECT days_counted IN (3, 4) AS counted FROM upstream_error_maintain();
 SELECT differences(), believed() IN (5, 6) AS believed;
 DELETE FROM upstream_error_events WHERE at < now() - interval '4 days';

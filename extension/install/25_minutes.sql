@@ -131,7 +131,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT d.day
 	FROM @extschema@.upstream_error_counted_days AS d
-	WHERE d.day >= since AND d.day + interval '24 hours' <= until
+	WHERE d.day + interval '24 hours' > since AND d.day < until
 		AND NOT row_security_active('@extschema@.upstream_error_events'::regclass)
 		AND (d.partition IS NULL
 			OR EXISTS (SELECT FROM pg_inherits AS i WHERE i.inhrelid = d.partition)
@@ -140,20 +140,24 @@ AS $$
 					AND d.changes = @extschema@.upstream_error_partition_changes(d.partition)))
 	ORDER BY d.day
 $$;
-COMMENT ON FUNCTION upstream_error_believed_days(timestamptz, timestamptz) IS 'Whole days (UTC) of a range whose counts in upstream_error_minutes are those of the events.';
+COMMENT ON FUNCTION upstream_error_believed_days(timestamptz, timestamptz) IS 'Days (UTC) that a range touches whose counts in upstream_error_minutes are those of the events.';
 
 CREATE FUNCTION upstream_error_uncounted(since timestamptz, until timestamptz)
 RETURNS TABLE (range_since timestamptz, range_until timestamptz)
 LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED ROWS 3
 SET search_path = pg_catalog, pg_temp
 AS $$
-	WITH believed AS (
-		SELECT b.day FROM @extschema@.upstream_error_believed_days(since, until) AS b (day)
+	WITH counted AS (
+		SELECT greatest(b.day, date_bin('1 minute', since + interval '59.999999 s', '2000-01-01 00:00:00+00')) AS lo,
+			least(b.day + interval '24 hours', date_bin('1 minute', until, '2000-01-01 00:00:00+00')) AS hi
+		FROM @extschema@.upstream_error_believed_days(since, until) AS b (day)
+	), filled AS (
+		SELECT c.lo, c.hi FROM counted AS c WHERE c.lo < c.hi
 	)
 	SELECT g.lo, g.hi FROM (
-		SELECT coalesce(lag(b.day) OVER (ORDER BY b.day) + interval '24 hours', since), b.day FROM believed AS b
+		SELECT coalesce(lag(f.hi) OVER (ORDER BY f.lo), since), f.lo FROM filled AS f
 		UNION ALL
-		SELECT coalesce(max(b.day) + interval '24 hours', since), until FROM believed AS b
+		SELECT coalesce(max(f.hi), since), until FROM filled AS f
 	) AS g (lo, hi)
 	WHERE g.lo < g.hi
 $$;
@@ -178,9 +182,12 @@ RETURN owner = 'provider'
 	AND (route IS NULL OR route NOT LIKE '%count_tokens' AND route NOT LIKE '%:countTokens');
 COMMENT ON FUNCTION upstream_error_is_provider(text, text) IS 'The vendor''s to mend, and not for counting tokens. Example: SELECT count(*) FROM upstream_errors(''1h'') WHERE upstream_error_is_provider(owner, route);';
 
--- A null for use_counts or by_hour is their default.  Of its branches the planner sees each: the counts of days believed, by the minute or by
--- the hour; the events of the rest, one scan per gap; and, where no day is believed, the
--- range as it stands, with the plan that upstream_errors() has.
+-- A null for use_counts or by_hour is their default.
+-- Of its branches the planner sees each: the counts of days believed, by the minute, or by
+-- the hour with the minutes of hours that the range cuts; the events of the rest, one scan
+-- per gap; and, where no day is believed, the range as it stands, with the plan that
+-- upstream_errors() has.  OFFSET keeps the gaps from becoming a join, which would read all
+-- partitions once and compare each event with each gap; a scan opens its gap's partitions.
 CREATE FUNCTION upstream_error_counts(
 	since timestamptz, until timestamptz, use_counts bool DEFAULT true, by_hour bool DEFAULT false
 )
@@ -194,13 +201,16 @@ BEGIN ATOMIC
 	SELECT m.minute, m.platform, m.kind, m.class, m.code, m.status_code, NULL::text, NULL::text, NULL::int8, m.failures,
 		m.business_limited, m.recovered, m.answered, m.answered_limited, m.provider, m.provider_limited
 	FROM upstream_error_minutes AS m
-	WHERE use_counts IS NOT FALSE AND by_hour IS NOT TRUE AND m.minute >= since AND m.minute < until
+	WHERE use_counts IS NOT FALSE AND m.minute >= since AND m.minute <= until - interval '1 minute'
+		AND (by_hour IS NOT TRUE
+			OR m.minute >= since AND m.minute < date_bin('1 hour', since + interval '59 min 59.999999 s', '2000-01-01 00:00:00+00')
+			OR m.minute >= date_bin('1 hour', until, '2000-01-01 00:00:00+00') AND m.minute <= until - interval '1 minute')
 		AND date_bin('24 hours', m.minute, '2000-01-01 00:00:00+00') IN (SELECT b.day FROM upstream_error_believed_days(since, until) AS b (day))
 	UNION ALL
 	SELECT h.hour, h.platform, h.kind, h.class, h.code, h.status_code, NULL::text, NULL::text, NULL::int8, h.failures,
 		h.business_limited, h.recovered, h.answered, h.answered_limited, h.provider, h.provider_limited
 	FROM upstream_error_hours AS h
-	WHERE use_counts IS NOT FALSE AND by_hour IS TRUE AND h.hour >= since AND h.hour < until
+	WHERE use_counts IS NOT FALSE AND by_hour IS TRUE AND h.hour >= since AND h.hour <= until - interval '1 hour'
 		AND date_bin('24 hours', h.hour, '2000-01-01 00:00:00+00') IN (SELECT b.day FROM upstream_error_believed_days(since, until) AS b (day))
 	UNION ALL
 	SELECT w.at, w.platform, w.kind, w.class, w.code, w.status_code, w.channel, w.model, w.fingerprint, 1,
@@ -218,7 +228,9 @@ BEGIN ATOMIC
 		upstream_error_count_if(w.business_limited AND upstream_error_is_answered(w.outcome, w.route)),
 		upstream_error_count_if(upstream_error_is_provider(w.owner, w.route)),
 		upstream_error_count_if(w.business_limited AND upstream_error_is_provider(w.owner, w.route))
-	FROM upstream_error_uncounted(since, until) AS u, LATERAL upstream_errors(u.range_since, u.range_until) AS w
+	FROM upstream_error_uncounted(since, until) AS u, LATERAL (
+		SELECT * FROM upstream_errors(u.range_since, u.range_until) OFFSET 0
+	) AS w
 	WHERE use_counts IS NOT FALSE AND EXISTS (SELECT FROM upstream_error_believed_days(since, until));
 END;
 COMMENT ON FUNCTION upstream_error_counts(timestamptz, timestamptz, bool, bool) IS 'Failed attempts as rows to be summed up: events of days that are not counted yet, one row each, and the counts of the others (at: the minute or, by_hour, the hour; channel, model and fingerprint null). use_counts => false reads events only. Example: SELECT class, sum(failures) FROM upstream_error_counts(now() - interval ''30 days'', now()) GROUP BY 1;';
