@@ -16,7 +16,7 @@ $$;
 -- rules, field by field
 \a
 SELECT field, value, refused(field, value) FROM (VALUES
-	('match_mode', $$'some'$$), ('keywords', $$'{"a"," "}'$$), ('keywords', $$'{NULL}'$$), ('keywords', $$ARRAY[repeat('x', 1025)]$$),
+	('id', '0'), ('id', '-1'), ('match_mode', $$'some'$$), ('match_mode', $$''$$), ('messages', $$'{"pt-BR": "a", "pt-br": "b"}'$$), ('keywords', $$'{"a"," "}'$$), ('keywords', $$'{NULL}'$$), ('keywords', $$ARRAY[repeat('x', 1025)]$$),
 	('keywords', $$ARRAY(SELECT n::text FROM generate_series(1, 1001) AS n)$$),
 	('patterns', $$'{"(a"}'$$), ('patterns', $$'{""}'$$), ('patterns', $$'{{a},{b}}'$$), ('classes', $$'{nonsense}'$$), ('codes', $$'{nonsense}'$$),
 	('formats', $$'{nonsense}'$$), ('kinds', $$'{nonsense}'$$), ('tags', $$'[]'$$), ('tags', $$'{"team": 5}'$$), ('messages', $$'{"zh": 5}'$$), ('messages', $$'{"??": "x"}'$$),

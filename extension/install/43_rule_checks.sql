@@ -85,6 +85,10 @@ BEGIN
 		FROM unnest(NEW.keywords) WITH ORDINALITY AS k (word, place) ORDER BY k.place);
 	NEW.platforms := ARRAY(SELECT lower(@extschema@.upstream_error_trim(p.name) COLLATE "C")
 		FROM unnest(NEW.platforms) WITH ORDINALITY AS p (name, place) ORDER BY p.place);
+	IF NEW.id < 1 THEN -- 0 says in a verdict that no rule decided
+		PERFORM @extschema@.upstream_error_refuse('id',
+			format('%s is out of range; accepted are 1 to 9223372036854775807', NEW.id), format('Rule "%s".', NEW.name));
+	END IF;
 	BEGIN
 		PERFORM @extschema@.upstream_error_rule_check(to_jsonb(NEW));
 	EXCEPTION WHEN invalid_parameter_value THEN
