@@ -128,6 +128,25 @@ SELECT differences();
 DO $$ BEGIN EXECUTE format('ALTER TABLE upstream_error_events DETACH PARTITION %s', (SELECT partition FROM upstream_error_partitions() WHERE since < now() - interval '3 days' ORDER BY since DESC LIMIT 1)); END $$;
 SELECT differences();
 
+-- statistics that began anew may come to the number that they had when the day was counted
+SELECT drop_partitions();
+TRUNCATE upstream_error_events;
+INSERT INTO upstream_error_events (at, event_id, request_id, platform, kind, class)
+VALUES (date_trunc('day', now()) - interval '2 days', gen_random_uuid(), 'one', 'openai', 'http_error', 'overloaded');
+SELECT FROM upstream_error_maintain();
+SELECT days_counted > 0 AS counted FROM upstream_error_maintain();
+SELECT d.changes FROM upstream_error_counted_days AS d JOIN upstream_errors('7d') AS e ON d.day = e.at;
+SELECT pg_stat_force_next_flush();
+SELECT pg_stat_reset();
+UPDATE upstream_error_events SET class = 'timeout';
+SELECT d.changes = upstream_error_partition_changes(d.partition) AS "the same number"
+FROM upstream_error_counted_days AS d JOIN upstream_errors('7d') AS e ON d.day = e.at;
+SELECT differences();
+SELECT days_counted > 0 AS counted FROM upstream_error_maintain();
+SELECT differences(), believed() > 0 AS believed;
+SELECT drop_partitions();
+TRUNCATE upstream_error_events, upstream_error_minutes, upstream_error_hours, upstream_error_counted_days, upstream_error_late_days;
+
 -- tables elsewhere have no statistics here, and Citus' none that tell: they are not counted
 BEGIN;
 DO $$

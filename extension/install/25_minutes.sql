@@ -53,12 +53,14 @@ CREATE TABLE upstream_error_counted_days (
 	partition regclass,
 	changes int8 NOT NULL,
 	filenode oid NOT NULL,
+	statistics_since timestamptz,
 	counted_at timestamptz NOT NULL DEFAULT now()
 );
 COMMENT ON TABLE upstream_error_counted_days IS 'Days (UTC) that upstream_error_minutes has, and what their partitions looked like.';
 COMMENT ON COLUMN upstream_error_counted_days.partition IS 'null: dropped, the counts are final';
 COMMENT ON COLUMN upstream_error_counted_days.changes IS 'rows that were ever written to the partition when it was counted';
 COMMENT ON COLUMN upstream_error_counted_days.filenode IS 'file of the partition, which a TRUNCATE replaces';
+COMMENT ON COLUMN upstream_error_counted_days.statistics_since IS 'when the statistics began that changes is from: after a crash or a reset they count anew, and may come to the same number';
 
 -- No key: sessions that note the same day do not wait for one another.
 CREATE TABLE upstream_error_late_days (
@@ -123,6 +125,12 @@ RETURN pg_stat_get_tuples_inserted(partition) + pg_stat_get_tuples_updated(parti
 	+ coalesce(pg_stat_get_xact_tuples_deleted(partition), 0);
 COMMENT ON FUNCTION upstream_error_partition_changes(oid) IS 'Rows that were ever written to a partition, as far as the statistics know.';
 
+CREATE FUNCTION upstream_error_statistics_since() RETURNS timestamptz
+LANGUAGE sql STABLE PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp
+RETURN (SELECT pg_stat_get_db_stat_reset_time(d.oid) FROM pg_database AS d WHERE d.datname = current_database());
+COMMENT ON FUNCTION upstream_error_statistics_since() IS 'When the statistics of this database were last reset, by anybody or by a crash.';
+
 -- A standby has no statistics of its own: there the counts are as the primary left them.
 -- Where row security filters events, counts of all events are nobody's business.
 CREATE FUNCTION upstream_error_believed_days(since timestamptz, until timestamptz) RETURNS SETOF timestamptz
@@ -137,6 +145,7 @@ AS $$
 			OR EXISTS (SELECT FROM pg_inherits AS i WHERE i.inhrelid = d.partition)
 				AND NOT EXISTS (SELECT FROM @extschema@.upstream_error_late_days AS l WHERE l.day = d.day)
 				AND (pg_is_in_recovery() OR d.filenode = pg_relation_filenode(d.partition)
+					AND d.statistics_since IS NOT DISTINCT FROM @extschema@.upstream_error_statistics_since()
 					AND d.changes = @extschema@.upstream_error_partition_changes(d.partition)))
 	ORDER BY d.day
 $$;
@@ -242,6 +251,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	-- before the rows are read: what is written meanwhile will show
+	statistics_since CONSTANT timestamptz := @extschema@.upstream_error_statistics_since();
 	changes CONSTANT int8 := @extschema@.upstream_error_partition_changes(upstream_error_count_day.partition::oid);
 	next_day CONSTANT timestamptz := upstream_error_count_day.day + interval '24 hours';
 BEGIN
@@ -262,10 +272,12 @@ BEGIN
 	FROM @extschema@.upstream_error_minutes AS m
 	WHERE m.minute >= upstream_error_count_day.day AND m.minute < next_day
 	GROUP BY 1, 2, 3, 4, 5, 6;
-	INSERT INTO @extschema@.upstream_error_counted_days AS d (day, partition, changes, filenode)
-	VALUES (upstream_error_count_day.day, upstream_error_count_day.partition, changes, pg_relation_filenode(upstream_error_count_day.partition))
+	INSERT INTO @extschema@.upstream_error_counted_days AS d (day, partition, changes, filenode, statistics_since)
+	VALUES (upstream_error_count_day.day, upstream_error_count_day.partition, changes, pg_relation_filenode(upstream_error_count_day.partition),
+		statistics_since)
 	ON CONFLICT ON CONSTRAINT upstream_error_counted_days_pkey DO UPDATE
-	SET partition = EXCLUDED.partition, changes = EXCLUDED.changes, filenode = EXCLUDED.filenode, counted_at = EXCLUDED.counted_at;
+	SET partition = EXCLUDED.partition, changes = EXCLUDED.changes, filenode = EXCLUDED.filenode,
+		statistics_since = EXCLUDED.statistics_since, counted_at = EXCLUDED.counted_at;
 END
 $$;
 COMMENT ON FUNCTION upstream_error_count_day(timestamptz, regclass) IS 'Counts one day into upstream_error_minutes. upstream_error_maintain() calls it.';
