@@ -135,17 +135,24 @@ static const UePlatformFormat platform_formats[] = {
 	{UE_SLICE_INIT("vertex"), UE_FORMAT_GEMINI},
 };
 
-/* Before the model in Bedrock's paths, where a colon is a part of it. */
+/* Bedrock's paths begin so, and the model follows. */
 #define BEDROCK_MODEL "/model/"
 
 /* Azure's path begins with what could be the name of a platform, but no vendor else has it. */
 #define AZURE_PATH "/openai/deployments"
 
-/* Behind these the path names the model: Google's, and Azure's deployments. */
-static const UeSlice model_markers[] = {
-	UE_SLICE_INIT("/models/"),
-	UE_SLICE_INIT("/tunedModels/"),
-	UE_SLICE_INIT("/deployments/"),
+/* Behind these the path names the model, up to a slash or to what else ends it: a colon
+ * begins Google's methods, and is a part of the name elsewhere. */
+typedef struct UeModelMarker
+{
+	UeSlice text;
+	char end;
+} UeModelMarker;
+
+static const UeModelMarker model_markers[] = {
+	{UE_SLICE_INIT("/models/"), ':'},
+	{UE_SLICE_INIT("/tunedModels/"), ':'},
+	{UE_SLICE_INIT("/deployments/"), '/'},
 };
 
 static UeSlice strip_origin(UeSlice target);
@@ -470,10 +477,11 @@ find_model(UeSlice path)
 		size_t at;
 		size_t len = 0;
 
-		if (!ue_slice_find(path, model_markers[i], &at))
+		if (!ue_slice_find(path, model_markers[i].text, &at))
 			continue;
-		rest = ue_slice_sub(path, at + model_markers[i].len, path.len);
-		while (len < rest.len && rest.ptr[len] != '/' && rest.ptr[len] != ':')
+		rest = ue_slice_sub(path, at + model_markers[i].text.len, path.len);
+		while (len < rest.len && rest.ptr[len] != '/' &&
+			   rest.ptr[len] != model_markers[i].end)
 			len++;
 		return ue_slice_sub(rest, 0, len);
 	}

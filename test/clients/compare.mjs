@@ -156,6 +156,14 @@ const scenarios = [
 	{ name: 'truncate', stream: true, check: raisesAfterText(inStream, begun, broken) },
 ];
 
+/* The dialect is OpenAI's; what differs is the path. */
+const azureScenarios = [
+	{ name: 'ok', check: same },
+	{ name: 'ok', stream: true, check: same },
+	{ name: 'error:429', check: same },
+	{ name: 'error-mid-stream', stream: true, check: sameInStream },
+];
+
 async function compare(vendor, { name, stream = false, check }) {
 	const options = { stream, timeout: 3000 };
 	const [direct, found] = await Promise.all([call(vendor, directUrl, name, options), call(vendor, sidecarUrl, name, options)]);
@@ -189,6 +197,7 @@ for (const vendor of vendors) {
 		await Promise.all(scenarios.slice(i, i + 4).map((scenario) => compare(vendor, scenario)));
 	}
 }
+await Promise.all(azureScenarios.map((scenario) => compare('azure', scenario)));
 for (const vendor of ['openai', 'anthropic']) await compareRetries(vendor);
 console.log(`1..${number}`);
 process.exit(failed === 0 ? 0 : 1);

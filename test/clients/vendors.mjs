@@ -7,7 +7,7 @@
  */
 import Anthropic from '@anthropic-ai/sdk';
 import { GoogleGenAI } from '@google/genai';
-import OpenAI from 'openai';
+import OpenAI, { AzureOpenAI } from 'openai';
 
 const KEYS = {
 	openai: 'sk-proj-PLANTEDclient1b2C3d4E5f6G7h8',
@@ -56,6 +56,15 @@ async function openaiChat({ baseUrl, model, stream, retries, timeout }) {
 	if (!stream) return { text: (await client.chat.completions.create(request)).choices[0].message.content };
 	const answer = { text: '' };
 	return collect(answer, await client.chat.completions.create({ ...request, stream: true }),
+		(chunk) => chunk.choices[0]?.delta?.content ?? '');
+}
+
+/* Azure's paths name the deployment, which is what the sidecar takes for the model. */
+async function azureChat({ baseUrl, model, stream, retries, timeout }) {
+	const client = new AzureOpenAI({ apiKey: KEYS.openai, endpoint: baseUrl, apiVersion: '2024-10-21', maxRetries: retries, timeout });
+	const request = { model, messages: [{ role: 'user', content: question }] };
+	if (!stream) return { text: (await client.chat.completions.create(request)).choices[0].message.content };
+	return collect({ text: '' }, await client.chat.completions.create({ ...request, stream: true }),
 		(chunk) => chunk.choices[0]?.delta?.content ?? '');
 }
 
@@ -114,6 +123,8 @@ const calls = {
 };
 
 export const vendors = Object.keys(calls);
+
+calls.azure = azureChat;
 
 export async function call(vendor, baseUrl, scenario, { stream = false, retries = 0, timeout = 8000 } = {}) {
 	const started = Date.now();

@@ -22,7 +22,7 @@ $node->start;
 create_database($node);
 my $upstream = start_upstream($directory);
 my $sidecar = start_sidecar(
-	$directory, upstream => $upstream, database => conninfo_of($node),
+	$directory, upstream => $upstream, database => conninfo_of($node), platforms => [qw(openai anthropic gemini azure)],
 	arguments => [ '--first-byte-timeout', '1s', '--idle-timeout', '1s', '--record-headers', 'on' ]);
 
 open my $tap, '-|', $node_binary, "$clients/compare.mjs", $upstream->{url}, $sidecar->{url} or die $!;
@@ -64,6 +64,8 @@ for my $scenario (sort keys %class_of)
 		is(join(',', sort keys %found), $class, "$format: $scenario is a row of class $class");
 	}
 }
+is($node->safe_psql('postgres', q{SELECT model, class, count(*) FROM upstream_error_events WHERE platform = 'azure' GROUP BY 1, 2 ORDER BY 1}),
+	"error-mid-stream|overloaded|1\nerror:429|rate_limit|1", "azure: the rows' model is the deployment of the path");
 is(join(' ', planted_in($sidecar->{stderr}, $sidecar->{journal})), '', 'no planted secret in log or journal');
 unlike($node->safe_psql('postgres', 'SELECT e::text FROM upstream_error_events e'), qr/PLANTED/, 'no planted secret in a row, headers recorded');
 is($sidecar->stop, 0, 'the sidecar ends cleanly');
