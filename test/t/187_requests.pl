@@ -93,6 +93,13 @@ $cluster->play(a => 'error:500');
 	is(ask(path => '/openai/v1/chat/completions')->{hit}, '', 'others are not concerned');
 	ok(poll_for(sub { sql("SELECT count(*) FROM upstream_error_traffic WHERE platform = 'acme' AND model = 'gpt-x'") }), 'nor is it forgotten in the counts of traffic');
 }
+set(channels => [ channel('a', platform => 'azure') ], policies => policy());
+{
+	$cluster->play;
+	my $path = '/openai/deployments/gpt-x/chat/completions?api-version=1';
+	my $answer = ask(path => $path);
+	is("$answer->{status} $answer->{hit} $answer->{seen}[0]{target}", "200 a $path", 'a path that the sidecar knows needs no name of the platform before it');
+}
 set(channels => [ channel('a', platform => 'acme', enabled => \0) ], policies => policy());
 is(ask(path => '/acme/v1/chat/completions')->{status}, 503, 'one that is switched off: nobody can be asked');
 set();
