@@ -10,22 +10,28 @@ SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 AS $$
 DECLARE
-	recovered bigint;
+	n_changed bigint;
+	recovered bigint := 0;
 BEGIN
 	PERFORM @extschema@.upstream_error_require_lengths('{at,event_id,request_id,response_status,total_ms,channel}',
 		ARRAY[cardinality(at), cardinality(event_id), cardinality(request_id), cardinality(response_status),
 			cardinality(total_ms), cardinality(channel)]);
 	PERFORM @extschema@.upstream_error_require_owner();
-	UPDATE @extschema@.upstream_error_events AS e
-	SET outcome = 'recovered', response_status = r.response_status, total_ms = r.total_ms, recovered_by = r.channel
-	FROM unnest(upstream_error_record_recoveries.at, upstream_error_record_recoveries.event_id,
-		upstream_error_record_recoveries.request_id, upstream_error_record_recoveries.response_status,
-		upstream_error_record_recoveries.total_ms, upstream_error_record_recoveries.channel
-		) AS r (at, event_id, request_id, response_status, total_ms, channel)
-	WHERE e.request_id = r.request_id AND e.at = r.at AND e.event_id = r.event_id
-		AND (e.outcome, e.response_status, e.total_ms, e.recovered_by)
-			IS DISTINCT FROM ('recovered', r.response_status, r.total_ms, r.channel);
-	GET DIAGNOSTICS recovered = ROW_COUNT;
+	-- twice: a row that maintenance was moving is gone for the first and found by the second
+	FOR i IN 1..2 LOOP
+		UPDATE @extschema@.upstream_error_events AS e
+		SET outcome = 'recovered', response_status = r.response_status, total_ms = r.total_ms, recovered_by = r.channel
+		FROM unnest(upstream_error_record_recoveries.at, upstream_error_record_recoveries.event_id,
+			upstream_error_record_recoveries.request_id, upstream_error_record_recoveries.response_status,
+			upstream_error_record_recoveries.total_ms, upstream_error_record_recoveries.channel
+			) AS r (at, event_id, request_id, response_status, total_ms, channel)
+		WHERE e.request_id = r.request_id AND e.at = r.at AND e.event_id = r.event_id
+			AND (e.outcome, e.response_status, e.total_ms, e.recovered_by)
+				IS DISTINCT FROM ('recovered', r.response_status, r.total_ms, r.channel);
+		GET DIAGNOSTICS n_changed = ROW_COUNT;
+		recovered := recovered + n_changed;
+		EXIT WHEN recovered = cardinality(event_id);
+	END LOOP;
 
 	-- days that may have been counted, as upstream_error_record() notes them
 	IF recovered > 0 AND (SELECT min(t) FROM unnest(upstream_error_record_recoveries.at) AS t)
