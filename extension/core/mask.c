@@ -310,13 +310,15 @@ is_name_end(const UeMaskScan *scan, size_t at)
 			(text[-3] == '%' && ue_mask_is_class(text[-1], UE_MASK_DIGIT)));
 }
 
-/* The same for that of a parameter, whose last letter may be written %6E. */
+/* The same for that of a parameter: its last letter may be written %6E, "[]" may follow. */
 static bool
 is_parameter_end(const UeMaskScan *scan, size_t at)
 {
 	return is_name_end(scan, at) ||
-		   (at - scan->floor >= 3 && scan->text.ptr[at - 3] == '%' &&
-			ue_mask_is_class(scan->text.ptr[at - 1], UE_MASK_HEX));
+		   (at - scan->floor >= 3 &&
+			(scan->text.ptr[at - 1] == ']' ||
+			 (scan->text.ptr[at - 3] == '%' &&
+			  ue_mask_is_class(scan->text.ptr[at - 1], UE_MASK_HEX))));
 }
 
 /*

@@ -65,7 +65,7 @@ static const UeMaskFragment bare_key = {
 
 static bool apply_likely(UeMaskScan *scan, size_t at, size_t at_len, size_t start,
 						 size_t end);
-static size_t find_name_end(const UeMaskScan *scan, size_t at);
+static size_t find_name_end(const UeMaskScan *scan, size_t at, bool is_equals);
 static bool find_name(const UeMaskScan *scan, size_t end, NamedValue *value);
 static bool find_value(const UeMaskScan *scan, NamedValue *value);
 static bool apply_quoted(UeMaskScan *scan, const NamedValue *value);
@@ -104,7 +104,7 @@ bool
 ue_mask_apply_name(UeMaskScan *scan, size_t at, size_t at_len)
 {
 	bool is_equals = is_equals_end(scan->text.ptr[at + at_len - 1]);
-	size_t end = find_name_end(scan, at);
+	size_t end = find_name_end(scan, at, is_equals);
 	size_t start;
 	bool is_likely = ue_mask_find_likely_name(scan, end, &start);
 
@@ -239,14 +239,37 @@ find_encoded_quote(const UeMaskScan *scan, size_t end)
 	return start;
 }
 
-/* Looks back from the separator for the end of a name, behind which a quote may stand. */
+/* End of the name in "name[]", "name[0]" or, where it stands inside, "form[name]". */
 static size_t
-find_name_end(const UeMaskScan *scan, size_t at)
+skip_subscript(const UeMaskScan *scan, size_t end)
+{
+	size_t close;
+	size_t open;
+	size_t at;
+
+	if (read_encoded_before(scan, end, &close) != ']')
+		return end;
+	at = close;
+	while (at > scan->floor && close - at < 4 &&
+		   ue_mask_is_class(scan->text.ptr[at - 1], UE_MASK_DIGIT))
+		at--;
+	return at > scan->floor && read_encoded_before(scan, at, &open) == '[' ? open : close;
+}
+
+/*
+ * Looks back from the separator for the end of a name, behind which a quote may stand, or
+ * what makes a list or a form of it in parameters: ']', encoded with a 'D' at its end.
+ */
+static size_t
+find_name_end(const UeMaskScan *scan, size_t at, bool is_equals)
 {
 	size_t end = at;
 
 	while (end > scan->floor && at - end < 4 && scan->text.ptr[end - 1] == ' ')
 		end--;
+	if (is_equals && end > scan->floor &&
+		(scan->text.ptr[end - 1] == ']' || (scan->text.ptr[end - 1] | 0x20) == 'd'))
+		end = skip_subscript(scan, end);
 	if (end == scan->floor || !is_quote(scan->text.ptr[end - 1]))
 		return find_encoded_quote(scan, end);
 	end--;

@@ -29,6 +29,14 @@ static const Vector vectors[] = {
 	{"'api_key:abc'", "'api_key:***'"},
 	/* names of parameters that are percent-encoded, once or twice */
 	{"/v1beta/models?k%65y=q7fzk2lw", "/v1beta/models?k%65y=***"},
+	{"/v1?api_key[]=q7fzk2lw&n=1", "/v1?api_key[]=***&n=1"},
+	{"/v1?api_key[0]=q7fzk2lw", "/v1?api_key[0]=***"},
+	{"/v1?form[api_key]=q7fzk2lw", "/v1?form[api_key]=***"},
+	{"/v1?api_key%5B%5D=q7fzk2lw&n=1", "/v1?api_key%5B%5D=***&n=1"},
+	{"/v1?api_key%5b12%5d=q7fzk2lw", "/v1?api_key%5b12%5d=***"},
+	{"/v1?form%5Bapi_key%5D=q7fzk2lw", "/v1?form%5Bapi_key%5D=***"},
+	{"form%5Bclient_secret%5D%3Dq7fzk2lw", "form%5Bclient_secret%5D%3D***"},
+	{"headers[\"api_key\"]=q7fzk2lw", "headers[\"api_key\"]=***"},
 	{"/v1?a=1&%6B%65%79=q7fzk2lw failed", "/v1?a=1&%6B%65%79=*** failed"},
 	{"?%6bey=AIzaSyA1b2c3d4e5", "?%6bey=***"},
 	{"/v1?api%5Fkey=hunter2&b=1", "/v1?api%5Fkey=***&b=1"},
@@ -39,6 +47,8 @@ static const Vector vectors[] = {
 	{"redirect%3Fk%2565y%3Dhunter2", "redirect%3Fk%2565y%3D***"},
 	{"?n=1%26password=hunter2", "?n=1%26password=***"},
 	{"?%6dodel=gpt-4&m%61x_tokens=100", "?%6dodel=gpt-4&m%61x_tokens=100"},
+	{"?usage[total_tokens]=15&ids[]=7&stop[0]=end%5D=x",
+	 "?usage[total_tokens]=15&ids[]=7&stop[0]=end%5D=x"},
 	{"100%25 and 7%66=x", "100%25 and 7%66=x"},
 	/* a value that runs into the name of another */
 	{"x-api-key: authorization: abc", "x-api-key: authorization: ***"},
@@ -100,7 +110,8 @@ static const Vector vectors[] = {
 	{"key sk-proj-****************abcd, sk-...wxyz", "key sk-proj-***, sk-***"},
 	{"Your api key: ****1234 is invalid", "Your api key: *** is invalid"},
 	{"the key xa***cd", "the key ***"},
-	{"the keys abc-***d, abcdefghijklm-***, ab1-***, a-b-***", "the keys ***, ***, ***, ***"},
+	{"the keys abc-***d, abcdefghijklm-***, ab1-***, a-b-***",
+	 "the keys ***, ***, ***, ***"},
 	{"staff EMP-*** and b_***.", "staff EMP-*** and b_***."},
 	/* keys next to escapes and quotes */
 	{"\\\"sk-abcdef\\\" %20sk-abcdef \\nsk-abcdef\\n",
