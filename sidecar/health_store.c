@@ -326,6 +326,9 @@ find_or_add(UeHealthStore *store, int64_t channel_id, UeSlice model)
 
 	if (entry != NULL || store->n_entries == MAX_ENTRIES)
 		return entry;
+	/* up to its NUL it would be told as another model, or as none, which is the channel */
+	if (model.len > 0 && memchr(model.ptr, '\0', model.len) != NULL)
+		return NULL;
 	entry = calloc(1, sizeof(*entry));
 	if (entry == NULL)
 		return NULL;

@@ -435,17 +435,23 @@ static bool
 may_resend(UeTransfer *transfer)
 {
 	UeUpstream *upstream = transfer->upstream;
-	int64_t died_ms =
-		transfer->died_ms > 0 ? transfer->died_ms : ue_loop_now_ms(upstream->loop);
-	bool is_safe = transfer->is_idempotent || died_ms - transfer->sent_ms <= UE_RESEND_MS;
 
 	/* libcurl counts these over the handle's whole life, so this is its last transfer */
 	transfer->is_worn = true;
-	if (transfer->is_resent || !is_safe)
+	if (transfer->is_resent || !ue_transfer_is_repeatable(transfer))
 		return false;
 	transfer->is_resent = true;
 	return upstream->handler->may_resend == NULL ||
 		   upstream->handler->may_resend(transfer->context);
+}
+
+bool
+ue_transfer_is_repeatable(const UeTransfer *transfer)
+{
+	int64_t died_ms = transfer->died_ms > 0 ? transfer->died_ms
+											: ue_loop_now_ms(transfer->upstream->loop);
+
+	return transfer->is_idempotent || died_ms - transfer->sent_ms <= UE_RESEND_MS;
 }
 
 static size_t

@@ -50,14 +50,34 @@ static const UeResultName result_names[] = {
 	{CURLE_PARTIAL_FILE, UE_NETWORK_TRUNCATED},
 };
 
+static UeNetwork find_reported(const UeTransfer *transfer, CURLcode result);
+static bool is_before_request(UeNetwork network);
+
+/*
+ * Who is not there for a second time has had the request when it was over a kept connection
+ * before, and may have worked on it: that is no failure to connect, after which it could be
+ * asked elsewhere as if nobody had seen it.
+ */
 UeNetwork
 ue_transfer_find_network(const UeTransfer *transfer, CURLcode result)
+{
+	UeNetwork network = transfer->network;
+
+	if (network != UE_NETWORK_NONE || result == CURLE_OK)
+		return network;
+	network = find_reported(transfer, result);
+	if (transfer->is_sent && is_before_request(network) &&
+		!ue_transfer_is_repeatable(transfer))
+		return UE_NETWORK_RESET;
+	return network;
+}
+
+static UeNetwork
+find_reported(const UeTransfer *transfer, CURLcode result)
 {
 	long os_errno = 0;
 	long connect_status = 0;
 
-	if (transfer->network != UE_NETWORK_NONE || result == CURLE_OK)
-		return transfer->network;
 	curl_easy_getinfo(transfer->easy, CURLINFO_OS_ERRNO, &os_errno);
 	curl_easy_getinfo(transfer->easy, CURLINFO_HTTP_CONNECTCODE, &connect_status);
 	if (connect_status >= 300)
@@ -74,4 +94,12 @@ ue_transfer_find_network(const UeTransfer *transfer, CURLcode result)
 	}
 	/* what is left is an answer that is not HTTP as we know it */
 	return UE_NETWORK_PROTOCOL;
+}
+
+static bool
+is_before_request(UeNetwork network)
+{
+	return network == UE_NETWORK_DNS || network == UE_NETWORK_CONNECT ||
+		   network == UE_NETWORK_CONNECT_TIMEOUT || network == UE_NETWORK_TLS ||
+		   network == UE_NETWORK_PROXY;
 }

@@ -179,6 +179,9 @@ extern bool ue_transfer_prepare(UeTransfer *transfer, const UeTransferRequest *r
 extern void ue_transfer_deliver(UeTransfer *transfer, UeSlice bytes); /* to on_data */
 extern void ue_transfer_reset(UeTransfer *transfer); /* fit for the pool */
 
+/* After the connection that had the request has died: a second time does no harm. */
+extern bool ue_transfer_is_repeatable(const UeTransfer *transfer);
+
 /* upstream_end.c */
 extern UeNetwork ue_transfer_find_network(const UeTransfer *transfer, CURLcode result);
 

@@ -130,6 +130,13 @@ test_long_texts(void)
 								  &pause) &&
 		   strlen(pause.reason) == 254,
 	   "a long reason is cut between two characters");
+	/* a path may end in "%00": the row of such a name would be another model's */
+	ok(!ue_health_store_fail(store, 1, UE_SLICE("gpt\0x"), &minute, NOW, -1, none,
+							 &change) &&
+		   !ue_health_store_fail(store, 1, UE_SLICE("\0"), &minute, NOW, -1, none,
+								 &change) &&
+		   ue_health_store_is_usable(store, 1, UE_SLICE("gpt"), NOW),
+	   "a name with a NUL is not remembered as what stands before it");
 	ue_health_store_free(store);
 }
 

@@ -499,6 +499,22 @@ test_many(void)
 	free(probes);
 }
 
+/* The last one: nobody listens any more. */
+static void
+test_last(void)
+{
+	Probe probe;
+
+	run(&probe, "GET", "/echo", (UeSlice){NULL, 0});
+	patience_ms = 4000;
+	run(&probe, "POST", "/last", UE_SLICE("x"));
+	ok(probe.network == UE_NETWORK_RESET && probe.n_resends == 0,
+	   "upstream: what may have been worked on was reset, also when nobody is there for a "
+	   "second time");
+	run(&probe, "POST", "/echo", UE_SLICE("x"));
+	ok(probe.network == UE_NETWORK_CONNECT, "upstream: and that is none to connect to");
+}
+
 int
 main(void)
 {
@@ -508,6 +524,7 @@ main(void)
 		.idle_timeout_ms = 300,
 		.max_head_bytes = 32768,
 	};
+	UeUpstream *first;
 	char url[64];
 	char error[256];
 
@@ -527,6 +544,11 @@ main(void)
 	test_cancels();
 	test_kept_connections();
 	test_many();
+	/* without the connections that the first one keeps */
+	first = upstream;
+	upstream = ue_upstream_new(loop, &limits, &handler);
+	test_last();
+	ue_upstream_free(first);
 	ue_upstream_free(upstream);
 	ue_loop_free(loop);
 	ue_base_url_free(base);

@@ -152,6 +152,11 @@ answer(int fd, char *request, size_t n_behind)
 		return send_text(fd, "HTTP/1.1 103 Early\r\nX: 1\r\n\r\nHTTP/1.1 404 Not Here\r\n"
 							 "A: b\r\n folded\r\nEmpty:\r\nContent-Length: 0\r\n\r\n"),
 			   true;
+	if (strstr(request, " /last") != NULL)
+	{
+		usleep(1050000);
+		return shutdown(listen_fd, SHUT_RDWR), false;
+	}
 	if (strstr(request, " /reset") != NULL)
 		return reset(fd), false;
 	if (strstr(request, " /cut") != NULL)
