@@ -99,6 +99,16 @@ is_equals_end(char byte)
 	return byte == '=' || byte == 'd' || byte == 'D';
 }
 
+/* Whether what a name ends before is a quote, and not the bracket of a parameter's. */
+static bool
+is_quote_at(const UeMaskScan *scan, size_t at)
+{
+	char byte = scan->text.ptr[at];
+
+	return is_quote(byte) || byte == '\\' || ue_mask_has(scan, at, UE_SLICE("%22")) ||
+		   ue_mask_has(scan, at, UE_SLICE("%27"));
+}
+
 /* Most separators stand behind something else: decided here, without more ado. */
 bool
 ue_mask_apply_name(UeMaskScan *scan, size_t at, size_t at_len)
@@ -109,8 +119,8 @@ ue_mask_apply_name(UeMaskScan *scan, size_t at, size_t at_len)
 	bool is_likely = ue_mask_find_likely_name(scan, end, &start);
 
 	/* an escape may belong to the name */
-	is_likely |=
-		is_equals && end == at && start > scan->floor && scan->text.ptr[start - 1] == '%';
+	is_likely |= is_equals && start > scan->floor && scan->text.ptr[start - 1] == '%' &&
+				 !is_quote_at(scan, end);
 	return is_likely && apply_likely(scan, at, at_len, start, end);
 }
 
@@ -119,7 +129,7 @@ static bool
 apply_likely(UeMaskScan *scan, size_t at, size_t at_len, size_t start, size_t end)
 {
 	NamedValue value = {.is_equals = is_equals_end(scan->text.ptr[at + at_len - 1]),
-						.is_quoted = end < at && scan->text.ptr[end] != ' ',
+						.is_quoted = end < at && is_quote_at(scan, end),
 						.name_at = start,
 						.at = at + at_len};
 	char after = ue_mask_read(scan, at + at_len);
@@ -239,21 +249,25 @@ find_encoded_quote(const UeMaskScan *scan, size_t end)
 	return start;
 }
 
-/* End of the name in "name[]", "name[0]" or, where it stands inside, "form[name]". */
+/* End of the name in "name[]", "name[0][1]" or, where it stands inside, "form[name]". */
 static size_t
-skip_subscript(const UeMaskScan *scan, size_t end)
+skip_subscripts(const UeMaskScan *scan, size_t end)
 {
 	size_t close;
 	size_t open;
 	size_t at;
 
-	if (read_encoded_before(scan, end, &close) != ']')
-		return end;
-	at = close;
-	while (at > scan->floor && close - at < 4 &&
-		   ue_mask_is_class(scan->text.ptr[at - 1], UE_MASK_DIGIT))
-		at--;
-	return at > scan->floor && read_encoded_before(scan, at, &open) == '[' ? open : close;
+	while (end > scan->floor && read_encoded_before(scan, end, &close) == ']')
+	{
+		at = close;
+		while (at > scan->floor && close - at < 4 &&
+			   ue_mask_is_class(scan->text.ptr[at - 1], UE_MASK_DIGIT))
+			at--;
+		if (at == scan->floor || read_encoded_before(scan, at, &open) != '[')
+			return close;
+		end = open;
+	}
+	return end;
 }
 
 /*
@@ -269,7 +283,7 @@ find_name_end(const UeMaskScan *scan, size_t at, bool is_equals)
 		end--;
 	if (is_equals && end > scan->floor &&
 		(scan->text.ptr[end - 1] == ']' || (scan->text.ptr[end - 1] | 0x20) == 'd'))
-		end = skip_subscript(scan, end);
+		end = skip_subscripts(scan, end);
 	if (end == scan->floor || !is_quote(scan->text.ptr[end - 1]))
 		return find_encoded_quote(scan, end);
 	end--;
