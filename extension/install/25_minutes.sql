@@ -125,11 +125,14 @@ RETURN pg_stat_get_tuples_inserted(partition) + pg_stat_get_tuples_updated(parti
 	+ coalesce(pg_stat_get_xact_tuples_deleted(partition), 0);
 COMMENT ON FUNCTION upstream_error_partition_changes(oid) IS 'Rows that were ever written to a partition, as far as the statistics know.';
 
+-- A crash takes the statistics of tables along without a word in this database's; those of
+-- the background writer, which are never without a beginning, began anew with it.
 CREATE FUNCTION upstream_error_statistics_since() RETURNS timestamptz
 LANGUAGE sql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
-RETURN (SELECT pg_stat_get_db_stat_reset_time(d.oid) FROM pg_database AS d WHERE d.datname = current_database());
-COMMENT ON FUNCTION upstream_error_statistics_since() IS 'When the statistics of this database were last reset, by anybody or by a crash.';
+RETURN greatest(pg_stat_get_bgwriter_stat_reset_time(),
+	(SELECT pg_stat_get_db_stat_reset_time(d.oid) FROM pg_database AS d WHERE d.datname = current_database()));
+COMMENT ON FUNCTION upstream_error_statistics_since() IS 'When the statistics of this database began, or were last reset by anybody or by a crash.';
 
 -- A standby has no statistics of its own: there the counts are as the primary left them.
 -- Where row security filters events, counts of all events are nobody's business.

@@ -67,5 +67,25 @@ for my $round (1 .. $rounds)
 		$sent * $batch . '|' . $sent * $batch, "round $round: the replay completes and doubles nothing");
 }
 is($node->safe_psql('postgres', q{SELECT count(*) FROM upstream_errors(current_date, current_date + 1)}), $sent * $batch, 'and the function sees them all');
+
+# The statistics are gone as well, and come to the number that they had when a day was
+# counted: its counts are believed no more.
+my $yesterday = q{date_trunc('day', now(), 'UTC') - interval '1 day'};
+my $counts = qq{SELECT class, sum(failures) FROM upstream_error_counts($yesterday, $yesterday + interval '1 day') GROUP BY 1};
+$node->safe_psql('postgres', qq{
+	INSERT INTO upstream_error_events (at, event_id, request_id, attempt, platform, kind, class)
+	SELECT $yesterday + n * interval '1 min', gen_random_uuid(), 'counted_' || n, 1, 'openai', 'http_error', 'overloaded' FROM generate_series(1, 3) AS n;
+	SELECT pg_stat_force_next_flush();
+});
+# the first call makes the partition, the second counts it
+$node->safe_psql('postgres', 'SELECT FROM upstream_error_maintain(); SELECT pg_stat_force_next_flush();') for 1 .. 2;
+is($node->safe_psql('postgres', qq{$counts; SELECT count(*) FROM upstream_error_believed_days($yesterday, now())}), "overloaded|3\n1", 'a day is counted');
+$node->stop('immediate');
+$node->start;
+$node->safe_psql('postgres', q{
+	UPDATE upstream_error_events SET class = 'rate_limit' WHERE request_id LIKE 'counted%';
+	SELECT pg_stat_force_next_flush();
+});
+is($node->safe_psql('postgres', $counts), 'rate_limit|3', 'a crash does not make old counts believed');
 $node->stop;
 done_testing();
