@@ -23,7 +23,7 @@ CREATE FUNCTION add_events(team text, n int) RETURNS void LANGUAGE sql AS $$
 	SELECT date_trunc('day', now()) - (i % 5 + 1) * interval '1 day' + i * interval '7 min', gen_random_uuid(),
 		team || '_req_' || i / 2, 1 + i % 2, team || '_platform', team || '_channel', team, '/' || team, team || '_model',
 		team || '_model', 'http_error', team || '_class', team, team, team || '_code', 500, team, team || ' failed', team,
-		100, 10, 502, 'answered', 'provider', CASE team WHEN 'theirs' THEN 4711 END, hashtext(team), 1,
+		100, 10, 502, 'answered', 'provider', CASE team WHEN 'theirs' THEN 471147114711 END, hashtext(team), 1,
 		jsonb_build_object('team', team), team, 'answer'
 	FROM generate_series(1, n) AS i
 $$;
@@ -53,7 +53,7 @@ BEGIN
 		WHERE p.proretset AND p.prokind = 'f' AND has_function_privilege('tenant', p.oid, 'EXECUTE')
 		ORDER BY p.proname COLLATE "C", f.meaning COLLATE "C"
 	LOOP
-		EXECUTE format('SELECT count(*), count(*) FILTER (WHERE r::text ~ ''theirs|4711'') FROM %s(%s) AS r', function, given)
+		EXECUTE format('SELECT count(*), count(*) FILTER (WHERE r::text ~ ''theirs|471147114711'') FROM %s(%s) AS r', function, given)
 			INTO rows, theirs;
 		RETURN NEXT;
 	END LOOP;
