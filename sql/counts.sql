@@ -56,7 +56,7 @@ BEGIN
 		-- and ranges that cut days, hours and minutes, the shortest within one minute
 		|| ARRAY(SELECT format($q$%s'%s'::timestamptz, until => '%s'$q$, (ARRAY['trend(', 'trend(bucket => ''1 hour'', since => ', 'distribution(by => ''kind'', since => '])[1 + n % 3],
 				r.since, r.since + random() * (ARRAY['90 s', '80 min', '50 h'])[1 + n % 3]::interval)
-			FROM generate_series(1, 12) AS n, LATERAL (SELECT m.at - random() * interval '2 min' * (n % 2) AS since FROM upstream_error_events AS m OFFSET 50 * n LIMIT 1) AS r)
+			FROM generate_series(1, 4) AS n, LATERAL (SELECT m.at - random() * interval '2 min' * (n % 2) AS since FROM upstream_error_events AS m OFFSET 50 * n LIMIT 1) AS r)
 	LOOP
 		EXECUTE format('WITH w AS (SELECT * FROM upstream_error_%s)), o AS (SELECT * FROM upstream_error_%1$s, use_counts => false))
 			SELECT count(*) FROM ((TABLE w EXCEPT ALL TABLE o) UNION ALL (TABLE o EXCEPT ALL TABLE w)) AS d', call) INTO found;
