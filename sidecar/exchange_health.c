@@ -103,6 +103,10 @@ apply_rule(UeAttempts *attempts)
 	apply(attempts, &effect, verdict->action == UE_ACTION_DISABLE, verdict->rule_id);
 }
 
+/*
+ * A rule for models says nothing of a request that names none: without a model it would be
+ * the channel's, and whoever leaves it out could take all models away from everybody.
+ */
 static void
 apply_breakers(UeAttempts *attempts)
 {
@@ -118,7 +122,8 @@ apply_breakers(UeAttempts *attempts)
 						 &n_found) != UE_OK)
 		return;
 	for (size_t i = 0; i < n_found; i++)
-		apply(attempts, &found[i]->effect, found[i]->is_whole_channel, found[i]->id);
+		if (found[i]->is_whole_channel || attempts->model.len > 0)
+			apply(attempts, &found[i]->effect, found[i]->is_whole_channel, found[i]->id);
 }
 
 static void

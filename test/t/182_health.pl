@@ -178,6 +178,13 @@ $cluster->play(a => 'error:param');
 is(join(' ', map { ask()->{hit} } 1 .. 5), 'a a a a a', 'a request at fault does no harm to the channel');
 is(sql("SELECT count(*) FROM upstream_error_channel_transitions WHERE channel_id = (SELECT id FROM upstream_error_channels WHERE name = 'a')"), 0, 'and is no change');
 
+# --- what names no model ---
+set({ classes => ['model_not_found'], duration_s => 30, use_hint => JSON::PP::false });
+$cluster->play(a => 'error:404');
+is(join(',', map { ask(body => $_)->{hit} } '{"messages":[]}', '{"model":"","messages":[]}'), 'a b,a b', 'a model that was not found, for it was not named,');
+is(ask()->{hit}, 'a b', 'pauses no other');
+is(ask()->{hit}, 'b', 'as one that was does itself');
+
 # --- a rule of the operator ---
 set({}, health => [ never_paused() ], rules => [ { name => 'pause', error_codes => [503], action => 'cooldown', cooldown_s => 20 } ]);
 $cluster->play(a => 'error:503');
