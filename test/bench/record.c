@@ -69,7 +69,7 @@ make_event(UeArena *arena, UeEvent *event)
 	static const char *const platforms[] = {"openai", "anthropic", "gemini", "azure"};
 	struct timespec now;
 	char text[64];
-	uint32_t n = n_made++;
+	uint32_t n = ++n_made; /* an id of zeros only is none */
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	ue_event_init(event);
