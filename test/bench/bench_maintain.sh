@@ -12,30 +12,9 @@
 # Waits for a lock are the server's own word (log_lock_waits), exact from 5 ms up.
 set -euo pipefail
 seconds=${1:-10} clients=${2:-4} rounds=${3:-3}
-bin=$("${PG_CONFIG:-pg_config}" --bindir)
-
-# initdb refuses to run as root
-if [ "$(id -u)" -eq 0 ]; then
-	exec runuser -u postgres -- env PATH="$PATH" PG_CONFIG="${PG_CONFIG:-pg_config}" bash "$0" "$seconds" "$clients" "$rounds" < /dev/null
-fi
-
-dir=$(mktemp -d)
-stop() {
-	"$bin/pg_ctl" -D "$dir/data" -m immediate stop > /dev/null 2>&1 || true
-	rm -rf "$dir"
-}
-trap stop EXIT
-"$bin/initdb" -D "$dir/data" -A trust -E UTF8 --no-locale > /dev/null
-cat >> "$dir/data/postgresql.conf" <<END
-listen_addresses = ''
-unix_socket_directories = '$dir'
-shared_buffers = 256MB
-max_wal_size = 4GB
-fsync = off
-log_lock_waits = on
-deadlock_timeout = 5ms
-END
-"$bin/pg_ctl" -D "$dir/data" -l "$dir/log" -w start > /dev/null
+source "$(dirname "${BASH_SOURCE[0]}")/server.sh"
+drop_root "$seconds" "$clients" "$rounds"
+start_server 'shared_buffers = 256MB' 'max_wal_size = 4GB' 'log_lock_waits = on' 'deadlock_timeout = 5ms'
 sql() { "$bin/psql" -X -q -A -t -v ON_ERROR_STOP=1 -h "$dir" -d postgres "$@"; }
 sql -c 'CREATE EXTENSION upstream_errors' -c 'SELECT FROM upstream_error_maintain()'
 cat > "$dir/insert.sql" <<'END'

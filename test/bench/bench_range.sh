@@ -12,31 +12,9 @@
 # partitions while planning, where now() in a WHERE must wait for execution.)
 set -euo pipefail
 rows=${1:-1000000} days=${2:-30} runs=${3:-41}
-bin=$("${PG_CONFIG:-pg_config}" --bindir)
-
-# initdb refuses to run as root
-if [ "$(id -u)" -eq 0 ]; then
-	exec runuser -u postgres -- env PATH="$PATH" PG_CONFIG="${PG_CONFIG:-pg_config}" bash "$0" "$rows" "$days" "$runs" < /dev/null
-fi
-
-dir=$(mktemp -d)
-stop() {
-	"$bin/pg_ctl" -D "$dir/data" -m immediate stop > /dev/null 2>&1 || true
-	rm -rf "$dir"
-}
-trap stop EXIT
-"$bin/initdb" -D "$dir/data" -A trust -E UTF8 --no-locale > /dev/null
-cat >> "$dir/data/postgresql.conf" <<END
-listen_addresses = ''
-unix_socket_directories = '$dir'
-shared_buffers = 2GB
-max_wal_size = 8GB
-fsync = off
-jit = off
-autovacuum = off
-max_parallel_workers_per_gather = 0
-END
-"$bin/pg_ctl" -D "$dir/data" -l "$dir/log" -w start > /dev/null
+source "$(dirname "${BASH_SOURCE[0]}")/server.sh"
+drop_root "$rows" "$days" "$runs"
+start_server 'shared_buffers = 2GB' 'max_wal_size = 8GB' 'jit = off' 'autovacuum = off' 'max_parallel_workers_per_gather = 0'
 sql() { "$bin/psql" -X -q -A -t -v ON_ERROR_STOP=1 -h "$dir" -d postgres "$@"; }
 
 sql <<SQL

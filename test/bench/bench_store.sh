@@ -14,33 +14,10 @@
 # the last hour is one.  The directory is the server's owner's (postgres where root calls).
 set -euo pipefail
 small=${1:-100000} large=${2:-1000000} runs=${3:-15}
-bin=$("${PG_CONFIG:-pg_config}" --bindir)
-
-# initdb refuses to run as root
-if [ "$(id -u)" -eq 0 ]; then
-	exec runuser -u postgres -- env PATH="$PATH" PG_CONFIG="${PG_CONFIG:-pg_config}" UE_BENCH_DATA="${UE_BENCH_DATA:-}" bash "$0" "$small" "$large" "$runs" < /dev/null
-fi
-
-dir=${UE_BENCH_DATA:-$(mktemp -d)}
-stop() {
-	"$bin/pg_ctl" -D "$dir/data" -m fast stop > /dev/null 2>&1 || true
-	[ -n "${UE_BENCH_DATA:-}" ] || rm -rf "$dir"
-}
-trap stop EXIT
-if [ ! -d "$dir/data" ]; then
-	mkdir -p "$dir"
-	"$bin/initdb" -D "$dir/data" -A trust -E UTF8 --no-locale > /dev/null
-	cat >> "$dir/data/postgresql.conf" <<-END
-	listen_addresses = ''
-	unix_socket_directories = '$dir'
-	shared_buffers = 2GB
-	max_wal_size = 8GB
-	fsync = off
-	jit = off
-	autovacuum = off
-	END
-fi
-"$bin/pg_ctl" -D "$dir/data" -l "$dir/log" -w start > /dev/null
+source "$(dirname "${BASH_SOURCE[0]}")/server.sh"
+keep=${UE_BENCH_DATA:-}
+drop_root "$small" "$large" "$runs"
+start_server 'shared_buffers = 2GB' 'max_wal_size = 8GB' 'jit = off' 'autovacuum = off'
 sql() { "$bin/psql" -X -q -A -t -v ON_ERROR_STOP=1 -h "$dir" "$@"; }
 
 # the last hour: in every table the same
