@@ -43,20 +43,6 @@ static void handle_head(void *context, int status, UeSlice reason,
 static bool handle_data(void *context, UeSlice bytes);
 static bool handle_resend(void *context);
 static void handle_end(void *context, const UeTransferEnd *end);
-static void choose_state(UeExchange *exchange);
-static void drop_request_body(UeExchange *exchange);
-static void begin_collecting(UeExchange *exchange);
-static void handle_collected(UeTimer *timer);
-static bool send_head(UeExchange *exchange, int64_t content_length);
-static bool peek_data(UeExchange *exchange, UeSlice bytes);
-static bool stream_data(UeExchange *exchange, UeSlice bytes);
-static void pass_stream(void *context, UeSlice bytes);
-static bool collect_data(UeExchange *exchange, UeSlice bytes);
-static void end_peeking(UeExchange *exchange, UeNetwork network);
-static void end_streaming(UeExchange *exchange, UeNetwork network);
-static void end_good(UeExchange *exchange);
-static void fail_with_body(UeExchange *exchange, UeKind kind, UeNetwork network,
-						   UeSlice body);
 
 const UeHandler ue_exchange_handler = {
 	.on_request = handle_request,
@@ -186,8 +172,8 @@ handle_gone(void *context, UeClient *client)
 		case UE_EXCHANGE_COLLECTING:
 			/* the upstream had failed before */
 			exchange->is_client_gone = true;
-			fail_with_body(exchange, UE_KIND_HTTP_ERROR, UE_NETWORK_NONE,
-						   (UeSlice){exchange->held, exchange->held_len});
+			ue_exchange_fail_with_body(exchange, UE_KIND_HTTP_ERROR, UE_NETWORK_NONE,
+									   (UeSlice){exchange->held, exchange->held_len});
 			return;
 		case UE_EXCHANGE_WAITING:
 		case UE_EXCHANGE_PEEKING:
@@ -237,8 +223,8 @@ handle_refused(void *context, UeClient *client, int status, const char *message)
 			return;
 		case UE_EXCHANGE_COLLECTING:
 			/* the upstream had failed before */
-			fail_with_body(exchange, UE_KIND_HTTP_ERROR, UE_NETWORK_NONE,
-						   (UeSlice){exchange->held, exchange->held_len});
+			ue_exchange_fail_with_body(exchange, UE_KIND_HTTP_ERROR, UE_NETWORK_NONE,
+									   (UeSlice){exchange->held, exchange->held_len});
 			return;
 		case UE_EXCHANGE_BODY:
 		case UE_EXCHANGE_WAITING:
@@ -285,7 +271,7 @@ handle_head(void *context, int status, UeSlice reason, const UeHeader *headers,
 	exchange->headers = headers;
 	exchange->n_headers = n_headers;
 	exchange->content_length = content_length;
-	choose_state(exchange);
+	ue_exchange_choose_state(exchange);
 }
 
 static bool
@@ -296,15 +282,15 @@ handle_data(void *context, UeSlice bytes)
 	switch (exchange->state)
 	{
 		case UE_EXCHANGE_PEEKING:
-			return peek_data(exchange, bytes);
+			return ue_exchange_peek_data(exchange, bytes);
 		case UE_EXCHANGE_KEEPING:
 			return ue_exchange_keep_data(exchange, bytes);
 		case UE_EXCHANGE_PASSING:
 			return ue_client_send_body(exchange->client, bytes);
 		case UE_EXCHANGE_STREAMING:
-			return stream_data(exchange, bytes);
+			return ue_exchange_stream_data(exchange, bytes);
 		case UE_EXCHANGE_COLLECTING:
-			return collect_data(exchange, bytes);
+			return ue_exchange_collect_data(exchange, bytes);
 		case UE_EXCHANGE_BODY:
 		case UE_EXCHANGE_WAITING:
 		case UE_EXCHANGE_DECIDING:
@@ -344,31 +330,31 @@ ue_exchange_end_attempt(UeExchange *exchange, UeNetwork network)
 	switch (exchange->state)
 	{
 		case UE_EXCHANGE_WAITING:
-			fail_with_body(exchange, UE_KIND_REQUEST_ERROR, network, none);
+			ue_exchange_fail_with_body(exchange, UE_KIND_REQUEST_ERROR, network, none);
 			break;
 		case UE_EXCHANGE_PEEKING:
-			end_peeking(exchange, network);
+			ue_exchange_end_peeking(exchange, network);
 			break;
 		case UE_EXCHANGE_KEEPING:
 			network = ue_exchange_end_keeping(exchange, network);
 			if (network == UE_NETWORK_NONE)
-				end_good(exchange);
+				ue_exchange_end_good(exchange);
 			else
-				fail_with_body(exchange, UE_KIND_STREAM_ERROR, network, none);
+				ue_exchange_fail_with_body(exchange, UE_KIND_STREAM_ERROR, network, none);
 			break;
 		case UE_EXCHANGE_PASSING:
 			if (network == UE_NETWORK_NONE)
-				end_good(exchange);
+				ue_exchange_end_good(exchange);
 			else
-				fail_with_body(exchange, UE_KIND_STREAM_ERROR, network, none);
+				ue_exchange_fail_with_body(exchange, UE_KIND_STREAM_ERROR, network, none);
 			break;
 		case UE_EXCHANGE_STREAMING:
-			end_streaming(exchange, network);
+			ue_exchange_end_streaming(exchange, network);
 			break;
 		case UE_EXCHANGE_COLLECTING:
 			/* what was seen of a failed answer counts, also when it was cut */
-			fail_with_body(exchange, UE_KIND_HTTP_ERROR, UE_NETWORK_NONE,
-						   (UeSlice){exchange->held, exchange->held_len});
+			ue_exchange_fail_with_body(exchange, UE_KIND_HTTP_ERROR, UE_NETWORK_NONE,
+									   (UeSlice){exchange->held, exchange->held_len});
 			break;
 		case UE_EXCHANGE_BODY:
 		case UE_EXCHANGE_DECIDING:
@@ -377,283 +363,8 @@ ue_exchange_end_attempt(UeExchange *exchange, UeNetwork network)
 	}
 }
 
-/* By status and content type.  What is compressed is not looked into: it must pass as it
- * came, and error objects inside of compressed good answers have not been seen. */
-static void
-choose_state(UeExchange *exchange)
-{
-	const UeHeader *headers = exchange->headers;
-	size_t n_headers = exchange->n_headers;
-	UeSlice type = ue_exchange_find_header(headers, n_headers, UE_SLICE("content-type"));
-	bool has_body = exchange->status >= 200 && exchange->status < 300 &&
-					exchange->content_length != 0 &&
-					!ue_slice_is_equal(exchange->request->method, UE_SLICE("HEAD"));
-	bool is_readable = has_body && !ue_exchange_is_encoded(exchange);
-
-	if (exchange->status >= 400 || ue_exchange_is_misplaced(exchange, type))
-		begin_collecting(exchange);
-	else if (is_readable && ue_slice_has_prefix_fold(type, UE_SLICE("text/event-stream")))
-	{
-		if (exchange->attempts == NULL)
-			drop_request_body(exchange);
-		else
-			ue_attempts_begin_stream(exchange->attempts);
-		ue_stream_init(&exchange->stream, pass_stream, exchange);
-		ue_stream_expect(&exchange->stream, ue_exchange_find_dialect(exchange));
-		exchange->state = UE_EXCHANGE_STREAMING;
-	}
-	else if (is_readable &&
-			 ue_slice_has_prefix_fold(type,
-									  UE_SLICE("application/vnd.amazon.eventstream")))
-	{
-		/* what opens such a stream is not told from output: its first frame is sent on */
-		if (exchange->attempts == NULL)
-			drop_request_body(exchange);
-		ue_stream_init(&exchange->stream, pass_stream, exchange);
-		ue_stream_expect(&exchange->stream, UE_STREAM_FRAMES);
-		exchange->state = UE_EXCHANGE_STREAMING;
-	}
-	else if (is_readable && ue_exchange_may_be_json(type))
-		exchange->state = UE_EXCHANGE_PEEKING;
-	else if (has_body && type.len > 0 && ue_exchange_may_be_json(type) &&
-			 ue_exchange_may_keep(exchange))
-		ue_exchange_begin_keeping(exchange);
-	else
-	{
-		exchange->state = UE_EXCHANGE_PASSING;
-		send_head(exchange, exchange->content_length);
-	}
-}
-
-/* Streams are long: the request's body is not kept meanwhile, unless the upstream answers
- * before it has read all of it. */
-static void
-drop_request_body(UeExchange *exchange)
-{
-	ue_exchange_peek_request(exchange);
-	if (exchange->is_body_lent && ue_transfer_has_sent_body(exchange->transfer))
-		ue_client_consume_body(exchange->client, ue_client_body(exchange->client).len);
-}
-
-static void
-begin_collecting(UeExchange *exchange)
-{
-	exchange->state = UE_EXCHANGE_COLLECTING;
-	exchange->collecting.on_due = handle_collected;
-	ue_loop_set_timer(exchange->owner->loop, &exchange->collecting, UE_COLLECT_MS);
-}
-
-static void
-handle_collected(UeTimer *timer)
-{
-	UeExchange *exchange =
-		(UeExchange *) ((char *) timer - offsetof(UeExchange, collecting));
-
-	fail_with_body(exchange, UE_KIND_HTTP_ERROR, UE_NETWORK_NONE,
-				   (UeSlice){exchange->held, exchange->held_len});
-}
-
-static bool
-send_head(UeExchange *exchange, int64_t content_length)
-{
-	size_t n_headers;
-	const UeHeader *headers = ue_exchange_filter_answer(exchange, &n_headers);
-
-	if (headers == NULL)
-		return false;
-	if (exchange->attempts != NULL)
-		ue_attempts_note_output(exchange->attempts);
-	ue_client_send_head(exchange->client, exchange->status, exchange->reason, headers,
-						n_headers, content_length);
-	return true;
-}
-
-static bool
-peek_data(UeExchange *exchange, UeSlice bytes)
-{
-	UeSlice beginning = bytes;
-	UePeek peek;
-
-	if (exchange->held_len > 0)
-	{
-		if (!ue_exchange_hold_bytes(exchange, bytes))
-			return ue_exchange_pass_held(exchange) &&
-				   ue_client_send_body(exchange->client, bytes);
-		beginning = (UeSlice){exchange->held, exchange->held_len};
-	}
-	peek = ue_peek_answer(ue_slice_sub(beginning, 0, UE_PEEK_BYTES), false);
-	if (peek == UE_PEEK_MORE && beginning.len >= UE_PEEK_BYTES)
-		peek = UE_PEEK_GOOD;
-	switch (peek)
-	{
-		case UE_PEEK_MORE:
-			if (exchange->held_len == 0)
-				ue_exchange_hold_bytes(exchange, bytes);
-			return true;
-		case UE_PEEK_ERROR:
-			begin_collecting(exchange);
-			return exchange->held_len > 0 || collect_data(exchange, bytes);
-		case UE_PEEK_GOOD:
-			break;
-	}
-	if (ue_exchange_may_keep(exchange))
-	{
-		ue_exchange_begin_keeping(exchange);
-		return ue_exchange_keep_data(
-			exchange, ue_slice_sub(bytes, 0, exchange->held_len > 0 ? 0 : bytes.len));
-	}
-	if (exchange->held_len > 0)
-		return ue_exchange_pass_held(exchange);
-	exchange->state = UE_EXCHANGE_PASSING;
-	send_head(exchange, exchange->content_length);
-	return ue_client_send_body(exchange->client, bytes);
-}
-
-bool
-ue_exchange_pass_held(UeExchange *exchange)
-{
-	bool may_go_on;
-
-	exchange->state = UE_EXCHANGE_PASSING;
-	send_head(exchange, exchange->content_length);
-	may_go_on = ue_client_send_body(exchange->client,
-									(UeSlice){exchange->held, exchange->held_len});
-	free(exchange->held);
-	exchange->held = NULL;
-	exchange->held_len = 0;
-	exchange->held_size = 0;
-	return may_go_on;
-}
-
-static bool
-stream_data(UeExchange *exchange, UeSlice bytes)
-{
-	switch (ue_stream_feed(&exchange->stream, bytes))
-	{
-		case UE_STREAM_GOOD:
-		case UE_STREAM_SUSPECT:
-			return !exchange->is_full;
-		case UE_STREAM_ERROR:
-			break;
-	}
-	fail_with_body(exchange, UE_KIND_STREAM_ERROR, UE_NETWORK_NONE,
-				   ue_stream_event(&exchange->stream));
-	return true;
-}
-
-/* Output begins with the first bytes that may pass.  Its length is not announced, for a
- * frame of ours may have to follow. */
-static void
-pass_stream(void *context, UeSlice bytes)
-{
-	UeExchange *exchange = context;
-
-	if (exchange->attempts != NULL && exchange->attempts->is_holding &&
-		ue_attempts_hold(exchange->attempts, &bytes))
-		return;
-	ue_exchange_pass_stream(exchange, bytes);
-}
-
 void
-ue_exchange_pass_stream(UeExchange *exchange, UeSlice bytes)
-{
-	if (!ue_client_has_sent_head(exchange->client))
-	{
-		send_head(exchange, -1);
-		if (exchange->attempts != NULL && exchange->transfer != NULL)
-			ue_attempts_drop_body(exchange->attempts);
-	}
-	if (bytes.len > 0 && !ue_client_send_body(exchange->client, bytes))
-		exchange->is_full = true;
-}
-
-/* Up to the ceiling; then the rest is not waited for. */
-static bool
-collect_data(UeExchange *exchange, UeSlice bytes)
-{
-	size_t ceiling = exchange->owner->config->error_body_bytes;
-	size_t room = ceiling > exchange->held_len ? ceiling - exchange->held_len : 0;
-
-	if (bytes.len <= room && ue_exchange_hold_bytes(exchange, bytes))
-		return true;
-	if (bytes.len > room)
-		ue_exchange_hold_bytes(exchange, ue_slice_sub(bytes, 0, room));
-	fail_with_body(exchange, UE_KIND_HTTP_ERROR, UE_NETWORK_NONE,
-				   (UeSlice){exchange->held, exchange->held_len});
-	return true;
-}
-
-bool
-ue_exchange_hold_bytes(UeExchange *exchange, UeSlice bytes)
-{
-	size_t needed = exchange->held_len + bytes.len;
-
-	if (bytes.len == 0)
-		return true;
-	if (needed > exchange->held_size)
-	{
-		size_t size = needed < 1024 ? 1024 : needed + needed / 2;
-		char *held = realloc(exchange->held, size);
-
-		if (held == NULL)
-			return false;
-		exchange->held = held;
-		exchange->held_size = size;
-	}
-	memcpy(exchange->held + exchange->held_len, bytes.ptr, bytes.len);
-	exchange->held_len = needed;
-	return true;
-}
-
-/* Nothing was sent yet, so half an answer can still become an error answer. */
-static void
-end_peeking(UeExchange *exchange, UeNetwork network)
-{
-	UeSlice held = {exchange->held, exchange->held_len};
-
-	if (network != UE_NETWORK_NONE)
-		fail_with_body(exchange, UE_KIND_STREAM_ERROR, network, held);
-	else if (ue_peek_answer(held, true) == UE_PEEK_ERROR ||
-			 (held.len == 0 && exchange->route.has_answer))
-		fail_with_body(exchange, UE_KIND_HTTP_ERROR, network, held);
-	else
-	{
-		ue_exchange_pass_held(exchange);
-		end_good(exchange);
-	}
-}
-
-/* Of a stream that was cut, half a line is worth nothing to the client, unless it is half
- * of an error event, which says why. */
-static void
-end_streaming(UeExchange *exchange, UeNetwork network)
-{
-	UeSlice event = {NULL, 0};
-	bool is_error = false;
-
-	if (network == UE_NETWORK_NONE && exchange->stream.state == UE_STREAM_GOOD &&
-		((ue_exchange_is_close_delimited(exchange) &&
-		  ue_stream_is_cut(&exchange->stream)) ||
-		 ue_stream_lacks_end(&exchange->stream)))
-		network = UE_NETWORK_TRUNCATED;
-	if (network == UE_NETWORK_NONE)
-		is_error = ue_stream_end(&exchange->stream) == UE_STREAM_ERROR;
-	if (is_error || exchange->stream.state == UE_STREAM_SUSPECT)
-		event = ue_stream_event(&exchange->stream);
-	if (is_error || network != UE_NETWORK_NONE)
-	{
-		fail_with_body(exchange, UE_KIND_STREAM_ERROR, network, event);
-		return;
-	}
-	if (exchange->attempts != NULL)
-		ue_attempts_let_go(exchange->attempts);
-	if (!ue_client_has_sent_head(exchange->client))
-		send_head(exchange, exchange->content_length);
-	end_good(exchange);
-}
-
-static void
-end_good(UeExchange *exchange)
+ue_exchange_end_good(UeExchange *exchange)
 {
 	UeClient *client = exchange->client;
 
@@ -661,8 +372,9 @@ end_good(UeExchange *exchange)
 	ue_client_end(client);
 }
 
-static void
-fail_with_body(UeExchange *exchange, UeKind kind, UeNetwork network, UeSlice body)
+void
+ue_exchange_fail_with_body(UeExchange *exchange, UeKind kind, UeNetwork network,
+						   UeSlice body)
 {
 	UeFailureCause cause = {.kind = kind, .network = network, .body = body};
 

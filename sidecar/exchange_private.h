@@ -3,6 +3,7 @@
  * exchange_private.h: what the files of the exchange share.
  *
  * exchange.c          the states, and what each does with what happens
+ * exchange_data.c     what each state does with an answer's bytes, and with their end
  * exchange_start.c    a request on its way to an upstream
  * exchange_pool.c     where they come from and go to
  * exchange_judge.c    what a head says of the answer behind it
@@ -144,6 +145,26 @@ extern void ue_exchange_decode_model(UeExchange *exchange);
 
 /* What the client asks for: named in the path, else by the body as far as it was peeked. */
 extern UeSlice ue_exchange_model(const UeExchange *exchange);
+
+/* The transfer has ended, or is given up for what network says. */
+extern void ue_exchange_end_attempt(UeExchange *exchange, UeNetwork network);
+
+/* The answer has reached the client whole, or the verdict's work begins. */
+extern void ue_exchange_end_good(UeExchange *exchange);
+extern void ue_exchange_fail_with_body(UeExchange *exchange, UeKind kind,
+									   UeNetwork network, UeSlice body);
+
+/* exchange_data.c */
+
+/* By status and content type. */
+extern void ue_exchange_choose_state(UeExchange *exchange);
+
+/* As on_data of a transfer, and as its on_end, in the state of that name. */
+extern bool ue_exchange_peek_data(UeExchange *exchange, UeSlice bytes);
+extern bool ue_exchange_stream_data(UeExchange *exchange, UeSlice bytes);
+extern bool ue_exchange_collect_data(UeExchange *exchange, UeSlice bytes);
+extern void ue_exchange_end_peeking(UeExchange *exchange, UeNetwork network);
+extern void ue_exchange_end_streaming(UeExchange *exchange, UeNetwork network);
 extern void ue_exchange_pass_stream(UeExchange *exchange, UeSlice bytes);
 
 /* False: no memory, and the bytes are not held. */
@@ -152,9 +173,6 @@ extern bool ue_exchange_hold_bytes(UeExchange *exchange, UeSlice bytes);
 /* The head of a good answer, and what is held of its body; from here on it passes.  False:
  * the client has enough for now. */
 extern bool ue_exchange_pass_held(UeExchange *exchange);
-
-/* The transfer has ended, or is given up for what network says. */
-extern void ue_exchange_end_attempt(UeExchange *exchange, UeNetwork network);
 
 /* exchange_start.c */
 
