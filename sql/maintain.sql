@@ -120,6 +120,13 @@ CREATE FOREIGN TABLE upstream_error_events_20200101 PARTITION OF upstream_error_
 SELECT partitions_dropped, partitions_skipped FROM upstream_error_maintain();
 SELECT partition, is_ours FROM days WHERE partition = 'upstream_error_events_20200101'::regclass;
 ROLLBACK;
+-- nor one that somebody keeps in a schema of his own
+BEGIN;
+CREATE SCHEMA archive;
+CREATE TABLE archive.upstream_error_events_20200101 PARTITION OF upstream_error_events FOR VALUES FROM ('2020-01-01 UTC') TO ('2020-01-02 UTC');
+SELECT partitions_dropped, partitions_skipped FROM upstream_error_maintain();
+SELECT partition, is_ours FROM upstream_error_partitions() WHERE until < '2020-02-01';
+ROLLBACK;
 
 -- without its pattern there are no partitions
 ALTER TABLE upstream_error_events DETACH PARTITION upstream_error_events_default;

@@ -35,6 +35,10 @@ SELECT count(*) FROM upstream_errors((SELECT now() - interval '1h'));
 SELECT class FROM upstream_error_classify('openai', 429, '{}');
 SELECT count(*) > 0 AS codes FROM upstream_error_codes();
 SELECT count(*) FROM upstream_error_partitions();
+-- whatever a reader may call, he may call with all that it calls
+SELECT upstream_error_rules_export();
+SELECT count(*) FROM upstream_error_rules_at('1h');
+SELECT count(*) FROM upstream_error_rule_version(1, 1);
 SELECT upstream_error_maintain();
 DELETE FROM upstream_error_events;
 SELECT upstream_error_create_roles();

@@ -159,5 +159,13 @@ DROP FUNCTION strike();
 DROP OWNED BY ue_stranger;
 DROP ROLE ue_stranger;
 
+-- the largest id there is leaves ids for others, also when it is rolled back
+BEGIN;
+INSERT INTO upstream_error_rules (id, name, error_codes) VALUES (9223372036854775807, 'the last', '{500}') RETURNING id;
+ROLLBACK;
+INSERT INTO upstream_error_rules (name, error_codes) VALUES ('one more', '{500}') RETURNING id < 10000 AS "goes on";
+SELECT count(*) FROM upstream_error_rules_import('[{"id": 9223372036854775807, "name": "the last", "error_codes": [500]}, {"name": "and one", "error_codes": [500]}]');
+SELECT id < 10000 AS "goes on" FROM upstream_error_rules WHERE name IN ('the last', 'and one') ORDER BY id;
+
 TRUNCATE upstream_error_rules, upstream_error_mask_patterns, upstream_error_mask_hosts, upstream_error_messages, upstream_error_settings;
 DROP FUNCTION changes_since;

@@ -71,8 +71,25 @@ SELECT sum(failures) AS counts FROM upstream_error_counts(now() - interval '10 d
 SELECT platform, requests, answers, errors, sla, error_rate FROM upstream_error_sla('10d');
 SELECT count(*) AS "rows about theirs" FROM upstream_error_explain_request('theirs_req_1', now() - interval '10 days');
 SELECT count(*) > 0 AS "rows about ours" FROM upstream_error_explain_request('ours_req_1', now() - interval '10 days');
+-- the counts, which are of everybody, are not shown to who may not see all events
+SELECT (SELECT count(*) FROM upstream_error_minutes) AS minutes, (SELECT count(*) FROM upstream_error_hours) AS hours,
+	(SELECT count(*) FROM upstream_error_traffic) AS traffic;
 RESET ROLE;
 SELECT platform, requests, answers, errors FROM upstream_error_sla('10d');
+-- a reader who may see all of them sees the counts as well
+CREATE ROLE analyst;
+GRANT upstream_errors_reader TO analyst;
+ALTER ROLE analyst BYPASSRLS;
+SET ROLE analyst;
+SELECT (SELECT count(*) > 0 FROM upstream_error_minutes) AS minutes, (SELECT count(*) > 0 FROM upstream_error_hours) AS hours,
+	(SELECT count(*) FROM upstream_error_traffic) AS traffic;
+RESET ROLE;
+-- a policy on the traffic is the operator's to make
+CREATE POLICY own ON upstream_error_traffic FOR SELECT TO tenant USING (platform = 'ours_platform');
+SET ROLE tenant;
+SELECT platform, requests, answers, errors FROM upstream_error_sla('10d');
+RESET ROLE;
+DROP POLICY own ON upstream_error_traffic;
 
 -- a plan made for one role is not another's
 PREPARE total AS SELECT sum(total) FROM upstream_error_trend('10d');
@@ -96,7 +113,7 @@ END
 $$;
 TRUNCATE upstream_error_events, upstream_error_minutes, upstream_error_hours, upstream_error_counted_days,
 	upstream_error_late_days, upstream_error_traffic;
-DROP OWNED BY tenant;
-DROP ROLE tenant;
+DROP OWNED BY tenant, analyst;
+DROP ROLE tenant, analyst;
 DROP OWNED BY upstream_errors_reader, upstream_errors_writer, upstream_errors_admin;
 DROP ROLE upstream_errors_reader, upstream_errors_writer, upstream_errors_admin;

@@ -16,9 +16,10 @@ AS $$
 	SELECT c.oid::regclass,
 		coalesce(bound[1]::timestamptz, '-infinity'),
 		coalesce(bound[2]::timestamptz, 'infinity'),
-		c.relname ~ '^upstream_error_events_[0-9]{8}$' AND c.relkind <> 'f'
+		c.relname ~ '^upstream_error_events_[0-9]{8}$' AND c.relkind <> 'f' AND c.relnamespace = e.relnamespace
 	FROM pg_inherits AS i
 	JOIN pg_class AS c ON c.oid = i.inhrelid
+	JOIN pg_class AS e ON e.oid = i.inhparent
 	JOIN pg_partitioned_table AS t ON t.partrelid = i.inhparent
 	-- pg_get_expr locks the relation, and the default partition has no bounds to wait for
 	CROSS JOIN LATERAL regexp_match(
@@ -26,7 +27,7 @@ AS $$
 		$re$FROM \((?:'([^']+)'|MINVALUE)\) TO \((?:'([^']+)'|MAXVALUE)\)$re$) AS bound
 	WHERE i.inhparent = '@extschema@.upstream_error_events'::regclass AND bound IS NOT NULL
 $$;
-COMMENT ON FUNCTION upstream_error_partitions() IS 'Partitions of upstream_error_events, the default one aside: since inclusive, until exclusive; is_ours: named as upstream_error_maintain() names them, which drops no other. Example: SELECT partition, pg_total_relation_size(partition) FROM upstream_error_partitions();';
+COMMENT ON FUNCTION upstream_error_partitions() IS 'Partitions of upstream_error_events, the default one aside: since inclusive, until exclusive; is_ours: named as upstream_error_maintain() names them and in their schema; it drops no other. Example: SELECT partition, pg_total_relation_size(partition) FROM upstream_error_partitions();';
 
 -- For upstream_error_maintain(): makes tables that have been filled partitions, all or none.
 -- Whoever inserts or reads waits from the first lock to the end of the transaction, so the
@@ -355,4 +356,4 @@ BEGIN
 	END LOOP;
 END
 $$;
-COMMENT ON FUNCTION upstream_error_maintain() IS 'Makes the partitions of the coming week, empties the default partition into them, drops what is older than the setting upstream_errors.retention, and counts the days that are over into upstream_error_minutes, for as long as ten seconds a call. Harmless to call at any time, by anyone, twice at once; the sidecar does hourly. partitions_skipped counts what another session held locked: the next call tries again. Only partitions with names as it gives them are dropped. Example: SELECT * FROM upstream_error_maintain();';
+COMMENT ON FUNCTION upstream_error_maintain() IS 'Makes the partitions of the coming week, empties the default partition into them, drops what is older than the setting upstream_errors.retention, and counts the days that are over into upstream_error_minutes, for as long as ten seconds a call. Harmless to call at any time, by anyone, twice at once; the sidecar does hourly. partitions_skipped counts what another session held locked: the next call tries again. Only partitions with names as it gives them, in the schema of the extension, are dropped. Example: SELECT * FROM upstream_error_maintain();';

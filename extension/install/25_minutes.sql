@@ -99,6 +99,23 @@ COMMENT ON COLUMN upstream_error_traffic.recovered IS 'of answers: saved by anot
 COMMENT ON COLUMN upstream_error_traffic.first_byte_counts IS 'answers by time to the first byte; bounds: upstream_error_latency_bounds()';
 COMMENT ON COLUMN upstream_error_traffic.total_counts IS 'answers by total time, likewise';
 
+-- Whom row security keeps from events of others is not to see them counted.  As a sub-select
+-- it is asked once and not for every row.
+DO $$
+DECLARE
+	relation pg_catalog.regclass;
+BEGIN
+	FOREACH relation IN ARRAY ARRAY['upstream_error_minutes', 'upstream_error_hours', 'upstream_error_traffic']::pg_catalog.regclass[]
+	LOOP
+		EXECUTE pg_catalog.format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', relation);
+		EXECUTE pg_catalog.format('CREATE POLICY upstream_errors_unfiltered ON %s
+			USING ((SELECT NOT pg_catalog.row_security_active(%L::pg_catalog.regclass::pg_catalog.oid)))', relation, '@extschema@.upstream_error_events');
+		EXECUTE pg_catalog.format('COMMENT ON POLICY upstream_errors_unfiltered ON %s IS %L', relation,
+			'Empty for whom row security filters upstream_error_events: these are counts of all events.');
+	END LOOP;
+END
+$$;
+
 SELECT pg_catalog.pg_extension_config_dump('upstream_error_minutes', '');
 SELECT pg_catalog.pg_extension_config_dump('upstream_error_hours', '');
 SELECT pg_catalog.pg_extension_config_dump('upstream_error_counted_days', '');

@@ -186,11 +186,13 @@ BEGIN
 		last_generation := NEW.generation;
 	END IF;
 
-	-- an id that was given must not be given out again
+	-- An id that was given must not be given out again.  The sequence stays where it is put
+	-- after a rollback too, so nobody may put it at its end; ids beyond 2^53, which JSON's
+	-- readers cannot tell apart anyway, it will not come to.
 	IF TG_OP = 'INSERT' AND TG_ARGV[1] = 'id' THEN
 		ids := pg_get_serial_sequence(TG_RELID::regclass::text, 'id');
 		EXECUTE format('SELECT s.last_value, s.is_called FROM %s AS s', ids) INTO id;
-		IF NEW.id > id.last_value OR NEW.id = id.last_value AND NOT id.is_called THEN
+		IF NEW.id < 9007199254740992 AND (NEW.id > id.last_value OR NEW.id = id.last_value AND NOT id.is_called) THEN
 			PERFORM setval(ids, NEW.id);
 		END IF;
 	END IF;

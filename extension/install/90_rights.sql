@@ -56,8 +56,7 @@ BEGIN
 				WHEN p.proname IN ('upstream_error_is_restored', 'upstream_error_next_generation', 'upstream_error_last_version',
 					'upstream_error_require_own', 'upstream_error_require_name', 'upstream_error_refuse',
 					'upstream_error_key', 'upstream_error_trim', 'upstream_error_language_tag',
-					'upstream_error_rule_defaults', 'upstream_error_rules_import',
-					'upstream_error_rules_list', 'upstream_error_policy_changed', 'upstream_error_clear_health',
+					'upstream_error_rules_import', 'upstream_error_rules_list', 'upstream_error_policy_changed', 'upstream_error_clear_health',
 					'upstream_error_merge_health', 'upstream_error_notify_health', 'upstream_error_expire_health') THEN 'upstream_errors_admin'
 				WHEN p.proname = 'upstream_error_create_roles' OR p.proname LIKE 'upstream\_error\_scrub%'
 					OR p.proname IN ('upstream_error_fingerprint_again', 'upstream_error_fingerprint_history', 'upstream_error_count_day',

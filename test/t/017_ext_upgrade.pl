@@ -87,6 +87,10 @@ SELECT replace(d.kind || ' ' || d.name || ' ' || d.text, E'\n', ' ') FROM (
 	SELECT 'trigger', format('%s.%s', t.tgrelid::regclass, t.tgname), pg_get_triggerdef(t.oid) || t.tgenabled::text
 	FROM pg_trigger AS t WHERE NOT t.tgisinternal AND EXISTS (SELECT FROM pg_depend AS x WHERE x.classid = 'pg_class'::regclass AND x.objid = t.tgrelid AND x.deptype = 'e')
 	UNION ALL
+	SELECT 'policy', format('%s.%s', p.polrelid::regclass, p.polname), concat_ws(' ', p.polcmd, p.polroles, pg_get_expr(p.polqual, p.polrelid),
+		pg_get_expr(p.polwithcheck, p.polrelid), c.relrowsecurity, obj_description(p.oid, 'pg_policy'))
+	FROM pg_policy AS p JOIN pg_class AS c ON c.oid = p.polrelid
+	UNION ALL
 	SELECT 'dumped', c.relation::regclass::text, c.condition FROM pg_extension AS e, unnest(e.extconfig, e.extcondition) AS c (relation, condition) WHERE e.extname = 'upstream_errors'
 	UNION ALL
 	SELECT 'member', pg_describe_object(x.classid, x.objid, x.objsubid), '' FROM pg_depend AS x
