@@ -60,6 +60,8 @@ find_word(const UeFault *fault, UeSlice platform)
 	const UeWord *generic = NULL;
 	const UeWord *number = ue_classify_find_number(vendor, fault->code);
 
+	if (number == NULL)
+		number = ue_classify_find_number(vendor, fault->reason);
 	if (number != NULL)
 		return number;
 	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
@@ -127,6 +129,17 @@ is_daily(const UeFault *fault, const UeWord *word)
 		   ue_classify_is_daily(fault->message);
 }
 
+/*
+ * Whether a sentence may say more than the word did.  Servers have one word for every limit
+ * and one for every refusal, whatever is behind: requests, money, a missing right, a key.
+ */
+static bool
+is_open(const UeWord *word, UeClass class)
+{
+	return word == NULL || word->is_generic || class == UE_CLASS_RATE_LIMIT ||
+		   class == UE_CLASS_PERMISSION || class == UE_CLASS_BILLING;
+}
+
 /* An error object in a 200 whose words say nothing is the server's fault, and a 502. */
 static void
 classify_answer(UeFault *fault, UeSlice platform)
@@ -141,7 +154,7 @@ classify_answer(UeFault *fault, UeSlice platform)
 	else
 		fault->class = weigh(word, status, platform);
 
-	if (word == NULL || word->is_generic)
+	if (is_open(word, fault->class))
 		(void) ue_classify_find_phrase(fault->message, fault->class, &fault->class);
 
 	if (fault->class == UE_CLASS_RATE_LIMIT)
@@ -171,8 +184,8 @@ find_answer_code(const UeFault *fault)
 	{
 		/* the upstream may be a gateway that speaks our own codes */
 		code = ue_catalog_find(fault->code);
-		if (code != NULL && (code->class != fault->class ||
-							 code->visibility != UE_VISIBILITY_SHOWN))
+		if (code != NULL &&
+			(code->class != fault->class || code->visibility != UE_VISIBILITY_SHOWN))
 			code = NULL;
 	}
 	return code != NULL ? code : ue_catalog_default(fault->class);

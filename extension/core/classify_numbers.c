@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * classify_numbers.c: what the numbers mean that vendors use instead of words.
+ * classify_numbers.c: what the numbers mean that vendors use instead of words, and words
+ * that mean another thing at one vendor.
  *
  * A number means something only among its vendor's: the vendor is known by the shape of
  * the body (parse_numbering.c) or is the channel's platform.  Numbers that say no more
@@ -124,6 +125,9 @@ static const NumberRow numbers[] = {
 	NUMBER("cloudflare", "5016", PERMISSION,
 		   403), /* the model's licence is not agreed to */
 	NUMBER("cloudflare", "10000", AUTHENTICATION, 401),
+
+	/* openrouter.ai, Errors: a message is malformed; at OpenAI a filter's word */
+	NUMBER("openrouter", "invalid_prompt", INVALID_REQUEST, 400),
 };
 
 const UeWord *

@@ -48,6 +48,13 @@ static const Phrase phrases[] = {
 	{UE_SLICE_INIT("too large for model with"), OPEN, UE_CLASS_CONTEXT_LENGTH},
 	/* llama.cpp: "the request exceeds the available context size" */
 	{UE_SLICE_INIT("exceeds the available context size"), OPEN, UE_CLASS_CONTEXT_LENGTH},
+	{UE_SLICE_INIT("context size has been exceeded"), OPEN, UE_CLASS_CONTEXT_LENGTH},
+	/* vLLM: "The decoder prompt (length …) is longer than the maximum model length of …" */
+	{UE_SLICE_INIT("longer than the maximum model length"), OPEN,
+	 UE_CLASS_CONTEXT_LENGTH},
+	{UE_SLICE_INIT("model's context length is only"), OPEN, UE_CLASS_CONTEXT_LENGTH},
+	/* xAI: "This model's maximum prompt length is … but the request contains … tokens." */
+	{UE_SLICE_INIT("maximum prompt length is"), OPEN, UE_CLASS_CONTEXT_LENGTH},
 
 	/* SGLang, LM Studio, text-generation-inference, Moonshot */
 	{UE_SLICE_INIT("longer than the model's context length"), OPEN,
@@ -56,6 +63,7 @@ static const Phrase phrases[] = {
 	 UE_CLASS_CONTEXT_LENGTH},
 	{UE_SLICE_INIT("inputs` tokens + `max_new_tokens` must be"), OPEN,
 	 UE_CLASS_CONTEXT_LENGTH},
+	{UE_SLICE_INIT("inputs` must have less than"), OPEN, UE_CLASS_CONTEXT_LENGTH},
 	{UE_SLICE_INIT("exceeded model token limit"), OPEN, UE_CLASS_CONTEXT_LENGTH},
 	/* Alibaba: "Range of input length should be [1, 30720]" */
 	{UE_SLICE_INIT("range of input length should be"), OPEN, UE_CLASS_CONTEXT_LENGTH},
@@ -65,6 +73,18 @@ static const Phrase phrases[] = {
 	 UE_CLASS_BILLING},
 	/* Anthropic: "You have reached your specified API usage limits." (400) */
 	{UE_SLICE_INIT("reached your specified api usage limits"), OPEN, UE_CLASS_BILLING},
+	{UE_SLICE_INIT("reached your specified workspace api usage limits"), OPEN,
+	 UE_CLASS_BILLING},
+	/* Anthropic's plans: "You're out of extra usage." (400), the others with a 429 */
+	{UE_SLICE_INIT("out of extra usage"), OPEN | MAY(RATE_LIMIT), UE_CLASS_BILLING},
+	{UE_SLICE_INIT("extra usage is required"), OPEN | MAY(RATE_LIMIT), UE_CLASS_BILLING},
+	{UE_SLICE_INIT("out_of_credits"), MAY(RATE_LIMIT), UE_CLASS_BILLING},
+	/* Gemini (429): "Your prepayment credits are depleted."; a project's spend cap; a model
+	 * of which the free tier has none: "… limit: 0, model: gemini-3-pro" */
+	{UE_SLICE_INIT("prepayment credits are depleted"), MAY(RATE_LIMIT), UE_CLASS_BILLING},
+	{UE_SLICE_INIT("exceeded its monthly spending cap"), MAY(RATE_LIMIT),
+	 UE_CLASS_BILLING},
+	{UE_SLICE_INIT("limit: 0, model"), MAY(RATE_LIMIT), UE_CLASS_BILLING},
 	/* DeepSeek, OpenRouter and others with any status */
 	{UE_SLICE_INIT("insufficient balance"), OPEN | MAY(PERMISSION) | MAY(RATE_LIMIT),
 	 UE_CLASS_BILLING},
@@ -73,6 +93,22 @@ static const Phrase phrases[] = {
 	/* xAI: "… has either used all available credits or reached its monthly spending limit" */
 	{UE_SLICE_INIT("used all available credits"),
 	 OPEN | MAY(PERMISSION) | MAY(RATE_LIMIT), UE_CLASS_BILLING},
+	/* xAI (403): "Your newly created team doesn't have any credits yet." */
+	{UE_SLICE_INIT("doesn't have any credits"), MAY(PERMISSION), UE_CLASS_BILLING},
+	{UE_SLICE_INIT("run out of credits"), MAY(PERMISSION) | MAY(RATE_LIMIT),
+	 UE_CLASS_BILLING},
+	/* Novita (403), Hyperbolic (429) */
+	{UE_SLICE_INIT("not enough balance"), OPEN | MAY(PERMISSION) | MAY(RATE_LIMIT),
+	 UE_CLASS_BILLING},
+	/* Azure API Management (403): "Out of call volume quota. Quota will be replenished …" */
+	{UE_SLICE_INIT("out of call volume quota"), MAY(PERMISSION) | MAY(RATE_LIMIT),
+	 UE_CLASS_BILLING},
+	/* Bedrock (403): AWS Marketplace could not charge the account */
+	{UE_SLICE_INIT("invalid_payment_instrument"), OPEN | MAY(PERMISSION),
+	 UE_CLASS_BILLING},
+	/* Alibaba (429): tokens per minute, in OpenAI's words for an empty account */
+	{UE_SLICE_INIT("model-studio/error-code#token-limit"), MAY(BILLING),
+	 UE_CLASS_RATE_LIMIT},
 
 	/* Fireworks (412): "Account … is suspended, possibly due to reaching the monthly …" */
 	{UE_SLICE_INIT("reaching the monthly spending limit"), OPEN, UE_CLASS_BILLING},
@@ -86,6 +122,15 @@ static const Phrase phrases[] = {
 	/* Gemini (400): "API key not valid. Please pass a valid API key." */
 	{UE_SLICE_INIT("api key not valid"), OPEN, UE_CLASS_AUTHENTICATION},
 	{UE_SLICE_INIT("api key expired"), OPEN, UE_CLASS_AUTHENTICATION},
+	/* Gemini (403): a key that was found in public; no key at all */
+	{UE_SLICE_INIT("api key was reported as leaked"), MAY(PERMISSION),
+	 UE_CLASS_AUTHENTICATION},
+	{UE_SLICE_INIT("method doesn't allow unregistered callers"), MAY(PERMISSION),
+	 UE_CLASS_AUTHENTICATION},
+	/* Bedrock (403): its API keys */
+	{UE_SLICE_INIT("bearer token has expired"), MAY(PERMISSION), UE_CLASS_AUTHENTICATION},
+	{UE_SLICE_INIT("please make sure your api key is valid"), MAY(PERMISSION),
+	 UE_CLASS_AUTHENTICATION},
 	/* xAI (400): "Incorrect API key provided: …" */
 	{UE_SLICE_INIT("incorrect api key provided"), OPEN | MAY(PERMISSION),
 	 UE_CLASS_AUTHENTICATION},
@@ -100,6 +145,14 @@ static const Phrase phrases[] = {
 	{UE_SLICE_INIT("content management policy"), OPEN, UE_CLASS_CONTENT_POLICY},
 	{UE_SLICE_INIT("blocked by content filtering policy"), OPEN, UE_CLASS_CONTENT_POLICY},
 	{UE_SLICE_INIT("rejected by the safety system"), OPEN, UE_CLASS_CONTENT_POLICY},
+	/* Anthropic (400): "… appears to violate our Usage Policy" */
+	{UE_SLICE_INIT("appears to violate our usage policy"), OPEN, UE_CLASS_CONTENT_POLICY},
+	{UE_SLICE_INIT("content exists risk"), OPEN, UE_CLASS_CONTENT_POLICY}, /* DeepSeek */
+	/* xAI and OpenRouter, with a 403 */
+	{UE_SLICE_INIT("content violates usage guidelines"), OPEN | MAY(PERMISSION),
+	 UE_CLASS_CONTENT_POLICY},
+	{UE_SLICE_INIT("your input was flagged for"), MAY(PERMISSION),
+	 UE_CLASS_CONTENT_POLICY},
 	/* Chinese vendors: "contains sensitive information" */
 	{UE_SLICE_INIT("敏感信息"), OPEN, UE_CLASS_CONTENT_POLICY},
 	{UE_SLICE_INIT("敏感内容"), OPEN, UE_CLASS_CONTENT_POLICY},
@@ -122,6 +175,11 @@ static const Phrase phrases[] = {
 	/* Bedrock (400): "The provided model identifier is invalid." */
 	{UE_SLICE_INIT("provided model identifier is invalid"), OPEN,
 	 UE_CLASS_MODEL_NOT_FOUND},
+	/* an account that may not use this model may use others: OpenAI (400,
+	 * unsupported_value): "Your organization must be verified to stream this model."; Vertex
+	 * (400): "Project … is not allowed to use Publisher Model …" */
+	{UE_SLICE_INIT("organization must be verified to"), OPEN, UE_CLASS_MODEL_NOT_FOUND},
+	{UE_SLICE_INIT("not allowed to use publisher model"), OPEN, UE_CLASS_MODEL_NOT_FOUND},
 	{UE_SLICE_INIT("模型不存在"), OPEN | MAY(NOT_FOUND), UE_CLASS_MODEL_NOT_FOUND},
 	{UE_SLICE_INIT("model not exist"), OPEN, UE_CLASS_MODEL_NOT_FOUND},	   /* DeepSeek */
 	{UE_SLICE_INIT("invalid model name"), OPEN, UE_CLASS_MODEL_NOT_FOUND}, /* LiteLLM */
@@ -134,6 +192,12 @@ static const Phrase phrases[] = {
 	{UE_SLICE_INIT("model is at capacity"), MAY(SERVER_ERROR), UE_CLASS_OVERLOADED},
 	/* Ollama (503): "server busy, please try again.  maximum pending requests exceeded" */
 	{UE_SLICE_INIT("server busy"), MAY(SERVER_ERROR), UE_CLASS_OVERLOADED},
+	/* Azure (429): "The system is currently experiencing high demand …" */
+	{UE_SLICE_INIT("experiencing high demand"), MAY(SERVER_ERROR) | MAY(RATE_LIMIT),
+	 UE_CLASS_OVERLOADED},
+	/* Mistral (429), before it had a word for it */
+	{UE_SLICE_INIT("service tier capacity exceeded"), MAY(RATE_LIMIT),
+	 UE_CLASS_OVERLOADED},
 
 	/* gateways that say it with a 400, 403 or 500 */
 	{UE_SLICE_INIT("rate limit exceeded"), OPEN | MAY(PERMISSION), UE_CLASS_RATE_LIMIT},
@@ -148,8 +212,12 @@ static const UeSlice daily_phrases[] = {
 	UE_SLICE_INIT("per 86400s"), /* GitHub Models */
 	UE_SLICE_INIT("daily"),		 /* Anthropic, Cloudflare, Baidu */
 	UE_SLICE_INIT(" tpd "),		 /* Moonshot */
-	UE_SLICE_INIT(" rpd "),		 UE_SLICE_INIT("today's quota"), /* ModelScope */
-	UE_SLICE_INIT("今日"),										 /* Zhipu */
+	UE_SLICE_INIT(" rpd "),
+	UE_SLICE_INIT("today's quota"), /* ModelScope */
+	UE_SLICE_INIT("per month"),
+	UE_SLICE_INIT("calls / month"),		 /* Cohere */
+	UE_SLICE_INIT("weekly usage limit"), /* Ollama */
+	UE_SLICE_INIT("今日"),				 /* Zhipu */
 	UE_SLICE_INIT("每日"),
 };
 

@@ -6,7 +6,8 @@
  * document; Anthropic's API errors page; Google's rpc/code.proto, error_reason.proto and
  * Gemini troubleshooting page; Azure OpenAI's content filter and quota pages; the Bedrock
  * Runtime API reference; Mistral's, Groq's and DeepSeek's error pages; vLLM's and LiteLLM's
- * servers; the gateways new-api, sub2api and CLIProxyAPI.
+ * servers; OpenRouter's errors and limits pages; the gateways new-api, sub2api and
+ * CLIProxyAPI.
  */
 #include "core/classify_tables.h"
 
@@ -51,6 +52,7 @@ static const UeWord words[] = {
 	WORD("slow_down", RATE_LIMIT, 429), /* 503 until 2026 */
 	WORD("server_is_overloaded", OVERLOADED, 503),
 	WORD("engine_overloaded", OVERLOADED, 503),
+	WORD("resource_unavailable", OVERLOADED, 429),	  /* Flex processing */
 	WORD("engine_overloaded_error", OVERLOADED, 429), /* Moonshot */
 	WORD("context_length_exceeded", CONTEXT_LENGTH, 400),
 	WORD("context_window_exceeded", CONTEXT_LENGTH, 400),
@@ -71,7 +73,8 @@ static const UeWord words[] = {
 	WORD("array_above_max_length", INVALID_REQUEST, 400),
 	WORD("invalid_value", INVALID_REQUEST, 400),
 	WORD("invalid_type", INVALID_REQUEST, 400),
-	WORD("unsupported_value", INVALID_REQUEST, 400),
+	GENERIC("unsupported_value", INVALID_REQUEST,
+			400), /* also of what an account lacks */
 	WORD("unsupported_parameter", INVALID_REQUEST, 400),
 	WORD("unknown_parameter", INVALID_REQUEST, 400),
 	WORD("missing_required_parameter", INVALID_REQUEST, 400),
@@ -112,6 +115,7 @@ static const UeWord words[] = {
 	GENERIC("api_error", SERVER_ERROR, 500),
 	WORD("timeout_error", TIMEOUT, 504),
 	WORD("overloaded_error", OVERLOADED, 529),
+	WORD("enforced_spend_limit_reached", BILLING, 429), /* in error.details */
 
 	/* Google: rpc/code.proto with its HTTP mapping */
 	GENERIC("INVALID_ARGUMENT", INVALID_REQUEST, 400),
@@ -157,6 +161,7 @@ static const UeWord words[] = {
 	WORD("ResponsibleAIPolicyViolation", CONTENT_POLICY, 400),
 	WORD("contentFilter", CONTENT_POLICY, 400), /* images */
 	WORD("DeploymentNotFound", MODEL_NOT_FOUND, 404),
+	WORD("unavailable_model", MODEL_NOT_FOUND, 400), /* GitHub Models too */
 	WORD("PermissionDenied", PERMISSION, 401),
 	WORD("OperationNotSupported", INVALID_REQUEST, 400),
 	WORD("NoCapacity", OVERLOADED, 429),
@@ -184,6 +189,17 @@ static const UeWord words[] = {
 	WORD("ServiceUnavailable", OVERLOADED, 503), /* of a frame; Azure */
 	GENERIC("ValidationException", INVALID_REQUEST, 400),
 
+	/* AWS in general: "Common errors" of its references, without Exception at the end */
+	WORD("IncompleteSignature", AUTHENTICATION, 400),
+	WORD("SignatureDoesNotMatch", AUTHENTICATION, 403),
+	WORD("InvalidClientTokenId", AUTHENTICATION, 403),
+	WORD("MissingAuthenticationToken", AUTHENTICATION, 403),
+	WORD("RequestExpired", AUTHENTICATION, 400),
+	WORD("NotAuthorized", PERMISSION, 400),
+	WORD("OptInRequired", PERMISSION, 403),
+	WORD("FTUFormNotFilled", MODEL_NOT_FOUND, 404), /* the form that Anthropic asks for */
+	WORD("LimitExceededException", BILLING, 429), /* API Gateway: a usage plan's quota */
+
 	/* Mistral, Groq, vLLM, LiteLLM */
 	WORD("service_tier_capacity_exceeded", OVERLOADED, 429), /* Mistral, code 3505 */
 	WORD("model_decommissioned", MODEL_NOT_FOUND, 400),		 /* Groq */
@@ -201,7 +217,30 @@ static const UeWord words[] = {
 	WORD("ContextWindowExceededError", CONTEXT_LENGTH, 400),
 	WORD("ContentPolicyViolationError", CONTENT_POLICY, 400),
 
-	WORD("organization_restricted", PERMISSION, 400), /* Groq */
+	WORD("key_model_access_denied", MODEL_NOT_FOUND, 401), /* LiteLLM, ProxyErrorTypes */
+	WORD("team_model_access_denied", MODEL_NOT_FOUND, 401),
+	WORD("user_model_access_denied", MODEL_NOT_FOUND, 401),
+	WORD("org_model_access_denied", MODEL_NOT_FOUND, 401),
+	WORD("project_model_access_denied", MODEL_NOT_FOUND, 401),
+
+	WORD("organization_restricted", PERMISSION, 400),	/* Groq */
+	WORD("blocked_api_access", BILLING, 400),			/* Groq: the spend limit */
+	WORD("model_terms_required", MODEL_NOT_FOUND, 400), /* Groq: not accepted yet */
+	WORD("queue_exceeded", OVERLOADED, 429),			/* Cerebras */
+	WORD("exceeded_current_quota_error", BILLING, 403), /* Moonshot */
+	WORD("insufficient_funds", BILLING, 402),			/* Vercel, Hyperbolic */
+	WORD("model_not_supported", MODEL_NOT_FOUND, 400),	/* Hugging Face, GitHub Copilot */
+	WORD("overloaded", OVERLOADED, 503), /* Hugging Face, Together, Fireworks */
+
+	/* OpenRouter: error.metadata.limit_source and error_type */
+	WORD("openrouter_in_flight_budget", RATE_LIMIT,
+		 402), /* ends with requests that run */
+	WORD("openrouter_credits", BILLING, 402),
+	WORD("openrouter_guardrail_budget", BILLING, 403),
+	WORD("openrouter_workspace_budget", BILLING, 403),
+	WORD("openrouter_key_limit", BILLING, 403),
+	WORD("payment_required", BILLING, 402),
+	WORD("provider_overloaded", OVERLOADED, 503),
 
 	/* Alibaba: help.aliyun.com/zh/model-studio/error-code */
 	WORD("Arrearage", BILLING, 400),

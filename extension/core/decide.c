@@ -119,6 +119,18 @@ keep_word(UeSlice word)
 	return word;
 }
 
+/* A number that only repeats the status says less than our own code does. */
+static UeSlice
+keep_code(UeSlice code, const UeFault *fault)
+{
+	int64_t number;
+
+	if (ue_slice_parse_int64(code, &number) &&
+		(number == fault->status || number == fault->body_status))
+		return (UeSlice){NULL, 0};
+	return keep_word(code);
+}
+
 static UeSlice
 keep_param(UeSlice param)
 {
@@ -139,7 +151,7 @@ choose_words(UeArena *arena, const UeMaskSettings *mask, const UeCase *kase,
 		/* Google's status names belong to their HTTP statuses */
 		if (kase->format != UE_FORMAT_GEMINI || answer->status == fault->body_status)
 			answer->type = keep_word(verdict->error_type);
-		status = ue_decide_token(arena, mask, keep_word(code), &answer->code);
+		status = ue_decide_token(arena, mask, keep_code(code, fault), &answer->code);
 		if (status == UE_OK)
 			status =
 				ue_decide_token(arena, mask, keep_param(fault->param), &answer->param);

@@ -231,12 +231,48 @@ read_wrapped(UeArena *arena, UeSlice text, bool is_aside, UeFault *out)
 	return UE_OK;
 }
 
-/* OpenRouter: what the provider answered, as text, beside "Provider returned error". */
+/* OpenRouter: what the provider answered, as text or, now and then, as JSON. */
 static UeSlice
 find_aside(const UeJson *root)
 {
-	return ue_slice_trim(ue_json_text(
-		ue_json_find_path(ue_parse_unwrap(root), UE_SLICE("error.metadata.raw"))));
+	const UeJson *raw =
+		ue_json_find_path(ue_parse_unwrap(root), UE_SLICE("error.metadata.raw"));
+
+	if (raw != NULL && raw->type == UE_JSON_OBJECT)
+		return raw->raw;
+	return ue_slice_trim(ue_json_text(raw));
+}
+
+/*
+ * The provider's answer is the error itself where OpenRouter only says that there was one:
+ * then a page's title, a sentence, or what the JSON in it says stands for the message, and
+ * its code for one that only repeats the status.
+ */
+static UeStatus
+read_aside(UeArena *arena, const UeJson *root, UeFault *out)
+{
+	UeSlice aside = find_aside(root);
+	UeSlice code = out->code;
+	int64_t number;
+	UeStatus status;
+
+	if (!ue_slice_is_equal_fold(out->message, UE_SLICE("Provider returned error")) ||
+		ue_slice_is_empty(aside))
+		return read_wrapped(arena, aside, true, out);
+	if (ue_slice_parse_int64(code, &number) && number == out->body_status)
+		out->code = nothing;
+	if (ue_parse_is_html(aside))
+	{
+		status = ue_parse_html_title(arena, aside, &aside);
+		if (status != UE_OK)
+			return status;
+	}
+	if (!ue_slice_is_empty(aside))
+		out->message = aside;
+	status = read_wrapped(arena, aside, false, out);
+	if (ue_slice_is_empty(out->code))
+		out->code = code;
+	return status;
 }
 
 static UeStatus
@@ -330,7 +366,7 @@ read_body(UeArena *arena, const UeResponse *response, UeFault *out, const UeJson
 	if (status == UE_OK)
 		status = read_wrapped(arena, out->message, false, out);
 	if (status == UE_OK)
-		status = read_wrapped(arena, find_aside(*root), true, out);
+		status = read_aside(arena, *root, out);
 	if (status == UE_OK && ue_parse_is_html(out->message))
 		status = ue_parse_html_title(arena, out->message, &out->message);
 	out->is_cut = is_cut;

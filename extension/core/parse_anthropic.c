@@ -22,6 +22,9 @@ ue_parse_anthropic(const UeJson *root, UeFault *out)
 		return false;
 
 	out->type = ue_parse_field(error, UE_SLICE("type"));
+	/* rate_limit_error is a tier's monthly cap too: enforced_spend_limit_reached */
+	out->code =
+		ue_parse_field(ue_json_find(error, UE_SLICE("details")), UE_SLICE("error_code"));
 	out->message = ue_parse_field(error, UE_SLICE("message"));
 	if (ue_slice_is_empty(out->type) && ue_slice_is_empty(out->message))
 		return false;

@@ -23,33 +23,48 @@ is_detail(const UeJson *detail, UeSlice type)
 	return ue_slice_has_suffix_fold(ue_parse_field(detail, UE_SLICE("@type")), type);
 }
 
-/* A quota id such as GenerateRequestsPerDayPerProjectPerModel-FreeTier. */
+/* A quota's name such as GenerateRequestsPerDayPerProjectPerModel-FreeTier, or its unit:
+ * "1/d/{project}/{user}" (Service Management API, QuotaLimit.unit). */
+static bool
+is_daily_name(const UeJson *object, UeSlice name)
+{
+	static const UeSlice periods[] = {UE_SLICE_INIT("perday"), UE_SLICE_INIT("per_day"),
+									  UE_SLICE_INIT("permonth"),
+									  UE_SLICE_INIT("per_month"), UE_SLICE_INIT("1/d/")};
+	UeSlice text = ue_parse_field(object, name);
+	size_t at;
+
+	for (size_t i = 0; i < sizeof(periods) / sizeof(periods[0]); i++)
+		if (ue_slice_find_fold(text, periods[i], &at))
+			return true;
+	return false;
+}
+
 static bool
 is_daily_quota(const UeJson *detail)
 {
-	static const UeSlice names[] = {UE_SLICE_INIT("quotaId"),
-									UE_SLICE_INIT("quotaMetric"),
-									UE_SLICE_INIT("subject")};
-	static const UeSlice periods[] = {UE_SLICE_INIT("perday"), UE_SLICE_INIT("per_day"),
-									  UE_SLICE_INIT("permonth"),
-									  UE_SLICE_INIT("per_month")};
 	const UeJson *violations = ue_json_find(detail, UE_SLICE("violations"));
 
 	if (violations == NULL)
 		return false;
 	for (const UeJson *each = violations->child; each != NULL; each = each->next)
-	{
-		for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		{
-			UeSlice text = ue_parse_field(each, names[i]);
-			size_t at;
-
-			for (size_t j = 0; j < sizeof(periods) / sizeof(periods[0]); j++)
-				if (ue_slice_find_fold(text, periods[j], &at))
-					return true;
-		}
-	}
+		if (is_daily_name(each, UE_SLICE("quotaId")) ||
+			is_daily_name(each, UE_SLICE("quotaMetric")) ||
+			is_daily_name(each, UE_SLICE("subject")))
+			return true;
 	return false;
+}
+
+/* Cloud Code says with ErrorInfo what Gemini says with QuotaFailure. */
+static void
+read_error_info(const UeJson *detail, UeFault *out)
+{
+	const UeJson *metadata = ue_json_find(detail, UE_SLICE("metadata"));
+
+	out->reason = ue_parse_field(detail, UE_SLICE("reason"));
+	if (is_daily_name(metadata, UE_SLICE("quota_limit")) ||
+		is_daily_name(metadata, UE_SLICE("quota_unit")))
+		out->is_quota_daily = true;
 }
 
 static void
@@ -58,7 +73,7 @@ read_detail(const UeJson *detail, UeFault *out)
 	const UeJson *violations;
 
 	if (is_detail(detail, UE_SLICE("google.rpc.ErrorInfo")))
-		out->reason = ue_parse_field(detail, UE_SLICE("reason"));
+		read_error_info(detail, out);
 	else if (is_detail(detail, UE_SLICE("google.rpc.QuotaFailure")))
 		out->is_quota_daily = out->is_quota_daily || is_daily_quota(detail);
 	else if (is_detail(detail, UE_SLICE("google.rpc.BadRequest")))

@@ -14,6 +14,21 @@
  */
 #include "core/parse_fields.h"
 
+/* OpenRouter: the limit that was hit is a finer word than the error's, where it is one of
+ * its own; "upstream_provider_shared_pool" and the like are not. */
+static void
+read_metadata(const UeJson *metadata, UeFault *out)
+{
+	UeSlice limit = ue_parse_field(metadata, UE_SLICE("limit_source"));
+	UeSlice type = ue_parse_field(metadata, UE_SLICE("error_type"));
+	bool is_own_limit = ue_slice_has_prefix(limit, UE_SLICE("openrouter_"));
+
+	if (!is_own_limit && ue_slice_is_empty(type))
+		return;
+	out->reason = is_own_limit ? limit : type;
+	out->vendor = UE_SLICE("openrouter");
+}
+
 static void
 read_error(const UeJson *error, UeFault *out)
 {
@@ -28,6 +43,8 @@ read_error(const UeJson *error, UeFault *out)
 	if (ue_slice_is_empty(out->reason)) /* Azure's images */
 		out->reason = ue_parse_field(ue_json_find(error, UE_SLICE("inner_error")),
 									 UE_SLICE("code"));
+	if (ue_slice_is_empty(out->reason))
+		read_metadata(ue_json_find(error, UE_SLICE("metadata")), out);
 
 	out->body_status = ue_parse_field_status(error, UE_SLICE("status_code"));
 	if (out->body_status == 0)

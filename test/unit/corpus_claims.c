@@ -33,7 +33,8 @@ typedef struct Claim
 static void
 print_slice(FILE *file, UeSlice text)
 {
-	fwrite(text.ptr, 1, text.len < SHOWN ? text.len : SHOWN, file);
+	if (text.len > 0)
+		fwrite(text.ptr, 1, text.len < SHOWN ? text.len : SHOWN, file);
 }
 
 /* The byte that a letter after a backslash stands for. */
