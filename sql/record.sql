@@ -57,6 +57,24 @@ SELECT record_rows(ARRAY[make_event(6, $${
 SELECT key, value FROM upstream_error_events AS e, jsonb_each_text(to_jsonb(e) - 'at')
 WHERE request_id = 'req_6' ORDER BY key COLLATE "C";
 
+-- a rule may name the kind of failure, from the version on that does so
+INSERT INTO upstream_error_rules (id, name, error_codes) VALUES (2901, 'kind', '{529}'), (2902, 'another', '{503}');
+UPDATE upstream_error_rules SET fingerprint = ' busy hour ' WHERE id = 2901;
+SELECT record_rows(ARRAY[make_event(31, '{"rule_id": 2901, "rule_version": 2, "fingerprint": 5, "fingerprint_version": 1, "message": "one"}'),
+	make_event(32, '{"rule_id": 2901, "rule_version": 2, "fingerprint": 6, "fingerprint_version": 1, "message": "two"}'),
+	make_event(33, '{"rule_id": 2901, "rule_version": 1, "fingerprint": 7, "fingerprint_version": 1}'),
+	make_event(34, '{"rule_id": 2902, "rule_version": 1, "fingerprint": 8, "fingerprint_version": 1}'),
+	make_event(35, '{"rule_id": 2903, "rule_version": 1}'), make_event(36, '{"fingerprint": 9, "fingerprint_version": 1}')]);
+SELECT request_id, CASE WHEN fingerprint = upstream_error_fingerprint('', '', 'busy hour', '') THEN 'busy hour' ELSE fingerprint::text END AS kind, fingerprint_version
+FROM upstream_error_events WHERE request_id BETWEEN 'req_31' AND 'req_36' ORDER BY 1;
+-- also when the rule is gone
+DELETE FROM upstream_error_rules WHERE id = 2901;
+SELECT record_rows(ARRAY[make_event(37, '{"rule_id": 2901, "rule_version": 2, "fingerprint": 5, "fingerprint_version": 1}')]);
+-- and it is not computed again
+SELECT upstream_error_fingerprint_again('2026-01-01', '2026-01-03', force => true) > 0 AS computed;
+SELECT count(*), count(DISTINCT fingerprint) FROM upstream_error_events WHERE fingerprint_version = 0;
+TRUNCATE upstream_error_rules;
+
 -- a time without a day is refused, whichever way it comes, and whole
 \set VERBOSITY terse
 SELECT record_rows(ARRAY[make_event(7), make_event(8, '{"at": "infinity"}')]);

@@ -106,10 +106,10 @@ FROM (SELECT place, line::jsonb FROM regexp_split_to_table(rtrim(upstream_error_
 SELECT right(upstream_error_snapshot(), 1) = E'\n' AS "ends with its line";
 -- what a rule's line leaves out is the default: of a rule that has none, of one that has all but
 INSERT INTO upstream_error_rules (name, error_codes) VALUES ('line of defaults', '{418}');
-INSERT INTO upstream_error_rules (name, enabled, priority, error_codes, keywords, match_mode, platforms, passthrough_code, response_code, passthrough_body, custom_message, skip_monitoring, description, patterns, classes, codes, error_types, upstream_codes, models, channels, routes, formats, kinds, tags, min_attempt, max_attempt, has_output, response_type, response_error_code, retry_after, messages, action, cooldown_s)
-VALUES ('line of everything', false, 7, '{418}', '{tea}', 'all', '{openai}', false, 503, false, E'a\\b\n{status}', true, 'why', '{a+}', '{rate_limit}', '{rate_limit_exceeded}', '{x}', '{y}', '{gpt-*}', '{c}', '{/v1/*}', '{openai}', '{http_error}', '{"team": ["a", "b"]}', 1, 3, false, 't', 'e', 60, '{"zh": "\u6ee1"}', 'cooldown', 30);
+INSERT INTO upstream_error_rules (name, enabled, priority, error_codes, keywords, match_mode, platforms, passthrough_code, response_code, passthrough_body, custom_message, skip_monitoring, description, patterns, classes, codes, error_types, upstream_codes, models, channels, routes, formats, kinds, tags, min_attempt, max_attempt, has_output, response_type, response_error_code, retry_after, messages, action, cooldown_s, fingerprint)
+VALUES ('line of everything', false, 7, '{418}', '{tea}', 'all', '{openai}', false, 503, false, E'a\\b\n{status}', true, 'why', '{a+}', '{rate_limit}', '{rate_limit_exceeded}', '{x}', '{y}', '{gpt-*}', '{c}', '{/v1/*}', '{openai}', '{http_error}', '{"team": ["a", "b"]}', 1, 3, false, 't', 'e', 60, '{"zh": "\u6ee1"}', 'cooldown', 30, 'tea');
 SELECT r.name, (SELECT count(*) FROM jsonb_object_keys(l.rule)) AS members,
-	upstream_error_rule_defaults() || l.rule = to_jsonb(r) - '{created_at,updated_at,generation}'::text[] || '{"description": null}' AS "a rule is its row"
+	upstream_error_rule_defaults() || l.rule = to_jsonb(r) - '{created_at,updated_at,generation}'::text[] || '{"description": null, "fingerprint": null}' AS "a rule is its row"
 FROM (SELECT line::jsonb -> 'rule' AS rule FROM regexp_split_to_table(upstream_error_snapshot(), E'\n') AS t (line) WHERE line LIKE '{"rule"%') AS l
 JOIN upstream_error_rules AS r ON r.id = (l.rule -> 'id')::bigint WHERE r.name LIKE 'line of %' ORDER BY 1;
 DELETE FROM upstream_error_rules WHERE name LIKE 'line of %';

@@ -49,10 +49,10 @@ FULL JOIN (SELECT (value ->> 'id')::int AS id, value FROM jsonb_array_elements(u
 
 -- ours beyond theirs, round trip, with and without ids
 INSERT INTO upstream_error_rules (id, name, patterns, classes, codes, error_types, upstream_codes, models, channels, routes, formats, kinds, tags,
-	min_attempt, max_attempt, has_output, response_type, response_error_code, retry_after, messages, action, cooldown_s, passthrough_body,
+	min_attempt, max_attempt, has_output, response_type, response_error_code, retry_after, messages, action, cooldown_s, fingerprint, passthrough_body,
 	custom_message, match_mode)
 VALUES (20, 'all of it', '{"limit: [0-9]+"}', '{rate_limit}', '{rate_limit_exceeded}', '{tokens}', '{rate_limit}', '{gpt-4*}', '{main*}', '{/v1/*}',
-	'{openai}', '{http_error}', '{"team": ["a*", "b"]}', 1, 3, false, 'overloaded_error', 'busy', 30, '{"zh": "请稍候"}', 'cooldown', 60, false,
+	'{openai}', '{http_error}', '{"team": ["a*", "b"]}', 1, 3, false, 'overloaded_error', 'busy', 30, '{"zh": "请稍候"}', 'cooldown', 60, ' busy hour ', false,
 	'Try again in {retry_after} s.', 'all');
 SELECT value - '{id,created_at,updated_at}'::text[] AS ours FROM jsonb_array_elements(upstream_error_rules_export()) WHERE value ->> 'name' = 'all of it';
 CREATE TEMP TABLE second AS SELECT upstream_error_rules_export() AS rules;

@@ -59,6 +59,7 @@ static const UeSlice columns[] = {
 	UE_SLICE_INIT("messages"),
 	UE_SLICE_INIT("action"),
 	UE_SLICE_INIT("cooldown_s"),
+	UE_SLICE_INIT("fingerprint"),
 	UE_SLICE_INIT("version"),
 	UE_SLICE_INIT("generation"),
 };
@@ -555,6 +556,7 @@ read_answer(UeRecord *record, UeRule *rule)
 {
 	int32_t code = 0;
 	int32_t retry_after = 0;
+	UeSlice fingerprint = {NULL, 0};
 
 	ue_record_read_bool(record, "passthrough_code", &rule->is_code_passed);
 	ue_record_read_int32(record, "response_code", 400, 599, &code);
@@ -571,6 +573,8 @@ read_answer(UeRecord *record, UeRule *rule)
 	ue_record_read_int32(record, "retry_after", 1, RETRY_AFTER_MAX, &retry_after);
 	rule->retry_after_s = retry_after;
 	ue_record_read_bool(record, "skip_monitoring", &rule->is_unmonitored);
+	/* upstream_error_record() looks it up when the event is stored; checked here alone */
+	ue_record_read_text(record, "fingerprint", UE_LIMIT_TOKEN, &fingerprint);
 }
 
 static void

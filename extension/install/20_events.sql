@@ -123,7 +123,7 @@ COMMENT ON COLUMN upstream_error_events.decided_by IS 'who gave the verdict: pos
 COMMENT ON COLUMN upstream_error_events.rule_id IS 'rule that decided; null for the default verdict';
 COMMENT ON COLUMN upstream_error_events.rule_version IS 'version of that rule';
 COMMENT ON COLUMN upstream_error_events.fingerprint IS 'same for faults that are alike';
-COMMENT ON COLUMN upstream_error_events.fingerprint_version IS 'version of the fingerprint';
+COMMENT ON COLUMN upstream_error_events.fingerprint_version IS 'version of the fingerprint; 0: given, by a rule for example';
 COMMENT ON COLUMN upstream_error_events.mask_version IS 'version of the mask that hid the secrets';
 COMMENT ON COLUMN upstream_error_events.trace_id IS 'trace id of traceparent, 32 hex digits';
 COMMENT ON COLUMN upstream_error_events.tags IS 'configured request headers: user, team, key name';

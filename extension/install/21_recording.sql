@@ -236,6 +236,26 @@ BEGIN
 
 	PERFORM @extschema@.upstream_error_require_owner();
 
+	-- A rule may say what kind of failure its events are of; the log has the version that
+	-- decided.
+	IF cardinality(array_remove(rule_id, NULL)) > 0 THEN
+		SELECT array_agg(coalesce(k.fingerprint, e.fingerprint) ORDER BY e.place),
+			array_agg(CASE WHEN k.fingerprint IS NULL THEN e.fingerprint_version ELSE 0 END ORDER BY e.place)
+		INTO fingerprint, fingerprint_version
+		FROM unnest(upstream_error_record.rule_id, upstream_error_record.rule_version, upstream_error_record.fingerprint,
+				upstream_error_record.fingerprint_version)
+			WITH ORDINALITY AS e (rule_id, rule_version, fingerprint, fingerprint_version, place)
+		LEFT JOIN (
+			SELECT r.id, r.version, max(@extschema@.upstream_error_fingerprint('', '', c.new ->> 'fingerprint', '')) AS fingerprint
+			FROM (SELECT DISTINCT u.id, u.version
+				FROM unnest(upstream_error_record.rule_id, upstream_error_record.rule_version) AS u (id, version)) AS r
+			JOIN @extschema@.upstream_error_changes AS c
+				ON c.object = 'rule' AND c.key = r.id::text AND c.version = r.version
+			WHERE c.new ->> 'fingerprint' IS NOT NULL
+			GROUP BY r.id, r.version
+		) AS k ON k.id = e.rule_id AND k.version = e.rule_version;
+	END IF;
+
 	-- Events are new nearly always, and then a plain INSERT costs a quarter less: ON CONFLICT
 	-- looks each row up in the index before, and has it confirmed in the WAL after.  unnest
 	-- in the target list, for as a table it would store each array anew.  Elements that are

@@ -73,6 +73,7 @@ CREATE TABLE upstream_error_rules (
 	messages jsonb NOT NULL DEFAULT '{}',
 	action text NOT NULL DEFAULT 'answer',
 	cooldown_s int,
+	fingerprint text,
 	version int NOT NULL,
 	generation bigint NOT NULL REFERENCES upstream_error_changes DEFERRABLE INITIALLY DEFERRED
 );
@@ -115,6 +116,7 @@ COMMENT ON COLUMN upstream_error_rules.retry_after IS 'seconds after which the c
 COMMENT ON COLUMN upstream_error_rules.messages IS 'custom_message by language, {"zh": "..."}, chosen by the client''s Accept-Language';
 COMMENT ON COLUMN upstream_error_rules.action IS 'what to do about the attempt: answer (as the policy says), stop, retry, failover, cooldown, disable';
 COMMENT ON COLUMN upstream_error_rules.cooldown_s IS 'with action cooldown: seconds for which the channel is left alone, 1 to 86400';
+COMMENT ON COLUMN upstream_error_rules.fingerprint IS 'name of a kind of failure: events that the rule decides have its fingerprint, upstream_error_fingerprint('''', '''', name, ''''), whatever their message says; null: their own';
 COMMENT ON COLUMN upstream_error_rules.version IS 'counts the changes of the rule from 1; events carry it as rule_version';
 COMMENT ON COLUMN upstream_error_rules.generation IS 'last change, in upstream_error_changes';
 

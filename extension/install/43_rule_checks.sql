@@ -60,7 +60,7 @@ BEGIN ATOMIC
 		"channels": [], "routes": [], "formats": [], "kinds": [], "tags": {}, "min_attempt": null,
 		"max_attempt": null, "has_output": null, "response_type": null,
 		"response_error_code": null, "retry_after": null, "messages": {}, "action": "answer",
-		"cooldown_s": null}'::jsonb;
+		"cooldown_s": null, "fingerprint": null}'::jsonb;
 END;
 COMMENT ON FUNCTION upstream_error_rule_defaults() IS 'The defaults of upstream_error_rules, which null stands for and which an export leaves out.';
 
@@ -85,6 +85,7 @@ BEGIN
 		FROM unnest(NEW.keywords) WITH ORDINALITY AS k (word, place) ORDER BY k.place);
 	NEW.platforms := ARRAY(SELECT lower(@extschema@.upstream_error_trim(p.name) COLLATE "C")
 		FROM unnest(NEW.platforms) WITH ORDINALITY AS p (name, place) ORDER BY p.place);
+	NEW.fingerprint := nullif(@extschema@.upstream_error_trim(NEW.fingerprint), '');
 	IF NEW.id < 1 THEN -- 0 says in a verdict that no rule decided
 		PERFORM @extschema@.upstream_error_refuse('id',
 			format('%s is out of range; accepted are 1 to 9223372036854775807', NEW.id), format('Rule "%s".', NEW.name));

@@ -81,7 +81,7 @@ BEGIN
 						skip_monitoring, description, patterns, classes, codes, error_types,
 						upstream_codes, models, channels, routes, formats, kinds, tags, min_attempt,
 						max_attempt, has_output, response_type, response_error_code, retry_after,
-						messages, action, cooldown_s)
+						messages, action, cooldown_s, fingerprint)
 					= (rule.name, rule.enabled, rule.priority, rule.error_codes, rule.keywords,
 						rule.match_mode, rule.platforms, rule.passthrough_code, rule.response_code,
 						rule.passthrough_body, rule.custom_message, rule.skip_monitoring,
@@ -89,7 +89,7 @@ BEGIN
 						rule.upstream_codes, rule.models, rule.channels, rule.routes, rule.formats,
 						rule.kinds, rule.tags, rule.min_attempt, rule.max_attempt, rule.has_output,
 						rule.response_type, rule.response_error_code, rule.retry_after,
-						rule.messages, rule.action, rule.cooldown_s)
+						rule.messages, rule.action, rule.cooldown_s, rule.fingerprint)
 				WHERE r.id = targets[i];
 			ELSE
 				IF rule.id IS NULL OR EXISTS (SELECT FROM @extschema@.upstream_error_rules AS r WHERE r.id = rule.id) THEN
