@@ -28,6 +28,7 @@
 #include "core/json.h"
 #include "peek.h"
 
+static void keep_model(UeExchange *exchange, UeSlice model);
 static UeSlice unescape(UeExchange *exchange, UeSlice text);
 static void handle_request(void *server_context, UeClient *client,
 						   const UeRequest *request);
@@ -82,8 +83,36 @@ ue_exchange_peek_request(UeExchange *exchange)
 	{
 		exchange->model_start = (size_t) (model.ptr - body.ptr);
 		exchange->model_end = exchange->model_start + model.len;
-		model = unescape(exchange, model);
+		keep_model(exchange, unescape(exchange, model));
 	}
+}
+
+/* A body that is sent on in pieces may name its model in any of them. */
+void
+ue_exchange_scan_request(UeExchange *exchange, UeSlice bytes)
+{
+	UeSlice quoted;
+	bool is_over;
+
+	if (exchange->received_bytes == 0 && exchange->scan == NULL)
+		exchange->scan = ue_body_scan_new();
+	if (exchange->scan == NULL)
+		return;
+	is_over = !ue_body_scan_feed(exchange->scan, bytes);
+	exchange->is_stream |= ue_body_scan_is_stream(exchange->scan);
+	if (exchange->model_end == 0 &&
+		ue_body_scan_model(exchange->scan, &quoted, &exchange->model_start,
+						   &exchange->model_end))
+		keep_model(exchange, unescape(exchange, ue_slice_sub(quoted, 1, quoted.len - 2)));
+	if (!is_over)
+		return;
+	ue_body_scan_free(exchange->scan);
+	exchange->scan = NULL;
+}
+
+static void
+keep_model(UeExchange *exchange, UeSlice model)
+{
 	if (model.len > UE_MODEL_BYTES)
 		model.len = UE_MODEL_BYTES;
 	exchange->model = model.len > 0 ? malloc(model.len) : NULL;
@@ -251,6 +280,7 @@ handle_read(void *context, char *buffer, size_t size, bool *is_end)
 	if (n_bytes > 0)
 	{
 		memcpy(buffer, body.ptr, n_bytes);
+		ue_exchange_scan_request(exchange, ue_slice_sub(body, 0, n_bytes));
 		ue_client_consume_body(exchange->client, n_bytes);
 		exchange->received_bytes += (int64_t) n_bytes;
 	}

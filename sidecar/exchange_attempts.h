@@ -105,8 +105,9 @@ extern int64_t ue_attempts_read_body(UeAttempts *attempts, char *buffer, size_t 
 									 bool *is_end);
 extern bool ue_attempts_is_body_kept(const UeAttempts *attempts);
 
-/* Of a body that is not whole: whether more of it must be there to choose a channel. */
-extern bool ue_attempts_wants_more(const UeExchange *exchange);
+/* Of a body that is not whole: whether more of it must be there to choose a channel.  What
+ * is there may be set aside for that. */
+extern bool ue_attempts_wants_more(UeExchange *exchange);
 
 /* Output has begun, so it will not be sent again: gives back what can be. */
 extern void ue_attempts_drop_body(UeAttempts *attempts);

@@ -4,8 +4,10 @@
  *
  * A body that is whole before the first attempt stays with the client's connection, and is
  * lent to each attempt.  A larger one is sent on as it comes; what has been taken from the
- * connection is kept in the spool, from which the next attempt begins.  When the channel
- * calls the model by another name that is put in its place on the way.
+ * connection is kept in the spool, from which the next attempt begins.  A body that has not
+ * named its model in the window is set aside there before the first attempt, until it has:
+ * without it no channel can be chosen.  When the channel calls the model by another name that
+ * is put in its place on the way.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +16,8 @@
 #include "exchange_attempts.h"
 #include "peek.h"
 
+static UeSpool *new_spool(const UeExchange *exchange);
+static bool set_aside(UeExchange *exchange);
 static bool has_channels(const UeExchange *exchange);
 static bool write_model(UeArena *arena, UeSlice model, UeSlice *out);
 static bool write_whole(UeAttempts *attempts, UeSlice body, UeTransferRequest *request);
@@ -26,17 +30,10 @@ ue_attempts_prepare_body(UeAttempts *attempts, UeTransferRequest *request, bool 
 						 UeSlice other_model)
 {
 	UeExchange *exchange = attempts->exchange;
-	const UeConfig *config = exchange->owner->config;
-	UeSpoolOptions options = {
-		.memory_bytes = config->retry_body_memory_bytes,
-		.max_bytes = config->retry_body_max_bytes,
-		.directory = config->journal,
-	};
 
 	attempts->read_at = 0;
 	attempts->n_other_sent = 0;
 	attempts->other_model = (UeSlice){NULL, 0};
-	/* a body that names the model behind its beginning keeps its name */
 	if (other_model.len > 0 && exchange->route.model.len == 0 &&
 		exchange->model_end > 0 &&
 		!write_model(&exchange->arena, other_model, &attempts->other_model))
@@ -57,7 +54,7 @@ ue_attempts_prepare_body(UeAttempts *attempts, UeTransferRequest *request, bool 
 			(int64_t) (exchange->model_end - exchange->model_start);
 	if (attempts->spool == NULL && request->content_length != 0)
 	{
-		attempts->spool = ue_spool_new(&options);
+		attempts->spool = new_spool(exchange);
 		return attempts->spool != NULL;
 	}
 	return true;
@@ -69,23 +66,58 @@ ue_attempts_is_body_kept(const UeAttempts *attempts)
 	return attempts->spool == NULL || ue_spool_state(attempts->spool) == UE_SPOOL_WHOLE;
 }
 
-bool
-ue_attempts_wants_more(const UeExchange *exchange)
+static UeSpool *
+new_spool(const UeExchange *exchange)
 {
+	const UeConfig *config = exchange->owner->config;
+	UeSpoolOptions options = {
+		.memory_bytes = config->retry_body_memory_bytes,
+		.max_bytes = config->retry_body_max_bytes,
+		.directory = config->journal,
+	};
+
+	return ue_spool_new(&options);
+}
+
+bool
+ue_attempts_wants_more(UeExchange *exchange)
+{
+	size_t window = exchange->owner->config->server.body_window_bytes;
 	UeSlice body = ue_client_body(exchange->client);
 	UeSlice model = {NULL, 0};
 	bool is_stream;
 
-	if (exchange->is_routed || exchange->route.model.len > 0 ||
-		body.len >= exchange->owner->config->server.body_window_bytes ||
-		!has_channels(exchange))
+	if (exchange->spool != NULL)
+		return set_aside(exchange);
+	if (exchange->is_routed || exchange->route.model.len > 0 || !has_channels(exchange))
 		return false;
 	ue_peek_request(body, &model, &is_stream);
 	if (model.len > 0)
 		return false;
+	if (body.len >= window)
+	{
+		exchange->spool = new_spool(exchange);
+		return exchange->spool != NULL && set_aside(exchange);
+	}
 	/* what is no object names no model */
 	body = ue_slice_trim(body);
 	return body.len == 0 || body.ptr[0] == '{';
+}
+
+/* True: the model has not come, but it may; a body beyond the bound goes on without. */
+static bool
+set_aside(UeExchange *exchange)
+{
+	UeSlice body = ue_client_body(exchange->client);
+
+	if (!ue_spool_extend(exchange->spool, body))
+		return false;
+	exchange->is_request_peeked = true;
+	ue_exchange_scan_request(exchange, body);
+	exchange->received_bytes += (int64_t) body.len;
+	ue_client_consume_body(exchange->client, body.len);
+	return exchange->model_end == 0 && exchange->scan != NULL &&
+		   !ue_client_is_body_complete(exchange->client);
 }
 
 static bool
@@ -241,6 +273,7 @@ read_original(UeAttempts *attempts, char *buffer, size_t size)
 		/* one that cannot be kept is sent once */
 		if (!attempts->is_body_final)
 			(void) ue_spool_append(attempts->spool, ue_slice_sub(body, 0, n_bytes));
+		ue_exchange_scan_request(exchange, ue_slice_sub(body, 0, n_bytes));
 		ue_client_consume_body(exchange->client, n_bytes);
 		exchange->received_bytes += (int64_t) n_bytes;
 		attempts->read_at += n_bytes;

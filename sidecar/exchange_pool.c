@@ -155,6 +155,8 @@ ue_exchange_end(UeExchange *exchange, UeOutcome outcome)
 	ue_attempts_free(exchange->attempts);
 	ue_stream_reset(&exchange->stream);
 	free(exchange->held);
+	ue_body_scan_free(exchange->scan);
+	ue_spool_free(exchange->spool);
 	free(exchange->model);
 	free(exchange->path_model);
 	ue_arena_free(&exchange->arena);

@@ -18,11 +18,13 @@
 #ifndef UE_EXCHANGE_PRIVATE_H
 #define UE_EXCHANGE_PRIVATE_H
 
+#include "body_scan.h"
 #include "decider.h"
 #include "exchange.h"
 #include "health_store.h"
 #include "ident.h"
 #include "route.h"
+#include "spool.h"
 #include "stream.h"
 #include "traffic.h"
 
@@ -93,7 +95,9 @@ struct UeExchange
 	bool is_stream;				   /* an event stream was asked for */
 	size_t model_start, model_end; /* in the body; both 0: it does not name one */
 	size_t model_len;
-	char *model; /* owned; NULL: none */
+	char *model;	  /* owned; NULL: none */
+	UeBodyScan *scan; /* of a body that passes in pieces; owned, NULL: not looked at */
+	UeSpool *spool;	  /* what has come of it before a channel could be chosen; owned */
 	size_t path_model_len;
 	char *path_model; /* owned; route.model decoded, NULL: it is that already */
 
@@ -139,6 +143,9 @@ extern const UeTransferHandler ue_exchange_transfer_handler;
 /* Of a client that is gone: it left, or we cut it at the end of the drain timeout. */
 extern UeOutcome ue_exchange_find_gone(const UeExchange *exchange);
 extern void ue_exchange_peek_request(UeExchange *exchange);
+
+/* Bytes of the body that are about to be taken from the client, in their order. */
+extern void ue_exchange_scan_request(UeExchange *exchange, UeSlice bytes);
 
 /* Once the route is found. */
 extern void ue_exchange_decode_model(UeExchange *exchange);

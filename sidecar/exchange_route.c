@@ -77,7 +77,7 @@ ue_attempts_begin(UeExchange *exchange)
 			has_channels =
 				ue_slice_is_equal_fold(table->channels[i].channel->platform,
 									   ue_slice_of(exchange->route.upstream->platform));
-		if (!has_channels)
+		if (!has_channels && exchange->spool == NULL)
 		{
 			/* another platform's channels are no matter of this request */
 			ue_attempts_free(attempts);
@@ -92,6 +92,8 @@ ue_attempts_begin(UeExchange *exchange)
 	attempts->budget = ue_channel_table_find_budget(table, attempts->policy);
 	ue_retry_budget_earn(attempts->budget, attempts->policy->budget_percent,
 						 attempts->policy->budget_burst);
+	attempts->spool = exchange->spool;
+	exchange->spool = NULL;
 	exchange->attempts = attempts;
 	return true;
 }

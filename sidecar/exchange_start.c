@@ -103,10 +103,13 @@ ue_exchange_begin(UeExchange *exchange)
 	const UeServerLimits *limits = &exchange->owner->config->server;
 	int64_t content_length = exchange->request->content_length;
 	bool is_whole = ue_client_is_body_complete(exchange->client);
+	bool is_awaited = !is_whole && content_length > 0 &&
+					  content_length <= (int64_t) limits->body_window_bytes;
 
-	if (!is_whole &&
-		((content_length > 0 && content_length <= (int64_t) limits->body_window_bytes) ||
-		 ue_attempts_wants_more(exchange)))
+	/* also of one that has just become whole: what was set aside lacks its end */
+	if (!is_awaited && (!is_whole || exchange->spool != NULL))
+		is_awaited = ue_attempts_wants_more(exchange);
+	if (is_awaited)
 		exchange->state = UE_EXCHANGE_BODY;
 	else
 		ue_exchange_start_attempt(exchange);
@@ -147,9 +150,9 @@ fill_request(UeExchange *exchange, UeTransferRequest *request, UeFailureCause *c
 	if (!exchange->is_routed && !ue_attempts_begin(exchange))
 		return false;
 	exchange->is_routed = true;
-	if (exchange->attempts == NULL && request->base == NULL)
+	if (exchange->attempts == NULL && (request->base == NULL || exchange->spool != NULL))
 	{
-		/* the platform's last channel has just gone */
+		/* the platform's last channel has just gone, when it was to be chosen */
 		cause->local_code = UE_SLICE("unknown_route");
 		cause->local_message = exchange->route.path;
 		return false;

@@ -53,25 +53,34 @@ ue_spool_free(UeSpool *spool)
 UeSpoolState
 ue_spool_append(UeSpool *spool, UeSlice bytes)
 {
-	size_t room = spool->options.max_bytes - ue_spool_size(spool);
+	if (spool->state != UE_SPOOL_WHOLE || ue_spool_extend(spool, bytes))
+		return spool->state;
+	spool->state = bytes.len > spool->options.max_bytes - ue_spool_size(spool)
+					   ? UE_SPOOL_FULL
+					   : UE_SPOOL_FAILED;
+	give_back(spool);
+	return spool->state;
+}
+
+bool
+ue_spool_extend(UeSpool *spool, UeSlice bytes)
+{
+	size_t memory_len = spool->memory_len;
+	size_t file_len = spool->file_len;
 	size_t memory_room = spool->options.memory_bytes - spool->memory_len;
 	UeSlice first = bytes;
 
-	if (spool->state != UE_SPOOL_WHOLE || bytes.len == 0)
-		return spool->state;
-	if (bytes.len > room)
-		spool->state = UE_SPOOL_FULL;
-	else
-	{
-		if (memory_room < first.len)
-			first.len = memory_room;
-		if (!append_memory(spool, first) ||
-			!append_file(spool, ue_slice_sub(bytes, first.len, bytes.len)))
-			spool->state = UE_SPOOL_FAILED;
-	}
-	if (spool->state != UE_SPOOL_WHOLE)
-		give_back(spool);
-	return spool->state;
+	if (spool->state != UE_SPOOL_WHOLE ||
+		bytes.len > spool->options.max_bytes - ue_spool_size(spool))
+		return false;
+	if (memory_room < first.len)
+		first.len = memory_room;
+	if (append_memory(spool, first) &&
+		append_file(spool, ue_slice_sub(bytes, first.len, bytes.len)))
+		return true;
+	spool->memory_len = memory_len;
+	spool->file_len = file_len;
+	return false;
 }
 
 UeSpoolState

@@ -33,6 +33,9 @@ extern void ue_spool_free(UeSpool *spool); /* NULL is fine */
 
 /* Once it is not whole it stays so, and what was kept is given back. */
 extern UeSpoolState ue_spool_append(UeSpool *spool, UeSlice bytes);
+
+/* The same, but what cannot be kept is left out, and what was kept stays: false then. */
+extern bool ue_spool_extend(UeSpool *spool, UeSlice bytes);
 extern UeSpoolState ue_spool_state(const UeSpool *spool);
 extern size_t ue_spool_size(const UeSpool *spool); /* bytes appended */
 

@@ -22,6 +22,8 @@ static uint32_t crc_table[256];
 static bool fill_input(UeWire *wire);
 static bool read_line(UeWire *wire, char *out, size_t size);
 static bool take_body(UeWire *wire, UeWireRequest *request, int64_t n_bytes);
+static void keep_tail(UeWire *wire, UeWireRequest *request, const char *bytes,
+					  size_t n_bytes);
 static const char *reason_name(int status);
 static bool send_all(int fd, struct iovec *parts, int n_parts);
 
@@ -126,7 +128,7 @@ ue_wire_read_body(UeWire *wire, UeWireRequest *request)
 			} while (n_bytes == 0 && line[0] != '\0');
 		} while (n_bytes > 0);
 	}
-	wire->body[request->kept] = '\0';
+	wire->body[request->kept + request->tail] = '\0';
 	return true;
 }
 
@@ -300,6 +302,7 @@ take_body(UeWire *wire, UeWireRequest *request, int64_t n_bytes)
 			room = part;
 		memcpy(wire->body + request->kept, wire->input + wire->begin, room);
 		request->kept += room;
+		keep_tail(wire, request, wire->input + wire->begin + room, part - room);
 		request->body_crc =
 			ue_wire_sum(request->body_crc, wire->input + wire->begin, part);
 		request->body_bytes += (int64_t) part;
@@ -307,6 +310,25 @@ take_body(UeWire *wire, UeWireRequest *request, int64_t n_bytes)
 		n_bytes -= (int64_t) part;
 	}
 	return true;
+}
+
+/* The last bytes of what there is no room for. */
+static void
+keep_tail(UeWire *wire, UeWireRequest *request, const char *bytes, size_t n_bytes)
+{
+	char *tail = wire->body + UE_WIRE_BODY;
+	size_t n_old;
+
+	if (n_bytes > UE_WIRE_TAIL)
+	{
+		bytes += n_bytes - UE_WIRE_TAIL;
+		n_bytes = UE_WIRE_TAIL;
+	}
+	n_old =
+		UE_WIRE_TAIL - n_bytes < request->tail ? UE_WIRE_TAIL - n_bytes : request->tail;
+	memmove(tail, tail + request->tail - n_old, n_old);
+	memcpy(tail + n_old, bytes, n_bytes);
+	request->tail = n_old + n_bytes;
 }
 
 static const char *

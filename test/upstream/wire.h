@@ -14,6 +14,7 @@
 
 #define UE_WIRE_HEAD 65536 /* request line and headers */
 #define UE_WIRE_BODY 65536 /* beginning of a body that is kept; the rest is only summed */
+#define UE_WIRE_TAIL 256   /* but for its end, which is kept behind the beginning */
 
 typedef struct UeWireRequest
 {
@@ -24,6 +25,7 @@ typedef struct UeWireRequest
 	int64_t body_bytes;		/* received */
 	uint32_t body_crc;		/* of all of them, as zlib's crc32 */
 	size_t kept;			/* bytes of the beginning in UeWire.body */
+	size_t tail;			/* bytes of the end behind them */
 	bool is_kept_alive;
 } UeWireRequest;
 
@@ -33,7 +35,7 @@ typedef struct UeWire
 	size_t begin, end; /* unread bytes in input */
 	char input[32768];
 	char head[UE_WIRE_HEAD + 1];
-	char body[UE_WIRE_BODY + 1];
+	char body[UE_WIRE_BODY + UE_WIRE_TAIL + 1];
 } UeWire;
 
 /* The head of the next request; false when there is none.  Answers Expect by itself. */
