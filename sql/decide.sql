@@ -124,3 +124,8 @@ SELECT upstream_error_decide('openai', 500, '', attempt => -1);
 SELECT upstream_error_decide('openai', 500, '', tags => '["team"]');
 SELECT upstream_error_decide('openai', 500, '', tags => '{"team": 5}');
 SELECT * FROM upstream_error_decide_batch('{a}', '{http_error}', '{none}', '{500}', '{""}', '{""}', '{openai}', '{client}', '{f}', '{r}', '{m}', '{NULL}', '{NULL}', ARRAY[now()], '{NULL}', attempts => '{1,2}');
+
+-- a path of Bedrock's is asked by an SDK of AWS, which reads other headers and the top of the body
+SELECT response_headers ->> 'x-amzn-errortype' AS exception, response_headers ->> 'x-amzn-requestid' AS request_id, response_body
+FROM (VALUES ('/model/amazon.nova-pro-v1:0/converse'), ('/v1/chat/completions')) AS v (route),
+	upstream_error_decide('bedrock', 429, '{"message":"Too many requests"}', '{"x-amzn-errortype": "ThrottlingException:"}', request_id => 'req_1', route => v.route);

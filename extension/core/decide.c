@@ -298,6 +298,8 @@ build_answer(UeArena *arena, const UePolicy *policy, const UeCase *kase,
 	answer->class = fault->class;
 	answer->request_id = kase->request_id;
 	answer->upstream_request_id = verdict->upstream_request_id;
+	answer->is_aws =
+		kase->format == UE_FORMAT_OPENAI && ue_decide_is_aws_route(kase->route);
 	choose_retry(kase, fault, answer);
 	if (is_our_credential_refused(kase, fault))
 		answer->class = UE_CLASS_SERVER_ERROR;
@@ -307,7 +309,8 @@ build_answer(UeArena *arena, const UePolicy *policy, const UeCase *kase,
 		apply_rule(rule, answer);
 	if (status == UE_OK)
 		status = choose_message(arena, policy, kase, verdict, texts, rule, answer);
-	if (status == UE_OK && is_shown && is_answer_kept(rule, default_status) &&
+	if (status == UE_OK && is_shown && !answer->is_aws &&
+		is_answer_kept(rule, default_status) &&
 		ue_decide_is_of_format(kase->format, fault, root, answer->status) &&
 		texts->masked_json.len <= UE_LIMIT_ANSWER)
 		answer->passed_body = texts->masked_json;

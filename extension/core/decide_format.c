@@ -28,6 +28,26 @@ ue_decide_is_own_dialect(UeFormat format, UeDialect dialect)
 	return false;
 }
 
+bool
+ue_decide_is_aws_route(UeSlice route)
+{
+	/* the operations of the Bedrock Runtime API whose path names a model */
+	static const UeSlice operations[] = {UE_SLICE_INIT("/converse"),
+										 UE_SLICE_INIT("/converse-stream"),
+										 UE_SLICE_INIT("/invoke"),
+										 UE_SLICE_INIT("/invoke-with-response-stream"),
+										 UE_SLICE_INIT("/count-tokens")};
+	size_t at;
+
+	if (!ue_slice_find(route, UE_SLICE("/model/"), &at))
+		return false;
+	route = ue_slice_sub(route, at, route.len);
+	for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++)
+		if (ue_slice_has_suffix_fold(route, operations[i]))
+			return true;
+	return false;
+}
+
 static bool
 has_text(const UeJson *object, UeSlice name)
 {

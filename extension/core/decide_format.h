@@ -11,6 +11,9 @@
 /* Whether type and code words of the dialect are at home in that format. */
 extern bool ue_decide_is_own_dialect(UeFormat format, UeDialect dialect);
 
+/* Whether a client that asks for this path is an SDK of AWS: Bedrock's "/model/ID/converse". */
+extern bool ue_decide_is_aws_route(UeSlice route);
+
 /*
  * Whether root, an object, is a whole error object of the format, such as its vendor's own
  * server could have sent with that status, and says the fault's message.

@@ -27,8 +27,8 @@ is_header_safe(UeSlice text)
 	return text.len > 0 && text.len <= UE_LIMIT_TOKEN;
 }
 
-static void
-add_header(UeRendered *out, UeSlice name, UeSlice value)
+void
+ue_render_add_header(UeRendered *out, UeSlice name, UeSlice value)
 {
 	if (out->n_headers == UE_LIMIT_ANSWER_HEADERS)
 		return;
@@ -45,16 +45,16 @@ render_headers(UeArena *arena, const UeAnswer *answer, UeRendered *out)
 
 	if (ue_slice_is_empty(theirs))
 		theirs = ours;
-	add_header(out, UE_SLICE("content-type"), UE_SLICE("application/json"));
+	ue_render_add_header(out, UE_SLICE("content-type"), UE_SLICE("application/json"));
 	if (!ue_slice_is_empty(theirs))
 	{
-		add_header(out, UE_SLICE("x-request-id"), theirs);
-		add_header(out, UE_SLICE("request-id"), theirs);
+		ue_render_add_header(out, UE_SLICE("x-request-id"), theirs);
+		ue_render_add_header(out, UE_SLICE("request-id"), theirs);
 	}
 	if (!ue_slice_is_empty(ours))
-		add_header(out, UE_SLICE("x-upstream-errors-request-id"), ours);
+		ue_render_add_header(out, UE_SLICE("x-upstream-errors-request-id"), ours);
 	if (answer->is_retry_useless)
-		add_header(out, UE_SLICE("x-should-retry"), UE_SLICE("false"));
+		ue_render_add_header(out, UE_SLICE("x-should-retry"), UE_SLICE("false"));
 	else if (answer->retry_after_s > 0)
 	{
 		UeBuf buf;
@@ -66,7 +66,7 @@ render_headers(UeArena *arena, const UeAnswer *answer, UeRendered *out)
 		status = ue_buf_finish(&buf, &seconds);
 		if (status != UE_OK)
 			return status;
-		add_header(out, UE_SLICE("retry-after"), seconds);
+		ue_render_add_header(out, UE_SLICE("retry-after"), seconds);
 	}
 	return UE_OK;
 }
@@ -85,6 +85,8 @@ ue_render_answer(UeArena *arena, UeFormat format, const UeAnswer *answer, UeRend
 	status = render_headers(arena, &safe, &rendered);
 	if (status == UE_OK)
 		status = formats[format](arena, &safe, &rendered);
+	if (status == UE_OK && safe.is_aws)
+		status = ue_render_aws(arena, &safe, &rendered);
 	if (status == UE_OK)
 		*out = rendered;
 	return status;

@@ -28,6 +28,7 @@ typedef struct UeAnswer
 	bool is_retry_useless;		 /* sends x-should-retry: false */
 	UeSlice
 		passed_body; /* not empty: a masked body of this very format to send as it is */
+	bool is_aws;	 /* for an SDK of AWS too; no body is passed then */
 } UeAnswer;
 
 typedef struct UeRendered
@@ -51,6 +52,13 @@ extern UeStatus ue_render_anthropic(UeArena *arena, const UeAnswer *answer,
 									UeRendered *out) UE_MUST_CHECK;
 extern UeStatus ue_render_gemini(UeArena *arena, const UeAnswer *answer,
 								 UeRendered *out) UE_MUST_CHECK;
+
+/* Puts what AWS's SDKs read before the rendered body, and into headers. */
+extern UeStatus ue_render_aws(UeArena *arena, const UeAnswer *answer,
+							  UeRendered *rendered) UE_MUST_CHECK;
+
+/* Without room, which is for all that we send, it is left out. */
+extern void ue_render_add_header(UeRendered *out, UeSlice name, UeSlice value);
 
 /* Appends body, which is JSON, in one line: an event's data ends where its line does. */
 extern void ue_render_append_line(UeBuf *buf, UeSlice body);

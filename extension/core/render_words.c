@@ -5,7 +5,7 @@
  * OpenAI: the types its servers send (error code guide); where it has none, the words that
  * OpenAI-compatible gateways agree on.  Anthropic: the closed list of its API errors page.
  * Google: rpc/code.proto binds names to statuses, so the status decides there, and the class
- * only for statuses that Google does not send.
+ * only for statuses that Google does not send.  AWS: the Bedrock Runtime API reference.
  */
 #include "core/render_words.h"
 
@@ -17,39 +17,52 @@ typedef struct ClassWords
 	UeSlice openai;
 	UeSlice anthropic;
 	UeSlice google;
+	UeSlice aws;
 } ClassWords;
 
-#define WORDS(class, openai, anthropic, google)                                          \
+#define WORDS(class, openai, anthropic, google, aws)                                     \
 	{                                                                                    \
 		UE_CLASS_##class, UE_SLICE_INIT(openai), UE_SLICE_INIT(anthropic),               \
-			UE_SLICE_INIT(google)                                                        \
+			UE_SLICE_INIT(google), UE_SLICE_INIT(aws)                                    \
 	}
 
 static const ClassWords class_words[] = {
 	WORDS(AUTHENTICATION, "authentication_error", "authentication_error",
-		  "UNAUTHENTICATED"),
-	WORDS(PERMISSION, "permission_error", "permission_error", "PERMISSION_DENIED"),
-	WORDS(BILLING, "insufficient_quota", "billing_error", "RESOURCE_EXHAUSTED"),
-	WORDS(RATE_LIMIT, "rate_limit_error", "rate_limit_error", "RESOURCE_EXHAUSTED"),
-	WORDS(OVERLOADED, "server_error", "overloaded_error", "UNAVAILABLE"),
+		  "UNAUTHENTICATED", "UnrecognizedClientException"),
+	WORDS(PERMISSION, "permission_error", "permission_error", "PERMISSION_DENIED",
+		  "AccessDeniedException"),
+	WORDS(BILLING, "insufficient_quota", "billing_error", "RESOURCE_EXHAUSTED",
+		  "ServiceQuotaExceededException"),
+	WORDS(RATE_LIMIT, "rate_limit_error", "rate_limit_error", "RESOURCE_EXHAUSTED",
+		  "ThrottlingException"),
+	WORDS(OVERLOADED, "server_error", "overloaded_error", "UNAVAILABLE",
+		  "ServiceUnavailableException"),
 	WORDS(CONTEXT_LENGTH, "invalid_request_error", "invalid_request_error",
-		  "INVALID_ARGUMENT"),
+		  "INVALID_ARGUMENT", "ValidationException"),
 	WORDS(CONTENT_POLICY, "invalid_request_error", "invalid_request_error",
-		  "INVALID_ARGUMENT"),
+		  "INVALID_ARGUMENT", "ValidationException"),
 	WORDS(INVALID_REQUEST, "invalid_request_error", "invalid_request_error",
-		  "INVALID_ARGUMENT"),
-	WORDS(MODEL_NOT_FOUND, "invalid_request_error", "not_found_error", "NOT_FOUND"),
-	WORDS(NOT_FOUND, "invalid_request_error", "not_found_error", "NOT_FOUND"),
-	WORDS(CONFLICT, "conflict_error", "conflict_error", "ABORTED"),
+		  "INVALID_ARGUMENT", "ValidationException"),
+	WORDS(MODEL_NOT_FOUND, "invalid_request_error", "not_found_error", "NOT_FOUND",
+		  "ResourceNotFoundException"),
+	WORDS(NOT_FOUND, "invalid_request_error", "not_found_error", "NOT_FOUND",
+		  "ResourceNotFoundException"),
+	WORDS(CONFLICT, "conflict_error", "conflict_error", "ABORTED", "ConflictException"),
 	WORDS(REQUEST_TOO_LARGE, "invalid_request_error", "request_too_large",
-		  "INVALID_ARGUMENT"),
-	WORDS(TIMEOUT, "timeout_error", "timeout_error", "DEADLINE_EXCEEDED"),
-	WORDS(NETWORK, "server_error", "api_error", "UNAVAILABLE"),
-	WORDS(STREAM, "server_error", "api_error", "UNAVAILABLE"),
-	WORDS(SERVER_ERROR, "server_error", "api_error", "INTERNAL"),
-	WORDS(BAD_RESPONSE, "server_error", "api_error", "INTERNAL"),
-	WORDS(CLIENT_GONE, "invalid_request_error", "invalid_request_error", "CANCELLED"),
-	WORDS(INTERNAL, "server_error", "api_error", "INTERNAL"),
+		  "INVALID_ARGUMENT", "ValidationException"),
+	WORDS(TIMEOUT, "timeout_error", "timeout_error", "DEADLINE_EXCEEDED",
+		  "ModelTimeoutException"),
+	WORDS(NETWORK, "server_error", "api_error", "UNAVAILABLE",
+		  "ServiceUnavailableException"),
+	WORDS(STREAM, "server_error", "api_error", "UNAVAILABLE",
+		  "ModelStreamErrorException"),
+	WORDS(SERVER_ERROR, "server_error", "api_error", "INTERNAL",
+		  "InternalServerException"),
+	WORDS(BAD_RESPONSE, "server_error", "api_error", "INTERNAL",
+		  "InternalServerException"),
+	WORDS(CLIENT_GONE, "invalid_request_error", "invalid_request_error", "CANCELLED",
+		  "ValidationException"),
+	WORDS(INTERNAL, "server_error", "api_error", "INTERNAL", "InternalServerException"),
 };
 
 typedef struct StatusName
@@ -98,4 +111,10 @@ ue_render_google_status(UeClass class, int status)
 		if (status_names[i].status == status)
 			return status_names[i].name;
 	return find_class(class)->google;
+}
+
+UeSlice
+ue_render_aws_exception(UeClass class)
+{
+	return find_class(class)->aws;
 }

@@ -13,4 +13,7 @@ extern UeSlice ue_render_anthropic_type(UeClass class);
 /* A name of google.rpc.Code. */
 extern UeSlice ue_render_google_status(UeClass class, int status);
 
+/* Of the exceptions of the Bedrock Runtime API reference, and of AWS's common errors. */
+extern UeSlice ue_render_aws_exception(UeClass class);
+
 #endif

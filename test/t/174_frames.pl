@@ -161,6 +161,9 @@ my $first = ask('first', 0);
 is($first->{status}, 429, 'an exception before all else is an error answer');
 like($first->{body}, qr/"message":"Too many tokens for key [^"]*slow down\."/, 'with the words of the upstream');
 unlike($first->{body}, qr/PLANTED/, 'but not its secret');
+like($first->{head}, qr/^x-amzn-errortype: ThrottlingException\r?$/mi, 'under the name that AWS\'s SDKs raise');
+like($first->{head}, qr/^x-amzn-requestid: 5f0c1f2e-8c3b\r?$/mi, 'with the id of the request');
+like($first->{body}, qr/\A\{"message":"Too many tokens/, 'and its message where these SDKs look for it');
 
 my $middle = ask('middle', length $event);
 is($middle->{status}, 200, 'behind a frame that has passed the status stays');

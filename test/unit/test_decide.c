@@ -68,6 +68,45 @@ test_upstream_forbids_retry(void)
 
 /* What is said when the upstream names no wait. */
 static void
+test_aws_route(void)
+{
+	static const char *const routes[] = {"/model/amazon.nova-v1:0/converse",
+										 "/bedrock/model/x/converse-stream",
+										 "/model/x/invoke",
+										 "/model/arn%3Aaws%3Abedrock/count-tokens"};
+	static const char *const others[] = {"", "/v1/chat/completions", "/model/x",
+										 "/converse", "/v1/models/x/invoke"};
+	UeCase kase = {.response = {.platform = UE_SLICE("bedrock"),
+								.status = 400,
+								.body = UE_SLICE("{\"message\":\"no\"}")}};
+	UeVerdict verdict;
+
+	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++)
+	{
+		kase.route = ue_slice_of(routes[i]);
+		verdict = decide(&kase);
+		is_text(find_header(&verdict.answer, UE_SLICE("x-amzn-errortype")),
+				UE_SLICE("ValidationException"), routes[i]);
+	}
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+	{
+		kase.route = ue_slice_of(others[i]);
+		verdict = decide(&kase);
+		is_text(find_header(&verdict.answer, UE_SLICE("x-amzn-errortype")),
+				UE_SLICE("(none)"), "not AWS's");
+	}
+	kase.route = ue_slice_of(routes[0]);
+	kase.response.body =
+		UE_SLICE("{\"error\":{\"message\":\"no\",\"type\":\"t\",\"param\":"
+				 "null,\"code\":null},\"message\":\"other\"}");
+	verdict = decide(&kase);
+	is_text(verdict.answer.body,
+			UE_SLICE("{\"message\":\"no\",\"error\":{\"message\":\"no\",\"type\":\"t\","
+					 "\"param\":null,\"code\":\"invalid_request\"}}"),
+			"a body of the format is built anew, so that no member is there twice");
+}
+
+static void
 test_default_wait(void)
 {
 	UeHeader header = {UE_SLICE("x-should-retry"), UE_SLICE("false")};
@@ -435,6 +474,7 @@ main(void)
 	test_local_code();
 	test_upstream_forbids_retry();
 	test_bounds_of_retry_after();
+	test_aws_route();
 	test_default_wait();
 	test_language();
 	test_doubled_names();

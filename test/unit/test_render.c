@@ -54,6 +54,52 @@ test_frame_is_one_line(void)
 	}
 }
 
+/* AWS's SDKs take the exception from a header and the message from the top of the body. */
+static void
+test_aws(void)
+{
+	static const struct
+	{
+		UeClass class;
+		const char *type;
+		const char *exception;
+	} vectors[] = {
+		{UE_CLASS_RATE_LIMIT, "", "ThrottlingException"},
+		{UE_CLASS_AUTHENTICATION, "", "UnrecognizedClientException"},
+		{UE_CLASS_CONTEXT_LENGTH, "invalid_request_error", "ValidationException"},
+		{UE_CLASS_SERVER_ERROR, "error", "InternalServerException"},
+		{UE_CLASS_SERVER_ERROR, "ModelErrorException", "ModelErrorException"},
+		{UE_CLASS_AUTHENTICATION, "SignatureDoesNotMatch", "SignatureDoesNotMatch"},
+		{UE_CLASS_RATE_LIMIT, "throttlingException", "ThrottlingException"},
+		{UE_CLASS_TIMEOUT, "Bad\r\nHeader", "ModelTimeoutException"},
+	};
+
+	for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++)
+	{
+		UeAnswer answer = answer_of_rate_limit();
+		UeRendered out = {.status = 0};
+
+		answer.is_aws = true;
+		answer.class = vectors[i].class;
+		answer.type = ue_slice_of(vectors[i].type);
+		ok(ue_render_answer(&arena, UE_FORMAT_OPENAI, &answer, &out) == UE_OK &&
+			   ue_slice_is_equal(find_header(&out, UE_SLICE("x-amzn-errortype")),
+								 ue_slice_of(vectors[i].exception)),
+		   "aws: \"%s\" and %s are %s", i == 7 ? "no word" : vectors[i].type,
+		   ue_class_name(vectors[i].class), vectors[i].exception);
+		if (i > 0)
+			continue;
+		is_text(out.body,
+				UE_SLICE(
+					"{\"message\":\"say \\\"please\\\"\\nlater\",\"error\":{"
+					"\"message\":\"say \\\"please\\\"\\nlater\",\"type\":\"rate_"
+					"limit_error\",\"param\":null,\"code\":\"rate_limit_exceeded\"}}"),
+				"aws: the message stands before the error object");
+		is_text(find_header(&out, UE_SLICE("x-amzn-requestid")), UE_SLICE("req_ours"),
+				"aws: the request's id has the header that its SDKs read");
+	}
+}
+
 static void
 test_bodies(void)
 {
@@ -183,6 +229,7 @@ main(void)
 {
 	counted_memory_init(&memory, SIZE_MAX);
 	ue_arena_init(&arena, &memory.allocator, UE_LIMIT_CASE_MEMORY);
+	test_aws();
 	test_bodies();
 	test_frame_is_one_line();
 	test_headers();
