@@ -2,9 +2,9 @@
 /*
  * journal_private.h: what the journal's own files share.
  *
- * journal.c appends, journal_open.c takes stock of what is in the directory,
- * journal_keeper.c is the thread that syncs, drops and removes, journal_position.c keeps
- * the position file.
+ * journal.c holds the list of segments, journal_append.c appends, journal_open.c takes stock
+ * of what is in the directory, journal_keeper.c is the thread that syncs, drops and removes,
+ * journal_position.c keeps the position file.
  *
  * lock guards segments, position and flags.  Only the keeper closes descriptors and, with
  * ue_journal_release, takes segments off the list; a worker holds the lock for one
@@ -72,6 +72,10 @@ struct UeJournal
 /* journal.c; the caller holds lock.  False with errno set. */
 extern bool ue_journal_create_segment(UeJournal *journal, uint64_t seq);
 extern void ue_journal_name_segment(uint64_t seq, char *name); /* UE_JOURNAL_NAME_SIZE */
+
+/* journal_append.c; the caller holds lock.  Whole or not at all: false with errno set.  A
+ * segment that cannot be cut back takes no more. */
+extern bool ue_journal_write_record(UeSegment *segment, const char *record, size_t len);
 
 /* journal_open.c: fills the list from the directory, cuts the torn tail.  False and a
  * sentence in error. */
