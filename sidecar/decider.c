@@ -55,6 +55,7 @@ struct UeDecider
 	UeDecision *first, *last; /* queued */
 	Batch batches[MAX_BATCHES];
 	UeTurn turn;
+	UeDeferred wake; /* keeps the loop from sleeping on a queue that came after on_turn */
 	UeWatch watch;
 	UeTimer step_timer; /* the database's due time, and GIVE_UP_MS */
 	uint64_t n_late;
@@ -62,6 +63,7 @@ struct UeDecider
 };
 
 static void on_turn(UeTurn *turn);
+static void on_wake(UeDeferred *wake);
 static void on_readable(UeWatch *watch, uint32_t events);
 static void on_step_due(UeTimer *timer);
 static void on_deadline(UeTimer *timer);
@@ -103,6 +105,7 @@ ue_decider_new(UeLoop *loop, const UeDeciderOptions *options)
 	decider->watch = (UeWatch){.fd = -1, .on_ready = on_readable};
 	decider->step_timer.on_due = on_step_due;
 	decider->turn.on_turn = on_turn;
+	decider->wake.run = on_wake;
 	if (options->conninfo != NULL && options->conninfo[0] != '\0')
 	{
 		UeDatabaseOptions database = {
@@ -133,6 +136,7 @@ ue_decider_free(UeDecider *decider)
 	if (decider == NULL)
 		return;
 	ue_loop_cancel_timer(decider->loop, &decider->step_timer);
+	ue_loop_cancel_deferred(decider->loop, &decider->wake);
 	if (decider->watch.fd >= 0)
 		ue_loop_watch(decider->loop, &decider->watch, 0);
 	ue_database_free(decider->database);
@@ -161,6 +165,7 @@ ue_decider_submit(UeDecider *decider, UeDecision *decision)
 	if (ue_decider_is_connected(decider))
 		ue_loop_set_timer(decider->loop, &decision->deadline, decider->deadline_ms);
 	append_decision(decider, decision, STATE_QUEUED);
+	ue_loop_defer(decider->loop, &decider->wake);
 }
 
 void
@@ -191,6 +196,13 @@ on_turn(UeTurn *turn)
 	}
 	if (decider->database != NULL)
 		watch_database(decider);
+}
+
+/* The turn that it is run in has an end. */
+static void
+on_wake(UeDeferred *wake)
+{
+	(void) wake;
 }
 
 static void

@@ -216,6 +216,7 @@ handle_gone(void *context, UeClient *client)
 			return;
 		case UE_EXCHANGE_DECIDING:
 			ue_decider_cancel(&exchange->failure->decision);
+			ue_exchange_drop_answer(exchange);
 			exchange->is_client_gone = true;
 			if (exchange->attempts != NULL)
 				ue_attempts_give_up(exchange->attempts);

@@ -5,7 +5,8 @@
  * Before the first byte an answer of its own; in an event stream the frame that makes the
  * client's SDK raise; in any other answer that has begun, a cut connection, which is the
  * only thing there that cannot be taken for success.  The completion of the row goes into
- * the journal before that.
+ * the journal before that: all verdicts of a turn are completed first, in one write, and
+ * then answered.
  *
  * Of the upstream's headers an error answer keeps the rate limits: clients pace themselves
  * by them.  Everything else about the upstream is in the row.
@@ -55,6 +56,7 @@ static const UeReason reasons[] = {
 };
 
 static UeSlice find_reason(int status);
+static void send_outcome(UeExchange *exchange);
 static UeOutcome find_outcome(const UeExchange *exchange);
 static void send_answer(UeExchange *exchange);
 static void send_frame(UeExchange *exchange);
@@ -68,24 +70,76 @@ static void log_failure(const UeExchange *exchange, UeOutcome outcome);
 void
 ue_exchange_answer(UeDecision *decision)
 {
-	UeFailure *failure =
-		(UeFailure *) ((char *) decision - offsetof(UeFailure, decision));
 	UeExchange *exchange =
 		(UeExchange *) ((char *) decision->arena - offsetof(UeExchange, arena));
-	UeMetrics *metrics = exchange->owner->metrics;
-	UeOutcome outcome = find_outcome(exchange);
-	UeClient *client = exchange->client;
+	UeExchanges *owner = exchange->owner;
+	UeMetrics *metrics = owner->metrics;
 
 	atomic_fetch_add_explicit(decision->is_from_postgres ? &metrics->verdicts_postgres
 														 : &metrics->verdicts_local,
 							  1, memory_order_relaxed);
 	if (exchange->attempts != NULL && ue_attempts_go_on(exchange->attempts))
 		return; /* what was here is gone: the next attempt begins anew */
-	ue_exchange_complete(exchange, outcome,
-						 outcome == UE_OUTCOME_ANSWERED
-							 ? failure->decision.verdict.answer.status
-							 : exchange->status);
-	log_failure(exchange, outcome);
+	exchange->is_answer_due = true;
+	exchange->next_answer = NULL;
+	if (owner->last_answer == NULL)
+		owner->first_answer = exchange;
+	else
+		owner->last_answer->next_answer = exchange;
+	owner->last_answer = exchange;
+}
+
+void
+ue_exchange_send_answers(UeExchanges *owner)
+{
+	UeExchange *due = owner->first_answer;
+
+	for (UeExchange *exchange = due; exchange != NULL; exchange = exchange->next_answer)
+	{
+		UeOutcome outcome = find_outcome(exchange);
+
+		ue_exchange_complete(exchange, outcome,
+							 outcome == UE_OUTCOME_ANSWERED
+								 ? exchange->failure->decision.verdict.answer.status
+								 : exchange->status);
+		log_failure(exchange, outcome);
+	}
+	ue_journal_batch_write(owner->records);
+	while ((due = owner->first_answer) != NULL)
+	{
+		ue_exchange_drop_answer(due);
+		send_outcome(due);
+	}
+	/* what a request that was waiting behind its answer had to say */
+	ue_journal_batch_write(owner->records);
+}
+
+void
+ue_exchange_drop_answer(UeExchange *exchange)
+{
+	UeExchanges *owner = exchange->owner;
+	UeExchange *before = NULL;
+
+	if (!exchange->is_answer_due)
+		return;
+	exchange->is_answer_due = false;
+	for (UeExchange *at = owner->first_answer; at != exchange; at = at->next_answer)
+		before = at;
+	if (before == NULL)
+		owner->first_answer = exchange->next_answer;
+	else
+		before->next_answer = exchange->next_answer;
+	if (owner->last_answer == exchange)
+		owner->last_answer = before;
+}
+
+/* As find_outcome has said. */
+static void
+send_outcome(UeExchange *exchange)
+{
+	UeOutcome outcome = find_outcome(exchange);
+	UeClient *client = exchange->client;
+
 	switch (outcome)
 	{
 		case UE_OUTCOME_ANSWERED:
@@ -142,7 +196,7 @@ ue_exchange_complete(UeExchange *exchange, UeOutcome outcome, int64_t status)
 								  memory_order_relaxed);
 	for (size_t i = 0; i < sizeof(completion.event_id); i++)
 		completion.event_id[i] = failure->event_id[i];
-	ue_journal_append_completion(exchange->owner->journal, &completion);
+	ue_journal_batch_append_completion(exchange->owner->records, &completion);
 }
 
 /* Memory ran out on the way to a verdict. */

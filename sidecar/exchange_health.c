@@ -174,5 +174,6 @@ record_change(UeAttempts *attempts, const UeHealthChange *change, int64_t rule_i
 	}
 	else
 		transition.reason = UE_SLICE("it answered");
+	ue_journal_batch_write(exchange->owner->records); /* its event first */
 	ue_journal_append_transition(exchange->owner->journal, &transition);
 }

@@ -9,6 +9,9 @@
 
 #include "heap.h"
 
+static void handle_recording(UeTurn *turn);
+static void handle_answering(UeTurn *turn);
+
 UeExchanges *
 ue_exchanges_new(UeLoop *loop, const UeConfig *config, UeJournal *journal,
 				 UeHealthStore *health, UeMetrics *metrics)
@@ -27,12 +30,18 @@ ue_exchanges_new(UeLoop *loop, const UeConfig *config, UeJournal *journal,
 	exchanges->journal = journal;
 	exchanges->health = health;
 	exchanges->metrics = metrics;
+	exchanges->records = ue_journal_batch_new(journal);
+	exchanges->recording.on_turn = handle_recording;
+	exchanges->answering.on_turn = handle_answering;
 	exchanges->upstream =
 		ue_upstream_new(loop, &config->upstream, &ue_exchange_transfer_handler);
+	/* what the decider is asked at the end of a turn is in the journal before */
+	ue_loop_add_turn(loop, &exchanges->recording);
 	exchanges->decider = ue_decider_new(loop, &options);
+	ue_loop_add_turn(loop, &exchanges->answering);
 	exchanges->traffic = ue_traffic_new();
-	if (exchanges->upstream == NULL || exchanges->decider == NULL ||
-		exchanges->traffic == NULL)
+	if (exchanges->records == NULL || exchanges->upstream == NULL ||
+		exchanges->decider == NULL || exchanges->traffic == NULL)
 	{
 		ue_exchanges_free(exchanges);
 		return NULL;
@@ -67,6 +76,7 @@ ue_exchanges_free(UeExchanges *exchanges)
 		ue_loop_cancel_timer(exchanges->loop, &exchanges->traffic_due);
 	}
 	ue_traffic_free(exchanges->traffic);
+	ue_journal_batch_free(exchanges->records);
 	ue_decider_free(exchanges->decider);
 	ue_upstream_free(exchanges->upstream);
 	while (exchanges->idle != NULL)
@@ -78,6 +88,22 @@ ue_exchanges_free(UeExchanges *exchanges)
 	}
 	free(exchanges->headers);
 	free(exchanges);
+}
+
+static void
+handle_recording(UeTurn *turn)
+{
+	UeExchanges *exchanges =
+		(UeExchanges *) ((char *) turn - offsetof(UeExchanges, recording));
+
+	ue_journal_batch_write(exchanges->records);
+}
+
+static void
+handle_answering(UeTurn *turn)
+{
+	ue_exchange_send_answers(
+		(UeExchanges *) ((char *) turn - offsetof(UeExchanges, answering)));
 }
 
 UeExchange *

@@ -23,6 +23,7 @@
 #include "exchange.h"
 #include "health_store.h"
 #include "ident.h"
+#include "journal_batch.h"
 #include "route.h"
 #include "spool.h"
 #include "stream.h"
@@ -116,6 +117,8 @@ struct UeExchange
 
 	UeArena arena; /* used by failures only */
 	UeFailure *failure;
+	bool is_answer_due; /* the verdict is there: it is among the owner's answers */
+	UeExchange *next_answer;
 };
 
 struct UeExchanges
@@ -123,6 +126,10 @@ struct UeExchanges
 	UeLoop *loop;
 	const UeConfig *config;
 	UeJournal *journal;
+	UeJournalBatch *records; /* owned; of this turn, not in the journal yet */
+	UeTurn recording;		 /* events, before anybody is asked about them */
+	UeTurn answering;		 /* completions, and the answers behind them */
+	UeExchange *first_answer, *last_answer;
 	UeHealthStore *health; /* may be NULL */
 	UeMetrics *metrics;
 	UeUpstream *upstream;
@@ -262,6 +269,12 @@ extern void ue_exchange_write_traffic(UeExchanges *owner);
 
 /* exchange_answer.c */
 extern void ue_exchange_answer(UeDecision *decision); /* UeDecision.done */
+
+/* At the end of a turn: what this turn's verdicts have decided leaves. */
+extern void ue_exchange_send_answers(UeExchanges *owner);
+
+/* The client is gone before its answer left. */
+extern void ue_exchange_drop_answer(UeExchange *exchange);
 extern void ue_exchange_complete(UeExchange *exchange, UeOutcome outcome, int64_t status);
 extern void ue_exchange_answer_bare(UeExchange *exchange); /* when there is no verdict */
 

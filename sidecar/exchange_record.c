@@ -45,7 +45,7 @@ ue_exchange_record(UeExchange *exchange, const UeMaskSettings *mask, int64_t now
 	failure->at_us = now_us;
 	ue_event_apply_verdict(&event, &failure->kase, &failure->decision.verdict);
 	fill_event(exchange, mask, &event);
-	failure->is_recorded = ue_journal_append_event(exchange->owner->journal, &event);
+	failure->is_recorded = ue_journal_batch_append_event(exchange->owner->records, &event);
 }
 
 UeStatus

@@ -188,6 +188,7 @@ ue_attempts_note_end(UeAttempts *attempts)
 	memcpy(recovery.event_id, attempts->failed_event, sizeof(recovery.event_id));
 	if (channel != NULL)
 		recovery.channel = channel->channel->name;
+	ue_journal_batch_write(exchange->owner->records); /* its event first */
 	ue_journal_append_recovery(exchange->owner->journal, &recovery);
 }
 

@@ -163,7 +163,7 @@ ue_journal_create_segment(UeJournal *journal, uint64_t seq)
 		return false;
 	}
 	ue_record_write_segment_header(header);
-	if (!ue_journal_write_record(segment, header, sizeof(header)))
+	if (!ue_journal_write_bytes(segment, header, sizeof(header)))
 	{
 		saved_errno = errno;
 		unlinkat(journal->directory_fd, name, 0);

@@ -2,9 +2,9 @@
 /*
  * journal_append.c: records into the newest segment.
  *
- * An append is encoded outside the lock and written inside it with one write(2) to a file
- * opened O_APPEND.  When the disk takes only a part, the file is cut back to where the
- * record began, so that what follows is readable.
+ * Records are encoded outside the lock and written inside it, all that one caller has with
+ * one write(2), to a file opened O_APPEND.  When the disk takes only a part, the file is cut
+ * back to where they began, so that what follows is readable.
  */
 #include "journal_private.h"
 
@@ -18,24 +18,42 @@
 
 #define REPORT_INTERVAL_US (60 * INT64_C(1000000))
 
+/* What is written at once. */
+typedef struct Piece
+{
+	size_t size;
+	uint64_t n_records;
+	uint64_t n_events;
+	bool is_urgent; /* the shipper is to look at once */
+} Piece;
+
+typedef struct Appending
+{
+	UeSlice left;		/* whole records, not written yet */
+	uint64_t n_written; /* records */
+	uint64_t n_bytes;
+	uint64_t n_events;
+	uint64_t n_lost; /* events */
+	bool is_urgent;
+	bool is_refused; /* the disk has */
+	int error;		 /* 0: none */
+} Appending;
+
 static bool append(UeJournal *journal, UeRecordKind kind, const void *what);
 static UeStatus write_payload(UeBuf *buf, UeRecordKind kind, const void *what);
-static bool append_record(UeJournal *journal, UeRecordKind kind, const char *record,
-						  size_t len);
+static void append_piece(UeJournal *journal, Appending *appending);
+static void add_record(Piece *piece, UeSlice records);
+static UeSegment *find_room(UeJournal *journal, Appending *appending, size_t len);
+static void sync_newest(UeJournal *journal, Appending *appending);
+static void note_written(UeJournal *journal, UeSegment *segment, const Piece *piece);
 static void report_trouble(UeJournal *journal, bool is_written, int error);
-static void wake_reader(UeJournal *journal, UeRecordKind kind);
+static void wake_reader(UeJournal *journal, bool is_urgent);
 static int64_t read_clock_us(void);
 
 bool
 ue_journal_append_event(UeJournal *journal, const UeEvent *event)
 {
-	bool is_written = append(journal, UE_RECORD_EVENT, event);
-
-	if (is_written)
-		atomic_fetch_add_explicit(&journal->appended_events, 1, memory_order_relaxed);
-	else
-		atomic_fetch_add_explicit(&journal->failed_appends, 1, memory_order_relaxed);
-	return is_written;
+	return append(journal, UE_RECORD_EVENT, event);
 }
 
 bool
@@ -63,13 +81,13 @@ ue_journal_append_traffic(UeJournal *journal, const UeTrafficRow *row)
 }
 
 bool
-ue_journal_write_record(UeSegment *segment, const char *record, size_t len)
+ue_journal_write_bytes(UeSegment *segment, const char *bytes, size_t len)
 {
 	ssize_t n_written;
 	int saved_errno;
 
 	do
-		n_written = write(segment->fd, record, len);
+		n_written = write(segment->fd, bytes, len);
 	while (n_written < 0 && errno == EINTR);
 	if (n_written == (ssize_t) len)
 	{
@@ -86,23 +104,40 @@ ue_journal_write_record(UeSegment *segment, const char *record, size_t len)
 static bool
 append(UeJournal *journal, UeRecordKind kind, const void *what)
 {
-	static const char no_header[UE_RECORD_HEADER];
 	UeArena arena;
 	UeBuf buf;
-	UeSlice record;
 	bool is_written = false;
 
 	ue_arena_init(&arena, &ue_heap_allocator, 8 * UE_RECORD_MAX_PAYLOAD);
 	ue_buf_init(&buf, &arena, UE_RECORD_HEADER + UE_RECORD_MAX_PAYLOAD);
-	ue_buf_append(&buf, (UeSlice){no_header, sizeof(no_header)});
-	if (write_payload(&buf, kind, what) == UE_OK && ue_buf_finish(&buf, &record) == UE_OK)
-	{
-		ue_record_write_header(buf.ptr, kind, read_clock_us(),
-							   record.len - UE_RECORD_HEADER);
-		is_written = append_record(journal, kind, record.ptr, record.len);
-	}
+	if (ue_journal_encode(journal, &buf, kind, what))
+		is_written = ue_journal_append_records(journal, (UeSlice){buf.ptr, buf.len}) == 1;
 	ue_arena_free(&arena);
 	return is_written;
+}
+
+bool
+ue_journal_encode(UeJournal *journal, UeBuf *buf, UeRecordKind kind, const void *what)
+{
+	static const char no_header[UE_RECORD_HEADER];
+	size_t start = buf->len;
+	size_t payload_len;
+
+	ue_buf_append(buf, (UeSlice){no_header, sizeof(no_header)});
+	if (write_payload(buf, kind, what) == UE_OK && buf->status == UE_OK)
+	{
+		payload_len = buf->len - start - UE_RECORD_HEADER;
+		if (payload_len <= UE_RECORD_MAX_PAYLOAD)
+		{
+			ue_record_write_header(buf->ptr + start, kind, read_clock_us(), payload_len);
+			return true;
+		}
+	}
+	buf->len = start;
+	buf->status = UE_OK;
+	if (kind == UE_RECORD_EVENT)
+		atomic_fetch_add_explicit(&journal->failed_appends, 1, memory_order_relaxed);
+	return false;
 }
 
 /* what is of the type that goes with kind. */
@@ -125,56 +160,122 @@ write_payload(UeBuf *buf, UeRecordKind kind, const void *what)
 	return UE_INVALID_ARGUMENT;
 }
 
-static bool
-append_record(UeJournal *journal, UeRecordKind kind, const char *record, size_t len)
+uint64_t
+ue_journal_append_records(UeJournal *journal, UeSlice records)
 {
-	UeSegment *segment;
-	bool is_written;
-	bool must_wake_keeper = false;
-	int error = 0;
+	Appending appending = {.left = records};
 
 	pthread_mutex_lock(&journal->lock);
-	segment = journal->newest;
+	while (appending.left.len > 0)
+		append_piece(journal, &appending);
+	if (appending.n_written > 0)
+		sync_newest(journal, &appending);
+	pthread_mutex_unlock(&journal->lock);
 
-	/* When the next segment cannot be created the old one grows on. */
+	atomic_fetch_add_explicit(&journal->appended_bytes, appending.n_bytes,
+							  memory_order_relaxed);
+	atomic_fetch_add_explicit(&journal->appended_events, appending.n_events,
+							  memory_order_relaxed);
+	atomic_fetch_add_explicit(&journal->failed_appends, appending.n_lost,
+							  memory_order_relaxed);
+	if (appending.error != 0 ||
+		atomic_load_explicit(&journal->is_failing, memory_order_relaxed))
+		report_trouble(journal, !appending.is_refused, appending.error);
+	if (appending.n_written > 0)
+		wake_reader(journal, appending.is_urgent);
+	return appending.n_written;
+}
+
+/*
+ * As many records as the segment takes, and at least one, in one write.  Once the disk has
+ * refused some, each goes for itself, for a shorter one may still fit.
+ */
+static void
+append_piece(UeJournal *journal, Appending *appending)
+{
+	UeSegment *segment =
+		find_room(journal, appending, ue_record_measure(appending->left));
+	uint64_t room = journal->segment_bytes > segment->bytes
+						? journal->segment_bytes - segment->bytes
+						: 0;
+	Piece piece = {.size = 0};
+
+	do
+		add_record(&piece, ue_slice_sub(appending->left, piece.size, SIZE_MAX));
+	while (!appending->is_refused && piece.size < appending->left.len &&
+		   piece.size + ue_record_measure(
+							ue_slice_sub(appending->left, piece.size, SIZE_MAX)) <=
+			   room);
+	if (!segment->is_closed &&
+		ue_journal_write_bytes(segment, appending->left.ptr, piece.size))
+	{
+		note_written(journal, segment, &piece);
+		appending->n_bytes += piece.size;
+		appending->n_written += piece.n_records;
+		appending->n_events += piece.n_events;
+		appending->is_urgent |= piece.is_urgent;
+	}
+	else
+	{
+		appending->error = segment->is_closed ? ENOSPC : errno;
+		appending->is_refused = true;
+		if (piece.n_records > 1)
+			return;
+		appending->n_lost += piece.n_events;
+	}
+	appending->left = ue_slice_sub(appending->left, piece.size, SIZE_MAX);
+}
+
+static void
+add_record(Piece *piece, UeSlice records)
+{
+	UeRecordKind kind = ue_record_kind(records);
+
+	piece->size += ue_record_measure(records);
+	piece->n_records++;
+	piece->n_events += kind == UE_RECORD_EVENT;
+	piece->is_urgent |= kind == UE_RECORD_TRANSITION;
+}
+
+/* When the next segment cannot be created the old one grows on. */
+static UeSegment *
+find_room(UeJournal *journal, Appending *appending, size_t len)
+{
+	UeSegment *segment = journal->newest;
+
 	if ((segment->bytes + len > journal->segment_bytes &&
 		 segment->bytes > UE_RECORD_SEGMENT_HEADER) ||
 		segment->is_closed)
 	{
+		if (appending->n_written > 0)
+			sync_newest(journal, appending);
 		ue_journal_create_segment(journal, segment->seq + 1);
-		segment = journal->newest;
 	}
-	is_written = !segment->is_closed && ue_journal_write_record(segment, record, len);
-	if (!is_written)
-		error = segment->is_closed ? ENOSPC : errno;
-	else
-	{
-		journal->total_bytes += len;
-		if (kind == UE_RECORD_EVENT)
-			segment->events++;
+	return journal->newest;
+}
 
-		/* A record that is written is not lost: the shipper reads it, durable or not. */
-		if (journal->fsync == UE_FSYNC_ALWAYS && fdatasync(segment->fd) != 0)
-			error = errno;
-		must_wake_keeper =
-			!segment->is_dirty || journal->total_bytes > journal->budget_bytes;
-		segment->is_dirty = true;
-	}
+/* A record that is written is not lost: the shipper reads it, durable or not. */
+static void
+sync_newest(UeJournal *journal, Appending *appending)
+{
+	if (journal->fsync == UE_FSYNC_ALWAYS && fdatasync(journal->newest->fd) != 0)
+		appending->error = errno;
+}
+
+static void
+note_written(UeJournal *journal, UeSegment *segment, const Piece *piece)
+{
+	bool must_wake_keeper;
+
+	journal->total_bytes += piece->size;
+	segment->events += piece->n_events;
+	must_wake_keeper = !segment->is_dirty || journal->total_bytes > journal->budget_bytes;
+	segment->is_dirty = true;
 	if (must_wake_keeper && !journal->is_keeper_needed)
 	{
 		journal->is_keeper_needed = true;
 		pthread_cond_signal(&journal->keeper_wake);
 	}
-	pthread_mutex_unlock(&journal->lock);
-
-	if (error != 0 || atomic_load_explicit(&journal->is_failing, memory_order_relaxed))
-		report_trouble(journal, is_written, error);
-	if (is_written)
-	{
-		atomic_fetch_add_explicit(&journal->appended_bytes, len, memory_order_relaxed);
-		wake_reader(journal, kind);
-	}
-	return is_written;
 }
 
 /* When it begins and when it ends, each at most once a minute: a disk that is full now and
@@ -205,7 +306,7 @@ report_trouble(UeJournal *journal, bool is_written, int error)
 }
 
 static void
-wake_reader(UeJournal *journal, UeRecordKind kind)
+wake_reader(UeJournal *journal, bool is_urgent)
 {
 	static const uint64_t one = 1;
 	bool is_written = true;
@@ -214,7 +315,7 @@ wake_reader(UeJournal *journal, UeRecordKind kind)
 	if (atomic_load(&journal->is_reader_waiting) &&
 		atomic_exchange(&journal->is_reader_waiting, false))
 		is_written = write(journal->wake_fd, &one, sizeof(one)) > 0;
-	if (kind == UE_RECORD_TRANSITION)
+	if (is_urgent)
 		is_written = write(journal->urgent_fd, &one, sizeof(one)) > 0 && is_written;
 	if (!is_written)
 		ue_log_write(UE_LOG_WARNING, "journal_wake_failed",

@@ -4,7 +4,7 @@
  *
  * journal.c holds the list of segments, journal_append.c appends, journal_open.c takes stock
  * of what is in the directory, journal_keeper.c is the thread that syncs, drops and removes,
- * journal_position.c keeps the position file.
+ * journal_position.c keeps the position file, journal_batch.c gathers what goes together.
  *
  * lock guards segments, position and flags.  Only the keeper closes descriptors and, with
  * ue_journal_release, takes segments off the list; a worker holds the lock for one
@@ -73,9 +73,17 @@ struct UeJournal
 extern bool ue_journal_create_segment(UeJournal *journal, uint64_t seq);
 extern void ue_journal_name_segment(uint64_t seq, char *name); /* UE_JOURNAL_NAME_SIZE */
 
-/* journal_append.c; the caller holds lock.  Whole or not at all: false with errno set.  A
- * segment that cannot be cut back takes no more. */
-extern bool ue_journal_write_record(UeSegment *segment, const char *record, size_t len);
+/* journal_append.c; the caller holds lock.  All or nothing: false with errno set.  A segment
+ * that cannot be cut back takes no more. */
+extern bool ue_journal_write_bytes(UeSegment *segment, const char *bytes, size_t len);
+
+/* A record behind what the buffer has; what goes with kind.  False: the buffer is as it was,
+ * and an event is counted as lost. */
+extern bool ue_journal_encode(UeJournal *journal, UeBuf *buf, UeRecordKind kind,
+							  const void *what);
+
+/* Encoded ones.  How many were written; events that were not are counted as lost. */
+extern uint64_t ue_journal_append_records(UeJournal *journal, UeSlice records);
 
 /* journal_open.c: fills the list from the directory, cuts the torn tail.  False and a
  * sentence in error. */

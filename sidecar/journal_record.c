@@ -90,6 +90,18 @@ ue_record_write_header(char *record, UeRecordKind kind, int64_t appended_us,
 	write_u32(record + 8, sum_record(record, payload_len));
 }
 
+size_t
+ue_record_measure(UeSlice record)
+{
+	return UE_RECORD_HEADER + (size_t) read_u32(record.ptr + 4);
+}
+
+UeRecordKind
+ue_record_kind(UeSlice record)
+{
+	return (UeRecordKind) (unsigned char) record.ptr[12];
+}
+
 void
 ue_record_write_segment_header(char *header)
 {

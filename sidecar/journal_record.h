@@ -68,6 +68,10 @@ extern size_t ue_record_find_next(UeSlice bytes);
 extern void ue_record_write_header(char *record, UeRecordKind kind, int64_t appended_us,
 								   size_t payload_len);
 
+/* Of a record with its header written: all its bytes, and its kind. */
+extern size_t ue_record_measure(UeSlice record);
+extern UeRecordKind ue_record_kind(UeSlice record);
+
 extern void
 ue_record_write_segment_header(char *header); /* UE_RECORD_SEGMENT_HEADER bytes */
 
