@@ -4,7 +4,8 @@
  *
  * upstream.c         the multis and their timers on our loop, the order of things
  * upstream_socket.c  their sockets
- * upstream_easy.c    one transfer: its options, curl's callbacks, its answer's head
+ * upstream_easy.c    one transfer, and its options
+ * upstream_answer.c  curl's callbacks, its answer's head
  * upstream_end.c     libcurl's result codes in our words
  *
  * libcurl must not be entered from its own callbacks, and our handler must not be called
@@ -176,8 +177,21 @@ extern UeTransfer *ue_transfer_new(UeUpstream *upstream); /* NULL on exhaustion 
 extern void ue_transfer_free(UeTransfer *transfer);
 extern bool ue_transfer_prepare(UeTransfer *transfer, const UeTransferRequest *request,
 								CURLU *curlu);
-extern void ue_transfer_deliver(UeTransfer *transfer, UeSlice bytes); /* to on_data */
 extern void ue_transfer_reset(UeTransfer *transfer); /* fit for the pool */
+
+/* Room for so many bytes in a buffer of the transfer's; false: no memory. */
+extern bool ue_transfer_reserve(char **buffer, size_t *size, size_t needed);
+
+/* upstream_answer.c: callbacks of libcurl's */
+extern int ue_transfer_handle_connected(void *transfer, char *primary_ip, char *local_ip,
+										int primary_port, int local_port);
+extern size_t ue_transfer_handle_header(char *ptr, size_t size, size_t count,
+										void *transfer);
+extern size_t ue_transfer_handle_data(char *ptr, size_t size, size_t count,
+									  void *transfer);
+extern size_t ue_transfer_handle_read(char *buffer, size_t size, size_t count,
+									  void *transfer);
+extern void ue_transfer_deliver(UeTransfer *transfer, UeSlice bytes); /* to on_data */
 
 /* After the connection that had the request has died: a second time does no harm. */
 extern bool ue_transfer_is_repeatable(const UeTransfer *transfer);
