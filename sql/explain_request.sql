@@ -68,6 +68,12 @@ SELECT upstream_error_explain_step('failover', 'rule', 10, 'x'), upstream_error_
 SELECT count(*) FROM upstream_error_explain_request('req_none');
 SELECT count(*) FROM upstream_error_explain_request('req_2', now() - interval '2 days', now() - interval '1 day');
 SELECT count(*) FROM upstream_error_explain_request(NULL);
+-- times as people write them
+SELECT count(*) > 0 AS found FROM upstream_error_explain_request('req_2', '7d');
+SELECT count(*) FROM upstream_error_explain_request('req_2', '2d', '1d');
+\set VERBOSITY terse
+SELECT count(*) FROM upstream_error_explain_request('req_2', 'last week');
+\set VERBOSITY default
 \set VERBOSITY terse
 SELECT count(*) FROM upstream_error_explain_request('req_2', now(), now() - interval '1 day');
 \set VERBOSITY default

@@ -91,8 +91,11 @@ SELECT upstream_error_record_traffic(array_fill('2020-03-01 10:00'::timestamptz,
 	'{70,65,40}', '{67,62,39}', '{1,0,0}', ARRAY['{2,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16}', NULL, NULL], '{NULL,NULL,NULL}');
 SELECT channel, requests, answers, recovered, first_byte_counts[1] FROM upstream_error_traffic WHERE channel IS NOT NULL ORDER BY entry_id;
 -- counting tokens is no service
-SELECT upstream_error_record_traffic(ARRAY['2020-03-01 10:00'::timestamptz], ARRAY[gen_random_uuid()], '{openai}', '{o1}', '{gpt-4o}',
-	'{/v1/messages/count_tokens}', '{NULL}', '{s1}', '{1000}', '{1000}', '{0}', '{NULL}', '{NULL}');
+SELECT count(upstream_error_record_traffic(ARRAY['2020-03-01 10:00'::timestamptz], ARRAY[gen_random_uuid()], '{openai}', '{o1}', '{gpt-4o}',
+	ARRAY[r], '{NULL}', '{s1}', '{1000}', '{1000}', '{0}', '{NULL}', '{NULL}'))
+FROM unnest('{/v1/messages/count_tokens,/v1/responses/input_tokens,/v1beta/models/gemini-pro:countTokens,/model/m/count-tokens}'::text[]) AS r;
+SELECT r AS route, upstream_error_is_answered('answered', r), upstream_error_is_provider('provider', r)
+FROM unnest('{/v1/messages/count_tokens,/v1/responses/input_tokens,/v1beta/models/gemini-pro:countTokens,/model/m/count-tokens,/v1/responses,/v1/tokens,NULL}'::text[]) AS r;
 SELECT platform, requests, answers FROM upstream_error_sla('2020-03-01', '2020-03-02', platform => 'openai') WHERE platform IS NOT NULL;
 \set SHOW_CONTEXT never
 SELECT upstream_error_record_traffic(ARRAY[now()], '{}', '{a}', '{a}', '{a}', '{a}', '{a}', '{a}', '{1}', '{1}', '{1}', '{NULL}', '{NULL}');

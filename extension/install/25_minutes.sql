@@ -193,7 +193,8 @@ $$;
 COMMENT ON FUNCTION upstream_error_uncounted(timestamptz, timestamptz) IS 'The parts of a range that upstream_error_counts() reads from the events.';
 
 -- What a row counts as, in one place; inlined.  sub2api leaves count_tokens out of its rates:
--- its failures say nothing of what users wait for.
+-- its failures say nothing of what users wait for.  The routes are those that the sidecar
+-- takes for counting; the underscore stands for Bedrock's hyphen too.
 CREATE FUNCTION upstream_error_count_if(condition bool) RETURNS int8
 LANGUAGE sql IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
 RETURN CASE WHEN condition THEN 1 ELSE 0 END;
@@ -202,13 +203,13 @@ COMMENT ON FUNCTION upstream_error_count_if(bool) IS '1 where the condition is t
 CREATE FUNCTION upstream_error_is_answered(outcome text, route text) RETURNS bool
 LANGUAGE sql IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
 RETURN outcome IN ('answered', 'error_frame', 'aborted')
-	AND (route IS NULL OR route NOT LIKE '%count_tokens' AND route NOT LIKE '%:countTokens');
+	AND (route LIKE '%okens' AND (route LIKE '%/count_tokens' OR route LIKE '%/responses/input_tokens' OR route LIKE '%:countTokens')) IS NOT TRUE;
 COMMENT ON FUNCTION upstream_error_is_answered(text, text) IS 'The client got an error for it, and not for counting tokens. Example: SELECT count(*) FROM upstream_errors(''1h'') WHERE upstream_error_is_answered(outcome, route);';
 
 CREATE FUNCTION upstream_error_is_provider(owner text, route text) RETURNS bool
 LANGUAGE sql IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
 RETURN owner = 'provider'
-	AND (route IS NULL OR route NOT LIKE '%count_tokens' AND route NOT LIKE '%:countTokens');
+	AND (route LIKE '%okens' AND (route LIKE '%/count_tokens' OR route LIKE '%/responses/input_tokens' OR route LIKE '%:countTokens')) IS NOT TRUE;
 COMMENT ON FUNCTION upstream_error_is_provider(text, text) IS 'The vendor''s to mend, and not for counting tokens. Example: SELECT count(*) FROM upstream_errors(''1h'') WHERE upstream_error_is_provider(owner, route);';
 
 -- A null for use_counts or by_hour is their default.

@@ -44,7 +44,7 @@ BEGIN
 	IF name IN ('platform', 'channel', 'model', 'status', 'kind', 'class', 'code', 'fingerprint') THEN
 		RETURN name;
 	END IF;
-	RAISE EXCEPTION 'unrecognized dimension "%"', coalesce(name, 'null') USING ERRCODE = 'invalid_parameter_value',
+	RAISE EXCEPTION 'unrecognized dimension "%"', coalesce(left(name, 64), 'null') USING ERRCODE = 'invalid_parameter_value',
 		HINT = 'Accepted are platform, channel, model, status, kind, class, code, fingerprint.';
 END
 $$;

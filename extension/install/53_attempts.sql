@@ -166,3 +166,14 @@ BEGIN ATOMIC
 	ORDER BY s.place;
 END;
 COMMENT ON FUNCTION upstream_error_explain_request(text, timestamptz, timestamptz) IS 'The story of a request from its failed attempts between since (inclusive) and until (exclusive), in order: what each verdict was and why, what was done next and why, how long that waited, which channels were passed over; what tells it in words. The last row is what the client got: attempt is null, status_code the client''s, channel the one that saved it. No row: nothing failed. Example: SELECT attempt, what FROM upstream_error_explain_request(''req_01'');';
+
+CREATE FUNCTION upstream_error_explain_request(request_id text, since text, until text DEFAULT 'now') RETURNS TABLE (
+	attempt int4, at timestamptz, channel text, model text, class text, status_code int4, message text, rule_id int8,
+	step text, step_reason text, wait_ms int4, passed_over jsonb, what text
+)
+LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL SAFE ROWS 4
+BEGIN ATOMIC
+	SELECT x.* FROM @extschema@.upstream_error_explain_request(request_id, @extschema@.upstream_error_time(since),
+		@extschema@.upstream_error_time(until)) AS x;
+END;
+COMMENT ON FUNCTION upstream_error_explain_request(text, text, text) IS 'The same with times as upstream_error_time() reads them. Example: SELECT attempt, what FROM upstream_error_explain_request(''req_01'', ''7d'');';
