@@ -3,127 +3,33 @@
  * shipper.c: the thread from the journal to Postgres.
  *
  * One batch is in flight at a time: while it commits the next one gathers, so batches grow
- * with the load by themselves.  What the database refuses for its state is sent again for
- * ever, with a growing pause; what it refuses for its data is halved down to the one event
- * and put into quarantine.  upstream_error_maintain goes first, so that the partitions are
+ * with the load by themselves.  upstream_error_maintain goes first, so that the partitions are
  * there, and then every hour.  What follows events goes another way, shipper_follow.h; the
  * journal's position waits for both.
  */
-#include "shipper.h"
+#include "shipper_private.h"
 
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "log.h"
-#include "shipper_batch.h"
-#include "shipper_follow.h"
-#include "shipper_loss.h"
-#include "shipper_quarantine.h"
-#include "shipper_traffic.h"
-
-#define GATHER_MS			 50	  /* so long a batch that is not full gathers */
-#define GATHER_EVENTS		 500  /* so many do not wait */
 #define POSITION_MS			 50	  /* between two writings of the position */
 #define POSITION_BACKLOG_MS	 1000 /* the same while there is more to ship */
 #define LOOK_MS				 1000 /* the journal is looked at without being woken */
-#define MAX_RETRY_MS		 5000
-#define ANSWER_MS			 60000 /* beyond: the server hangs */
 #define STATEMENT_TIMEOUT_MS 30000
-#define LOSS_MS				 10000 /* losses are told in a row at most so often */
-#define MAINTAIN_MS			 (3600 * 1000)
-#define MAINTAIN_RETRY_MS	 (300 * 1000)
-
-enum
-{
-	STATEMENT_RECORD = 0,
-	STATEMENT_MAINTAIN,
-	STATEMENT_TRAFFIC,
-	STATEMENTS,
-};
-
-struct UeShipper
-{
-	UeJournal *journal;
-	UeShipperOptions options;
-	UeJournalReader *reader;
-	UeDatabase *database;
-	UeStatement statements[STATEMENTS];
-	UeQueue queue;
-	UeBatch batch;
-	UeCounts counts;
-	int64_t counts_sent_ms;
-	UeFollower *follower;
-	UeFollowerCounters followed;
-
-	pthread_t thread;
-	int stop_fd;
-	atomic_bool is_stopping;
-	int64_t drain_ms; /* written before is_stopping */
-
-	UeJournalEntry held; /* read, but there was no memory to take it */
-	bool has_held;
-	bool is_caught_up;
-	void *in_flight;		/* &batch, &maintain_due_ms, or NULL */
-	int64_t in_flight_ms;	/* since */
-	int64_t ready_since_ms; /* the oldest ready event gathers since; 0: none */
-	int64_t retry_at_ms, retry_wait_ms;
-	int64_t maintain_due_ms;
-	int64_t loss_due_ms;
-	bool is_maintain_due; /* nothing is shipped before the first one has ended */
-	bool is_refusal_reported;
-	UeJournalPosition released;
-	int64_t released_ms;
-	int64_t stop_due_ms; /* 0: not stopping */
-
-	atomic_ullong shipped_events, replayed_events, quarantined_events;
-	atomic_ullong batches, failed_batches, corrupt_records;
-	atomic_llong oldest_us; /* 0: none */
-	atomic_bool is_connected;
-};
 
 static void *run(void *argument);
 static void read_journal(UeShipper *shipper);
 static void drop_unmonitored(UeShipper *shipper);
 static void advance_queue(UeShipper *shipper, int64_t now_ms);
-static void send_due(UeShipper *shipper, int64_t now_ms);
-static void send_maintain(UeShipper *shipper, int64_t now_ms);
-static void send_traffic(UeShipper *shipper, int64_t now_ms);
 static bool take_record(UeShipper *shipper);
-static bool is_batch_due(const UeShipper *shipper, int64_t now_ms);
 static void keep_position(UeShipper *shipper, int64_t now_ms);
 static bool is_over(UeShipper *shipper, int64_t now_ms);
 static void wait_for_work(UeShipper *shipper, int64_t now_ms);
 static int64_t find_due(const UeShipper *shipper, int64_t now_ms);
-static void on_ready(void *context);
-static void on_result(void *context, void *query, const UeDatabaseResult *result);
-static void on_lost(void *context);
-static void take_batch_result(UeShipper *shipper, const UeDatabaseResult *result);
-static void take_maintain_result(UeShipper *shipper, const UeDatabaseResult *result);
-static void count_shipped(UeShipper *shipper, const UeDatabaseResult *result);
-static bool quarantine(UeShipper *shipper, const UeDatabaseResult *result);
-static void retry_later(UeShipper *shipper, const char *sqlstate, const char *reason);
-static int64_t read_monotonic_ms(void);
-static int64_t read_clock_us(void);
-
-static const UeDatabaseHandler handler = {
-	.on_ready = on_ready,
-	.on_result = on_result,
-	.on_lost = on_lost,
-};
-
-static const UeStatement maintain_statement = {
-	.name = "upstream_error_maintain",
-	.sql = "SELECT pg_catalog.to_jsonb(m)::pg_catalog.text"
-		   " FROM %s.upstream_error_maintain() AS m",
-};
 
 UeShipper *
 ue_shipper_start(UeJournal *journal, const UeShipperOptions *options)
@@ -134,7 +40,7 @@ ue_shipper_start(UeJournal *journal, const UeShipperOptions *options)
 		.role = "shipper",
 		.reconnect_ms = options->reconnect_ms,
 		.statement_timeout_ms = STATEMENT_TIMEOUT_MS,
-		.n_statements = STATEMENTS,
+		.n_statements = UE_SHIPPER_STATEMENTS,
 	};
 	sigset_t all, old;
 	bool is_started;
@@ -146,16 +52,16 @@ ue_shipper_start(UeJournal *journal, const UeShipperOptions *options)
 	shipper->retry_wait_ms = options->reconnect_ms;
 	shipper->is_maintain_due = true;
 	shipper->released = ue_journal_position(journal);
-	shipper->statements[STATEMENT_RECORD] = *ue_batch_statement(UE_RECORD_EVENT);
-	shipper->statements[STATEMENT_MAINTAIN] = maintain_statement;
-	shipper->statements[STATEMENT_TRAFFIC] = ue_counts_statement;
+	shipper->statements[UE_SHIPPER_RECORD] = *ue_batch_statement(UE_RECORD_EVENT);
+	shipper->statements[UE_SHIPPER_MAINTAIN] = ue_shipper_maintain_statement;
+	shipper->statements[UE_SHIPPER_TRAFFIC] = ue_counts_statement;
 	database.statements = shipper->statements;
 	ue_queue_init(&shipper->queue);
 	ue_counts_init(&shipper->counts);
 	ue_batch_init(&shipper->batch, UE_RECORD_EVENT);
 	shipper->stop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	shipper->reader = ue_journal_reader_new(journal);
-	shipper->database = ue_database_new(&database, &handler, shipper);
+	shipper->database = ue_database_new(&database, &ue_shipper_handler, shipper);
 	shipper->follower = ue_follower_new(options->conninfo, options->reconnect_ms, journal,
 										&shipper->queue, &shipper->followed);
 
@@ -215,7 +121,7 @@ ue_shipper_read_stats(const UeShipper *shipper, UeShipperStats *out)
 	out->failed_batches += atomic_load(&shipper->followed.failures);
 	out->corrupt_records = atomic_load(&shipper->corrupt_records);
 	out->is_connected = atomic_load(&shipper->is_connected);
-	out->lag_ms = oldest_us == 0 ? 0 : (read_clock_us() - oldest_us) / 1000;
+	out->lag_ms = oldest_us == 0 ? 0 : (ue_shipper_read_clock_us() - oldest_us) / 1000;
 	if (out->lag_ms < 0)
 		out->lag_ms = 0;
 }
@@ -227,13 +133,13 @@ run(void *argument)
 
 	for (;;)
 	{
-		int64_t now_ms = read_monotonic_ms();
+		int64_t now_ms = ue_shipper_read_monotonic_ms();
 
 		read_journal(shipper);
 		drop_unmonitored(shipper);
 		advance_queue(shipper, now_ms);
-		send_due(shipper, now_ms);
-		send_traffic(shipper, now_ms);
+		ue_shipper_send_due(shipper, now_ms);
+		ue_shipper_send_traffic(shipper, now_ms);
 		ue_follower_send(shipper->follower, now_ms);
 		keep_position(shipper, now_ms);
 		atomic_store(&shipper->oldest_us, shipper->queue.first == NULL
@@ -242,8 +148,8 @@ run(void *argument)
 		if (is_over(shipper, now_ms))
 			return NULL;
 		wait_for_work(shipper, now_ms);
-		ue_database_step(shipper->database, read_monotonic_ms());
-		ue_follower_step(shipper->follower, read_monotonic_ms());
+		ue_database_step(shipper->database, ue_shipper_read_monotonic_ms());
+		ue_follower_step(shipper->follower, ue_shipper_read_monotonic_ms());
 		atomic_store(&shipper->is_connected, ue_database_is_ready(shipper->database));
 	}
 }
@@ -273,7 +179,8 @@ static bool
 take_record(UeShipper *shipper)
 {
 	if (shipper->held.record.kind == UE_RECORD_TRAFFIC)
-		return ue_counts_append(&shipper->counts, &shipper->held, read_clock_us());
+		return ue_counts_append(&shipper->counts, &shipper->held,
+								ue_shipper_read_clock_us());
 	return ue_queue_append(&shipper->queue, &shipper->held);
 }
 
@@ -294,7 +201,7 @@ static void
 advance_queue(UeShipper *shipper, int64_t now_ms)
 {
 	UeQueueTime when = {
-		.now_us = read_clock_us(),
+		.now_us = ue_shipper_read_clock_us(),
 		.wait_us = shipper->options.completion_wait_ms * 1000,
 		.is_caught_up = shipper->is_caught_up,
 		.is_past_earlier_runs = ue_journal_reader_is_past_earlier_runs(shipper->reader),
@@ -306,81 +213,6 @@ advance_queue(UeShipper *shipper, int64_t now_ms)
 		shipper->ready_since_ms = 0;
 	else if (shipper->ready_since_ms == 0)
 		shipper->ready_since_ms = now_ms;
-}
-
-static void
-send_due(UeShipper *shipper, int64_t now_ms)
-{
-	if (shipper->in_flight != NULL && now_ms - shipper->in_flight_ms >= ANSWER_MS)
-		ue_database_drop(shipper->database, now_ms, "no answer within 60 s");
-	if (shipper->in_flight != NULL || !ue_database_is_ready(shipper->database))
-		return;
-	if (shipper->is_maintain_due || now_ms >= shipper->maintain_due_ms)
-	{
-		send_maintain(shipper, now_ms);
-		return;
-	}
-	if (now_ms >= shipper->loss_due_ms)
-	{
-		shipper->loss_due_ms = now_ms + LOSS_MS;
-		ue_loss_append(shipper->journal, shipper->options.instance,
-					   shipper->options.region);
-	}
-	if (!is_batch_due(shipper, now_ms))
-		return;
-	if (ue_batch_is_empty(&shipper->batch) &&
-		!ue_batch_take(&shipper->batch, &shipper->queue))
-		return;
-	shipper->ready_since_ms = 0;
-	if (ue_batch_send(&shipper->batch, shipper->database, STATEMENT_RECORD,
-					  &shipper->batch))
-	{
-		shipper->in_flight = &shipper->batch;
-		shipper->in_flight_ms = now_ms;
-	}
-	else
-		retry_later(shipper, "", "the batch could not be sent");
-}
-
-/* Beside a batch of events: neither waits for the other. */
-static void
-send_traffic(UeShipper *shipper, int64_t now_ms)
-{
-	int64_t due_us = ue_counts_find_due(&shipper->counts);
-
-	if (shipper->counts.n_taken > 0 && now_ms - shipper->counts_sent_ms >= ANSWER_MS)
-		ue_database_drop(shipper->database, now_ms, "no answer within 60 s");
-	if (!ue_database_is_ready(shipper->database) || due_us == INT64_MAX ||
-		(due_us > read_clock_us() && shipper->stop_due_ms == 0))
-		return;
-	if (ue_counts_send(&shipper->counts, shipper->database, STATEMENT_TRAFFIC,
-					   &shipper->counts))
-		shipper->counts_sent_ms = now_ms;
-}
-
-static void
-send_maintain(UeShipper *shipper, int64_t now_ms)
-{
-	shipper->maintain_due_ms = now_ms + MAINTAIN_RETRY_MS;
-	if (ue_database_send(shipper->database, STATEMENT_MAINTAIN, NULL,
-						 &shipper->maintain_due_ms))
-	{
-		shipper->in_flight = &shipper->maintain_due_ms;
-		shipper->in_flight_ms = now_ms;
-	}
-}
-
-static bool
-is_batch_due(const UeShipper *shipper, int64_t now_ms)
-{
-	if (now_ms < shipper->retry_at_ms)
-		return false;
-	if (!ue_batch_is_empty(&shipper->batch))
-		return true;
-	if (shipper->queue.n_ready == 0)
-		return false;
-	return shipper->queue.n_ready >= GATHER_EVENTS || shipper->stop_due_ms != 0 ||
-		   now_ms - shipper->ready_since_ms >= GATHER_MS;
 }
 
 /*
@@ -488,151 +320,17 @@ find_due(const UeShipper *shipper, int64_t now_ms)
 		if (shipper->retry_at_ms < due_ms)
 			due_ms = shipper->retry_at_ms;
 	}
-	else if (shipper->queue.n_ready > 0 && shipper->ready_since_ms + GATHER_MS < due_ms)
-		due_ms = shipper->ready_since_ms + GATHER_MS;
-	else if (shipper->queue.n_waiting > 0 && now_ms + GATHER_MS < due_ms)
-		due_ms = now_ms + GATHER_MS;
+	else if (shipper->queue.n_ready > 0 &&
+			 shipper->ready_since_ms + UE_SHIPPER_GATHER_MS < due_ms)
+		due_ms = shipper->ready_since_ms + UE_SHIPPER_GATHER_MS;
+	else if (shipper->queue.n_waiting > 0 && now_ms + UE_SHIPPER_GATHER_MS < due_ms)
+		due_ms = now_ms + UE_SHIPPER_GATHER_MS;
 	return due_ms;
 }
 
-static void
-on_ready(void *context)
-{
-	UeShipper *shipper = context;
 
-	shipper->retry_at_ms = 0;
-}
-
-static void
-on_result(void *context, void *query, const UeDatabaseResult *result)
-{
-	UeShipper *shipper = context;
-
-	if (query == &shipper->counts)
-	{
-		ue_counts_apply_result(&shipper->counts, result, read_clock_us());
-		return;
-	}
-	shipper->in_flight = NULL;
-	if (query == &shipper->maintain_due_ms)
-		take_maintain_result(shipper, result);
-	else
-		take_batch_result(shipper, result);
-}
-
-static void
-on_lost(void *context)
-{
-	UeShipper *shipper = context;
-
-	/* The batch may have been committed: it is sent again, and the table knows its keys. */
-	if (shipper->in_flight == &shipper->batch)
-		atomic_fetch_add(&shipper->failed_batches, 1);
-	shipper->in_flight = NULL;
-	ue_counts_give_back(&shipper->counts);
-}
-
-static void
-take_batch_result(UeShipper *shipper, const UeDatabaseResult *result)
-{
-	atomic_fetch_add(&shipper->batches, 1);
-	switch (ue_batch_apply_result(&shipper->batch, result))
-	{
-		case UE_BATCH_SHIPPED:
-			count_shipped(shipper, result);
-			ue_batch_finish_range(&shipper->batch, shipper->journal);
-			shipper->retry_wait_ms = shipper->options.reconnect_ms;
-			shipper->is_refusal_reported = false;
-			break;
-		case UE_BATCH_SPLIT:
-			atomic_fetch_add(&shipper->failed_batches, 1);
-			break;
-		case UE_BATCH_POISON:
-			atomic_fetch_add(&shipper->failed_batches, 1);
-			if (quarantine(shipper, result))
-				ue_batch_finish_range(&shipper->batch, shipper->journal);
-			else
-				retry_later(shipper, "", "could not write quarantine.jsonl");
-			break;
-		case UE_BATCH_LATER:
-			atomic_fetch_add(&shipper->failed_batches, 1);
-			retry_later(shipper, result->sqlstate, result->message);
-			break;
-	}
-}
-
-/* Shipping goes on whether or not it worked: without partitions the table has a default. */
-static void
-take_maintain_result(UeShipper *shipper, const UeDatabaseResult *result)
-{
-	shipper->is_maintain_due = false;
-	if (result->is_ok)
-	{
-		UeSlice counters = {"", 0};
-		char text[512];
-
-		if (result->n_rows > 0)
-			counters = ue_database_value(result, 0, 0);
-		snprintf(text, sizeof(text), "%.*s", (int) counters.len,
-				 counters.ptr == NULL ? "" : counters.ptr);
-		shipper->maintain_due_ms = read_monotonic_ms() + MAINTAIN_MS;
-		ue_log_write(UE_LOG_DEBUG, "maintained", "partitions are looked after",
-					 "counters", text, NULL);
-	}
-	else
-		ue_log_write(UE_LOG_WARNING, "maintain_failed",
-					 "upstream_error_maintain failed; it is tried again in 5 min",
-					 "sqlstate", result->sqlstate, "reason", result->message, NULL);
-}
-
-static void
-count_shipped(UeShipper *shipper, const UeDatabaseResult *result)
-{
-	UeRange range = ue_batch_range(&shipper->batch);
-	uint64_t n_events = range.to - range.from;
-	int64_t n_inserted = 0;
-
-	if (result->n_rows == 1)
-		n_inserted = ue_database_integer(ue_database_value(result, 0, 0));
-	atomic_fetch_add(&shipper->shipped_events, n_events);
-	if (n_inserted >= 0 && (uint64_t) n_inserted < n_events)
-		atomic_fetch_add(&shipper->replayed_events, n_events - (uint64_t) n_inserted);
-}
-
-static bool
-quarantine(UeShipper *shipper, const UeDatabaseResult *result)
-{
-	const UePending *pending =
-		shipper->batch.entries[ue_batch_range(&shipper->batch).from];
-
-	if (!ue_quarantine_append(ue_journal_directory_fd(shipper->journal), pending,
-							  result->sqlstate, result->message))
-		return false;
-	atomic_fetch_add(&shipper->quarantined_events, 1);
-	ue_log_write(UE_LOG_ERROR, "event_quarantined",
-				 "the database refuses an event for what is in it: it is in "
-				 "quarantine.jsonl",
-				 "sqlstate", result->sqlstate, "reason", result->message, NULL);
-	return true;
-}
-
-static void
-retry_later(UeShipper *shipper, const char *sqlstate, const char *reason)
-{
-	shipper->retry_at_ms = read_monotonic_ms() + shipper->retry_wait_ms;
-	shipper->retry_wait_ms *= 2;
-	if (shipper->retry_wait_ms > MAX_RETRY_MS)
-		shipper->retry_wait_ms = MAX_RETRY_MS;
-	if (shipper->is_refusal_reported)
-		return;
-	shipper->is_refusal_reported = true;
-	ue_log_write(UE_LOG_WARNING, "recording_refused",
-				 "events wait in the journal and are sent again", "sqlstate", sqlstate,
-				 "reason", reason, NULL);
-}
-
-static int64_t
-read_monotonic_ms(void)
+int64_t
+ue_shipper_read_monotonic_ms(void)
 {
 	struct timespec now;
 
@@ -640,8 +338,8 @@ read_monotonic_ms(void)
 	return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static int64_t
-read_clock_us(void)
+int64_t
+ue_shipper_read_clock_us(void)
 {
 	struct timespec now;
 
