@@ -259,13 +259,13 @@ is_over(UeShipper *shipper, int64_t now_ms)
 		/* Once more round, with everything ready and the position not held back. */
 		return false;
 	}
-	return (shipper->is_caught_up && shipper->queue.first == NULL &&
-			shipper->counts.first == NULL) ||
-		   now_ms >= shipper->stop_due_ms || !ue_database_is_ready(shipper->database);
-	return now_ms >= shipper->stop_due_ms || !ue_database_is_ready(shipper->database) ||
-		   (shipper->is_caught_up &&
-			(shipper->queue.first == NULL ||
-			 (shipper->queue.n_events == 0 && !ue_follower_is_ready(shipper->follower))));
+	if (now_ms >= shipper->stop_due_ms || !ue_database_is_ready(shipper->database))
+		return true;
+
+	/* What only follows events cannot be brought while its own connection is away. */
+	return shipper->is_caught_up && shipper->counts.first == NULL &&
+		   (shipper->queue.first == NULL ||
+			(shipper->queue.n_events == 0 && !ue_follower_is_ready(shipper->follower)));
 }
 
 static void
