@@ -10,6 +10,7 @@
 
 static bool may_resend(UeTransfer *transfer);
 static bool count_extra(UeTransfer *transfer, size_t len);
+static void drop_request(UeTransfer *transfer);
 static bool keep_early(UeTransfer *transfer, UeSlice bytes);
 static bool split_head(UeTransfer *transfer);
 static void split_status_line(UeTransfer *transfer, UeSlice line);
@@ -104,6 +105,8 @@ ue_transfer_handle_header(char *ptr, size_t size, size_t count, void *context)
 		return len;
 	}
 	transfer->is_head_complete = true;
+	if (transfer->read_bytes == UE_STREAM_READ_BYTES && transfer->status < 300)
+		drop_request(transfer);
 	transfer->first_byte_ms = ue_loop_now_ms(upstream->loop) - transfer->start_ms;
 	ue_loop_set_timer(upstream->loop, &transfer->timer, transfer->idle_timeout_ms);
 	if (upstream->is_starting)
@@ -116,6 +119,21 @@ ue_transfer_handle_header(char *ptr, size_t size, size_t count, void *context)
 							   transfer->headers, transfer->n_headers,
 							   transfer->content_length);
 	return transfer->is_cancelled ? 0 : len;
+}
+
+/* A stream stays open for minutes, and its request will not be sent again: libcurl follows
+ * nothing and answers no challenge. */
+static void
+drop_request(UeTransfer *transfer)
+{
+	if (curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, NULL) != CURLE_OK)
+		return;
+	free(transfer->lines);
+	transfer->lines = NULL;
+	transfer->lines_size = 0;
+	free(transfer->text);
+	transfer->text = NULL;
+	transfer->text_size = 0;
 }
 
 /* libcurl has no ceiling for what it keeps of them (7.88.1: lib/headers.c). */
