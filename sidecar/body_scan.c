@@ -124,6 +124,12 @@ ue_body_scan_is_stream(const UeBodyScan *scan)
 	return scan->is_stream;
 }
 
+bool
+ue_body_scan_is_open(const UeBodyScan *scan)
+{
+	return scan->place != BEFORE && scan->place != ENDED;
+}
+
 /* Inside of a text: up to and with the quotation mark that ends it, if it is there. */
 static size_t
 skip_text(UeBodyScan *scan, UeSlice bytes)

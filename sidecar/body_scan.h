@@ -28,4 +28,7 @@ extern bool ue_body_scan_model(const UeBodyScan *scan, UeSlice *quoted, size_t *
 /* What the last "stream" that was seen says; false when there is none. */
 extern bool ue_body_scan_is_stream(const UeBodyScan *scan);
 
+/* The object has begun, and it is not closed yet. */
+extern bool ue_body_scan_is_open(const UeBodyScan *scan);
+
 #endif

@@ -310,6 +310,8 @@ handle_data(void *context, UeSlice bytes)
 {
 	UeExchange *exchange = context;
 
+	if (exchange->answer_scan != NULL)
+		ue_body_scan_feed(exchange->answer_scan, bytes);
 	switch (exchange->state)
 	{
 		case UE_EXCHANGE_PEEKING:
@@ -358,6 +360,10 @@ ue_exchange_end_attempt(UeExchange *exchange, UeNetwork network)
 {
 	UeSlice none = {NULL, 0};
 
+	/* where the connection's end is the answer's, HTTP cannot tell the half of one */
+	if (network == UE_NETWORK_NONE && exchange->answer_scan != NULL &&
+		ue_body_scan_is_open(exchange->answer_scan))
+		network = UE_NETWORK_TRUNCATED;
 	switch (exchange->state)
 	{
 		case UE_EXCHANGE_WAITING:

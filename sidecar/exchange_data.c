@@ -14,6 +14,7 @@ static void begin_collecting(UeExchange *exchange);
 static void handle_collected(UeTimer *timer);
 static bool send_head(UeExchange *exchange, int64_t content_length);
 static void pass_stream(void *context, UeSlice bytes);
+static bool is_empty(const UeExchange *exchange);
 
 /* By status and content type.  What is compressed is not looked into: it must pass as it
  * came, and error objects inside of compressed good answers have not been seen. */
@@ -52,7 +53,11 @@ ue_exchange_choose_state(UeExchange *exchange)
 		exchange->state = UE_EXCHANGE_STREAMING;
 	}
 	else if (is_readable && ue_exchange_may_be_json(type))
+	{
 		exchange->state = UE_EXCHANGE_PEEKING;
+		if (ue_exchange_is_close_delimited(exchange))
+			exchange->answer_scan = ue_body_scan_new();
+	}
 	else if (has_body && type.len > 0 && ue_exchange_may_be_json(type) &&
 			 ue_exchange_may_keep(exchange))
 		ue_exchange_begin_keeping(exchange);
@@ -252,13 +257,23 @@ ue_exchange_end_peeking(UeExchange *exchange, UeNetwork network)
 	if (network != UE_NETWORK_NONE)
 		ue_exchange_fail_with_body(exchange, UE_KIND_STREAM_ERROR, network, held);
 	else if (ue_peek_answer(held, true) == UE_PEEK_ERROR ||
-			 (held.len == 0 && exchange->route.has_answer))
+			 (ue_slice_trim(held).len == 0 && exchange->route.has_answer))
 		ue_exchange_fail_with_body(exchange, UE_KIND_HTTP_ERROR, network, held);
 	else
 	{
 		ue_exchange_pass_held(exchange);
 		ue_exchange_end_good(exchange);
 	}
+}
+
+/* Of a stream: not a byte of it has come, where there is always something to say. */
+static bool
+is_empty(const UeExchange *exchange)
+{
+	return exchange->route.has_answer && exchange->stream.held_len == 0 &&
+		   !ue_client_has_sent_head(exchange->client) &&
+		   (exchange->attempts == NULL ||
+			ue_hold_bytes(&exchange->attempts->hold).len == 0);
 }
 
 /* Of a stream that was cut, half a line is worth nothing to the client, unless it is half
@@ -273,6 +288,8 @@ ue_exchange_end_streaming(UeExchange *exchange, UeNetwork network)
 		((ue_exchange_is_close_delimited(exchange) &&
 		  ue_stream_is_cut(&exchange->stream)) ||
 		 ue_stream_lacks_end(&exchange->stream)))
+		network = UE_NETWORK_TRUNCATED;
+	if (network == UE_NETWORK_NONE && is_empty(exchange))
 		network = UE_NETWORK_TRUNCATED;
 	if (network == UE_NETWORK_NONE)
 		is_error = ue_stream_end(&exchange->stream) == UE_STREAM_ERROR;

@@ -12,7 +12,9 @@
 bool
 ue_exchange_is_misplaced(const UeExchange *exchange, UeSlice type)
 {
-	if (exchange->status >= 300 && exchange->status != 304)
+	if (exchange->status == 304)
+		return exchange->route.has_answer;
+	if (exchange->status >= 300)
 		return exchange->route.is_api;
 	return exchange->route.has_answer && exchange->status == 200 &&
 		   (exchange->content_length == 0 ||

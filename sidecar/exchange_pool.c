@@ -142,6 +142,8 @@ ue_exchange_reset_attempt(UeExchange *exchange)
 	exchange->transfer = NULL;
 	ue_stream_reset(&exchange->stream);
 	memset(&exchange->stream, 0, sizeof(exchange->stream));
+	ue_body_scan_free(exchange->answer_scan);
+	exchange->answer_scan = NULL;
 	free(exchange->held);
 	exchange->held = NULL;
 	exchange->held_len = exchange->held_size = 0;
@@ -182,6 +184,7 @@ ue_exchange_end(UeExchange *exchange, UeOutcome outcome)
 	ue_stream_reset(&exchange->stream);
 	free(exchange->held);
 	ue_body_scan_free(exchange->scan);
+	ue_body_scan_free(exchange->answer_scan);
 	ue_spool_free(exchange->spool);
 	free(exchange->model);
 	free(exchange->path_model);

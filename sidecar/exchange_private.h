@@ -109,8 +109,9 @@ struct UeExchange
 	size_t n_headers;
 	int64_t content_length;
 
-	UeTimer collecting; /* the end of UE_EXCHANGE_COLLECTING at the latest */
-	char *held;			/* body bytes that must not pass yet; owned */
+	UeBodyScan *answer_scan; /* of one whose end HTTP does not tell; owned, NULL: other */
+	UeTimer collecting;		 /* the end of UE_EXCHANGE_COLLECTING at the latest */
+	char *held;				 /* body bytes that must not pass yet; owned */
 	size_t held_len, held_size;
 	UeStream stream;
 	bool is_full; /* the client takes no more for now */

@@ -273,18 +273,23 @@ split_head(UeTransfer *transfer)
 	}
 	for (size_t i = 0; i < transfer->n_headers; i++)
 	{
-		const UeHeader *header = &transfer->headers[i];
+		UeSlice name = transfer->headers[i].name;
 		int64_t number;
 
-		if (ue_slice_is_equal_fold(header->name, UE_SLICE("transfer-encoding")))
+		if (ue_slice_is_equal_fold(name, UE_SLICE("transfer-encoding")))
 			is_chunked = true;
-		else if (ue_slice_is_equal_fold(header->name, UE_SLICE("content-length")) &&
-				 ue_slice_parse_int64(header->value, &number) && number >= 0)
+		else if (ue_slice_is_equal_fold(name, UE_SLICE("content-length")) &&
+				 ue_slice_parse_int64(transfer->headers[i].value, &number) && number >= 0)
+		{
+			/* two that differ: nobody knows where the answer ends (RFC 9112 6.3) */
+			if (transfer->content_length >= 0 && transfer->content_length != number)
+				transfer->network = UE_NETWORK_PROTOCOL;
 			transfer->content_length = number;
+		}
 	}
 	if (is_chunked)
 		transfer->content_length = -1;
-	return true;
+	return transfer->network == UE_NETWORK_NONE;
 }
 
 /* "HTTP/1.1 200 OK"; libcurl has checked that there is a number. */

@@ -63,7 +63,8 @@ ue_transfer_find_network(const UeTransfer *transfer, CURLcode result)
 {
 	UeNetwork network = transfer->network;
 
-	if (network != UE_NETWORK_NONE || result == CURLE_OK)
+	/* without a head there was no answer: the end of a 101 that nobody asked for */
+	if (network != UE_NETWORK_NONE || (result == CURLE_OK && transfer->is_head_complete))
 		return network;
 	network = find_reported(transfer, result);
 	if (transfer->is_sent && is_before_request(network) &&

@@ -22,9 +22,38 @@ $node->append_conf('postgresql.conf', 'max_connections = 60'); # a server that m
 $node->start;
 create_database($node);
 
+# A server that sends what HTTP libraries do not: the bytes that the query names, then the end.
+my %bytes = (
+	'empty stream' => "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+	'blanks' => "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 3\r\n\r\n \r\n",
+	'not modified' => "HTTP/1.1 304 Not Modified\r\n\r\n",
+	'two lengths' => "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 5\r\ncontent-length: 9\r\n\r\n{\"id\":12}",
+	'unasked switch' => "HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\nhello",
+	'half of it' => "HTTP/1.0 200 OK\r\ncontent-type: application/json\r\n\r\n{\"id\":\"x\",\"choices\":[{\"me",
+	'half of more' => "HTTP/1.0 200 OK\r\ncontent-type: application/json\r\n\r\n{\"id\":\"" . ('x' x 9000),
+	'all of it' => "HTTP/1.0 200 OK\r\ncontent-type: application/json\r\n\r\n{\"id\":\"x\",\"choices\":[]}\n",
+	'two equal lengths' => "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 9\r\ncontent-length: 9\r\n\r\n{\"id\":12}",
+);
+my $raw = IO::Socket::INET->new(Listen => 20, LocalAddr => '127.0.0.1', LocalPort => 0) || die "no listener: $!";
+my $raw_pid = fork // die "fork: $!";
+if ($raw_pid == 0)
+{
+	while (my $peer = $raw->accept)
+	{
+		my $head = '';
+		while ($head !~ /\r\n\r\n/ && $peer->sysread(my $part, 65536)) { $head .= $part }
+		my ($name) = $head =~ /^x-case: (.*?)\r$/mi;
+		$peer->syswrite($bytes{ $name // '' } // '');
+		shutdown $peer, 1;
+		$peer->sysread(my $rest, 65536);
+	}
+	require POSIX;
+	POSIX::_exit(0);
+}
+
 my $upstream = start_upstream($directory);
 my $sidecar = start_sidecar($directory, upstream => $upstream, database => conninfo_of($node), workers => 1,
-	arguments => [ '--retry-body-size', '4MB' ]);
+	arguments => [ '--retry-body-size', '4MB', '--upstream', 'mistral=http://127.0.0.1:' . $raw->sockport ]);
 
 sub sql { return $node->safe_psql('postgres', $_[0]) }
 
@@ -89,6 +118,25 @@ sub send_pieces
 	ok(wait_for_events($node, 1), 'a failure of a long request has a row');
 	is(sql('SELECT model, stream FROM upstream_error_events'), 'error:500|t', 'with the model and the stream that it asked for');
 }
+
+# --- answers that are none, though they look like one ---
+{
+	sql('TRUNCATE upstream_error_events');
+	for my $case ([ 'empty stream', 502, 'stream_error|truncated' ], [ 'blanks', 502, 'http_error|' ], [ 'not modified', 502, 'http_error|' ],
+		[ 'two lengths', 502, 'request_error|protocol' ], [ 'unasked switch', 502, 'request_error|protocol' ],
+		[ 'half of it', 599, 'stream_error|truncated' ], [ 'half of more', 599, 'stream_error|truncated' ], [ 'all of it', 200 ], [ 'two equal lengths', 200 ])
+	{
+		my ($name, $status, $row) = @$case;
+		my $answer = request('POST', "$sidecar->{url}/mistral/v1/chat/completions", { 'x-case' => $name, 'x-request-id' => $name =~ tr/ /-/r }, { model => 'm' });
+		is($answer->{status}, $status, "$name: the client's status") or diag($answer->{content});
+		next unless $row;
+		ok(wait_for_events($node, 1, "request_id = '" . ($name =~ tr/ /-/r) . "'"), "$name: a row");
+		is(sql("SELECT kind, network_error FROM upstream_error_events WHERE request_id = '" . ($name =~ tr/ /-/r) . "'"), $row, "$name: what it says");
+	}
+	is(sql("SELECT count(*) FROM upstream_error_events WHERE request_id IN ('all-of-it', 'two-equal-lengths')"), '0', 'good ones have no row');
+}
+kill 'KILL', $raw_pid;
+waitpid $raw_pid, 0;
 
 is($sidecar->stop, 0, 'an orderly end');
 unlike($sidecar->log, qr/AddressSanitizer|runtime error/, 'nothing in the log that should not be');
