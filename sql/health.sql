@@ -133,6 +133,15 @@ SELECT upstream_error_clear_health(NULL);
 SELECT tell(22, 63, 1, 'm', 'disabled', NULL), tell(23, 7200, 2, 'm', 'cooling', 9000);
 SELECT upstream_error_clear_health('b'), (SELECT state FROM health WHERE c = 2 AND model = 'm');
 SELECT c, model, state, changed_s = 7200 AS ahead FROM health WHERE c < 3;
+-- a clock that is months ahead does not decide for months: its pause is as long as it is meant, and from now
+SELECT tell(24, 30000000, 2, 'm3', 'cooling', 30000060), tell(25, 30000000, 2, 'm4', 'healthy', NULL, 0, 'cooling'), tell(26, 30000000, 2, 'm5', 'disabled', NULL);
+SELECT model, state, changed_at BETWEEN now() - interval '1 min' AND clock_timestamp() AS "from now", round(extract(epoch FROM until - changed_at)) AS s
+FROM upstream_error_channel_health WHERE channel_id = 2 AND model IN ('m3', 'm4', 'm5') ORDER BY 1;
+SELECT to_char(max(at) - at(0), 'DDD') AS "days ahead, as told" FROM upstream_error_channel_transitions;
+\set VERBOSITY terse
+SELECT upstream_error_record_transitions(ARRAY['infinity'::timestamptz], ARRAY[gen_random_uuid()], '{2}', '{b}', '{m}', '{healthy}', '{cooling}', ARRAY[now()], '{1}', '{NULL}', '{NULL}', '{NULL}', '{NULL}', '{NULL}', '{NULL}', '{i1}');
+\set VERBOSITY default
+DELETE FROM upstream_error_channel_health WHERE model IN ('m3', 'm4', 'm5');
 -- cleared by hand does not enable what is disabled by hand
 UPDATE upstream_error_channels SET enabled = false WHERE name = 'b';
 SELECT upstream_error_clear_health('b'), enabled FROM upstream_error_channels WHERE name = 'b';

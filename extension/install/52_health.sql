@@ -33,7 +33,7 @@ COMMENT ON COLUMN upstream_error_channel_health.instance IS 'sidecar that saw it
 COMMENT ON COLUMN upstream_error_channel_health.changed_at IS 'when that was';
 
 CREATE TABLE upstream_error_channel_transitions (
-	at timestamptz NOT NULL,
+	at timestamptz NOT NULL CHECK (pg_catalog.isfinite(at)),
 	transition_id uuid NOT NULL,
 	channel_id bigint NOT NULL,
 	channel text,
@@ -189,6 +189,11 @@ BEGIN
 		IF entry.to_state = 'cooling' AND entry.until IS NULL THEN
 			PERFORM @extschema@.upstream_error_refuse('until', 'is null; accepted with cooling is when it ends',
 				format('Transition %s.', entry.transition_id));
+		END IF;
+		-- a sidecar whose clock is far ahead must not decide for as long
+		IF entry.at > clock_timestamp() + interval '2 hours' THEN
+			entry.until := clock_timestamp() + (entry.until - entry.at);
+			entry.at := clock_timestamp();
 		END IF;
 		IF @extschema@.upstream_error_merge_health(entry) THEN
 			PERFORM @extschema@.upstream_error_notify_health(entry.channel_id, entry.model, entry.to_state, entry.until,
