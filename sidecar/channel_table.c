@@ -39,18 +39,29 @@ typedef struct Platform
 	atomic_bool has_channels; /* in the table in force */
 } Platform;
 
+/* Of a retry policy, by its id; never removed, for requests of other tables take from it,
+ * and a policy that comes back has what it left. */
+typedef struct Budget
+{
+	struct Budget *next;
+	int64_t policy_id;
+	UeRetryBudget budget;
+} Budget;
+
 static Platform platforms[UE_METRICS_PLATFORMS]; /* written under lock, read up to n */
 static atomic_int n_platforms;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static UeChannelTable
-	*tables;	   /* the first is in force, the others have users; under lock */
-static Kept *kept; /* under lock */
+	*tables;			/* the first is in force, the others have users; under lock */
+static Kept *kept;		/* under lock */
+static Budget *budgets; /* under lock */
 static atomic_bool has_channels;
 
 static void note_platforms(const UeChannelTable *table);
 static bool add_platform(UeSlice name);
-static void fill_budgets(UeChannelTable *table, const UeChannelTable *before);
+static bool fill_budgets(UeChannelTable *table);
+static UeRetryBudget *find_budget(int64_t policy_id, int32_t burst);
 static UeChannelTable *build_table(const UePolicy *policy);
 static void resolve_channel(UeTableChannel *entry);
 static void resolve_proxy(UeTableChannel *entry);
@@ -109,7 +120,12 @@ ue_channel_table_update(void)
 		return false;
 	}
 	pthread_mutex_lock(&lock);
-	fill_budgets(table, tables);
+	if (!fill_budgets(table))
+	{
+		pthread_mutex_unlock(&lock);
+		free_table(table);
+		return false;
+	}
 	note_platforms(table);
 	table->next = tables;
 	tables = table;
@@ -210,31 +226,44 @@ ue_channel_table_find_budget(const UeChannelTable *table, const UeRetryPolicy *p
 	size_t n;
 	const UeRetryPolicy *policies = ue_policy_retry_policies(table->policy, &n);
 
-	return &table
-				->budgets[policy == &ue_retry_default ? n : (size_t) (policy - policies)];
+	return table->budgets[policy == &ue_retry_default ? n : (size_t) (policy - policies)];
 }
 
-/* All saved up, or what the policy of that id had; under lock. */
-static void
-fill_budgets(UeChannelTable *table, const UeChannelTable *before)
+/* Under lock; false: no memory. */
+static bool
+fill_budgets(UeChannelTable *table)
 {
 	size_t n;
-	size_t n_before = 0;
 	const UeRetryPolicy *policies = ue_policy_retry_policies(table->policy, &n);
-	const UeRetryPolicy *old = NULL;
 
-	if (before != NULL)
-		old = ue_policy_retry_policies(before->policy, &n_before);
 	for (size_t i = 0; i <= n; i++)
 	{
 		const UeRetryPolicy *policy = i < n ? &policies[i] : &ue_retry_default;
 
-		ue_retry_budget_init(&table->budgets[i], policy->budget_burst);
-		for (size_t k = 0; before != NULL && k <= n_before; k++)
-			if ((k < n_before ? old[k].id : ue_retry_default.id) == policy->id)
-				ue_retry_budget_copy(&table->budgets[i], &before->budgets[k],
-									 policy->budget_burst);
+		table->budgets[i] = find_budget(policy->id, policy->budget_burst);
+		if (table->budgets[i] == NULL)
+			return false;
 	}
+	return true;
+}
+
+/* All of a new one is saved up.  One with a lower burst than before loses what is above it
+ * with the next request. */
+static UeRetryBudget *
+find_budget(int64_t policy_id, int32_t burst)
+{
+	Budget *found = budgets;
+
+	while (found != NULL && found->policy_id != policy_id)
+		found = found->next;
+	if (found == NULL && (found = malloc(sizeof(*found))) != NULL)
+	{
+		found->policy_id = policy_id;
+		ue_retry_budget_init(&found->budget, burst);
+		found->next = budgets;
+		budgets = found;
+	}
+	return found == NULL ? NULL : &found->budget;
 }
 
 /* The policy's user count goes over to it. */

@@ -32,8 +32,9 @@ typedef struct UeChannelTable
 	const UePolicy *policy;
 	UeTableChannel *channels; /* all of the policy, in its order */
 	size_t n;
-	UeRetryBudget
-		*budgets; /* of each retry policy, in its order, and of the default one */
+	UeRetryBudget *
+		*budgets; /* of each retry policy, in its order, and of the default one;
+								these live as long as the process */
 	const UeBreakers *breakers; /* never NULL */
 	UeBreakers *own_breakers;	/* the defaults, when the policy has none */
 	size_t n_users;				/* private, and so is the next */
@@ -66,7 +67,7 @@ extern const UeRetryPolicy *ue_channel_table_find_policy(const UeChannelTable *t
 														 UeSlice platform, UeSlice model,
 														 UeSlice route);
 
-/* Its budget, of all workers together; what it has saved outlives the table. */
+/* Its budget, of all workers and of all tables that a policy of that id has been in. */
 extern UeRetryBudget *ue_channel_table_find_budget(const UeChannelTable *table,
 												   const UeRetryPolicy *policy);
 

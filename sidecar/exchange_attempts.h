@@ -35,9 +35,9 @@ struct UeAttempts
 	uint8_t *n_tries;
 	UeCandidate *candidates; /* scratch of one call */
 	size_t n_serving;
-	size_t current; /* in serving; SIZE_MAX: none was chosen */
-	bool is_taken;	/* the current one's health waits for our word */
-	bool is_probe;	/* nobody else may ask it meanwhile */
+	size_t current;		 /* in serving; SIZE_MAX: none was chosen */
+	bool is_taken;		 /* the current one's health waits for our word */
+	UeHealthProbe probe; /* nobody else may ask it meanwhile */
 
 	/* the request as the current channel wants it; owned */
 	char *target; /* NULL: as it came */

@@ -58,7 +58,7 @@ ue_attempts_note_success(UeAttempts *attempts)
 
 	if (owner->health == NULL || channel == NULL || !attempts->is_taken)
 		return;
-	attempts->is_taken = attempts->is_probe = false;
+	attempts->is_taken = false;
 	n_changes =
 		ue_health_store_succeed(owner->health, channel->channel->id, attempts->model,
 								ue_exchange_read_unix_us() / 1000, changes);
@@ -72,9 +72,10 @@ ue_attempts_abandon(UeAttempts *attempts)
 	const UeTableChannel *channel = ue_attempts_channel(attempts);
 	UeHealthStore *health = attempts->exchange->owner->health;
 
-	if (health != NULL && channel != NULL && attempts->is_probe)
-		ue_health_store_abandon(health, channel->channel->id, attempts->model);
-	attempts->is_taken = attempts->is_probe = false;
+	if (health != NULL && channel != NULL && attempts->is_taken)
+		ue_health_store_abandon(health, channel->channel->id, attempts->model,
+								&attempts->probe);
+	attempts->is_taken = false;
 }
 
 static bool

@@ -219,13 +219,12 @@ choose(UeAttempts *attempts, int64_t now_ms)
 		   !ue_health_store_take(
 			   owner->health,
 			   attempts->table->channels[attempts->serving[chosen]].channel->id,
-			   attempts->model, now_ms, PROBE_PATIENCE_MS, &attempts->is_probe))
+			   attempts->model, now_ms, PROBE_PATIENCE_MS, &attempts->probe))
 	{
 		candidates[chosen].is_usable = false;
 		chosen = ue_choose(candidates, attempts->n_serving, may_repeat,
 						   ue_ident_random(&owner->ident));
 	}
-	attempts->is_probe &= chosen != SIZE_MAX;
 	attempts->current = chosen;
 	attempts->is_taken = chosen != SIZE_MAX;
 	if (chosen != SIZE_MAX && attempts->n_tries[chosen] < UINT8_MAX)

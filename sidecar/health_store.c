@@ -46,7 +46,8 @@ static void copy_reason(Entry *entry, UeSlice reason);
 static void fill_change(const Entry *entry, UeHealthState from, UeHealthChange *change);
 static void count_change(UeHealthStore *store, Entry *entry);
 static bool is_entry_usable(const Entry *entry, int64_t now_ms);
-static bool begin_probe(Entry *entry, int64_t now_ms, int64_t patience_ms);
+static int64_t begin_probe(Entry *entry, int64_t now_ms, int64_t patience_ms);
+static void end_probe(Entry *entry, int64_t until_ms);
 
 static const UeSlice whole_channel = {NULL, 0};
 
@@ -95,7 +96,7 @@ ue_health_store_is_usable(UeHealthStore *store, int64_t channel_id, UeSlice mode
 
 bool
 ue_health_store_take(UeHealthStore *store, int64_t channel_id, UeSlice model,
-					 int64_t now_ms, int64_t patience_ms, bool *is_probe)
+					 int64_t now_ms, int64_t patience_ms, UeHealthProbe *probe)
 {
 	Entry *channel;
 	Entry *of_model;
@@ -105,11 +106,12 @@ ue_health_store_take(UeHealthStore *store, int64_t channel_id, UeSlice model,
 	channel = find(store, channel_id, whole_channel);
 	of_model = find(store, channel_id, fit_model(model));
 	is_usable = is_entry_usable(channel, now_ms) && is_entry_usable(of_model, now_ms);
-	*is_probe = false;
+	*probe = (UeHealthProbe){0, 0};
 	if (is_usable)
 	{
-		*is_probe |= begin_probe(channel, now_ms, patience_ms);
-		*is_probe |= begin_probe(of_model, now_ms, patience_ms);
+		probe->channel_ms = begin_probe(channel, now_ms, patience_ms);
+		probe->model_ms =
+			of_model == channel ? 0 : begin_probe(of_model, now_ms, patience_ms);
 	}
 	pthread_mutex_unlock(&store->lock);
 	return is_usable;
@@ -170,16 +172,12 @@ ue_health_store_succeed(UeHealthStore *store, int64_t channel_id, UeSlice model,
 }
 
 void
-ue_health_store_abandon(UeHealthStore *store, int64_t channel_id, UeSlice model)
+ue_health_store_abandon(UeHealthStore *store, int64_t channel_id, UeSlice model,
+						const UeHealthProbe *probe)
 {
-	Entry *entries[2];
-
 	pthread_mutex_lock(&store->lock);
-	entries[0] = find(store, channel_id, whole_channel);
-	entries[1] = find(store, channel_id, fit_model(model));
-	for (int i = 0; i < 2; i++)
-		if (entries[i] != NULL)
-			ue_health_end_probe(&entries[i]->health);
+	end_probe(find(store, channel_id, whole_channel), probe->channel_ms);
+	end_probe(find(store, channel_id, fit_model(model)), probe->model_ms);
 	pthread_mutex_unlock(&store->lock);
 }
 
@@ -398,11 +396,19 @@ is_entry_usable(const Entry *entry, int64_t now_ms)
 	return entry == NULL || ue_health_is_usable(&entry->health, now_ms);
 }
 
-static bool
+/* Until when; 0: there is nothing to probe. */
+static int64_t
 begin_probe(Entry *entry, int64_t now_ms, int64_t patience_ms)
 {
 	if (entry == NULL || !ue_health_is_half_open(&entry->health, now_ms))
-		return false;
+		return 0;
 	ue_health_begin_probe(&entry->health, now_ms, patience_ms);
-	return true;
+	return entry->health.probe_until_ms;
+}
+
+static void
+end_probe(Entry *entry, int64_t until_ms)
+{
+	if (entry != NULL && until_ms != 0 && entry->health.probe_until_ms == until_ms)
+		ue_health_end_probe(&entry->health);
 }

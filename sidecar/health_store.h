@@ -34,6 +34,13 @@ typedef struct UeHealthPause
 	char reason[256]; /* the last fault's message, masked; may be empty */
 } UeHealthPause;
 
+/* Until when a request is the probe of a channel, and of its model; 0: it is not. */
+typedef struct UeHealthProbe
+{
+	int64_t channel_ms;
+	int64_t model_ms;
+} UeHealthProbe;
+
 extern UeHealthStore *ue_health_store_new(void); /* NULL on exhaustion */
 extern void ue_health_store_free(UeHealthStore *store);
 
@@ -46,7 +53,8 @@ extern bool ue_health_store_is_usable(UeHealthStore *store, int64_t channel_id,
  * another request was quicker.
  */
 extern bool ue_health_store_take(UeHealthStore *store, int64_t channel_id, UeSlice model,
-								 int64_t now_ms, int64_t patience_ms, bool *is_probe);
+								 int64_t now_ms, int64_t patience_ms,
+								 UeHealthProbe *probe);
 
 /*
  * What became of a request that was sent there.  An empty model: the channel as a whole.
@@ -61,9 +69,10 @@ extern int ue_health_store_succeed(UeHealthStore *store, int64_t channel_id,
 								   UeSlice model, int64_t now_ms,
 								   UeHealthChange *changes);
 
-/* A probe told nothing about the channel: it makes room for another. */
+/* A probe told nothing about the channel: it makes room for another, unless its time is
+ * over and another has begun. */
 extern void ue_health_store_abandon(UeHealthStore *store, int64_t channel_id,
-									UeSlice model);
+									UeSlice model, const UeHealthProbe *probe);
 
 /* From the database, or from what it said before; no change to tell. */
 extern void ue_health_store_merge(UeHealthStore *store, const UeHealthChange *change,

@@ -223,15 +223,6 @@ ue_retry_budget_earn(UeRetryBudget *budget, int32_t percent, int32_t burst)
 													memory_order_relaxed));
 }
 
-void
-ue_retry_budget_copy(UeRetryBudget *budget, UeRetryBudget *other, int32_t burst)
-{
-	int64_t saved = atomic_load_explicit(&other->saved, memory_order_relaxed);
-
-	atomic_init(&budget->saved,
-				saved < (int64_t) burst * 100 ? saved : (int64_t) burst * 100);
-}
-
 bool
 ue_retry_budget_take(UeRetryBudget *budget)
 {

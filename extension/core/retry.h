@@ -92,10 +92,6 @@ typedef struct UeRetryBudget
 extern void ue_retry_budget_init(UeRetryBudget *budget, int32_t burst); /* saved up */
 extern void ue_retry_budget_earn(UeRetryBudget *budget, int32_t percent, int32_t burst);
 
-/* What another had saved, after it has been replaced. */
-extern void ue_retry_budget_copy(UeRetryBudget *budget, UeRetryBudget *other,
-								 int32_t burst);
-
 /* One retry; false: there is none.  Who does not use it gives it back. */
 extern bool ue_retry_budget_take(UeRetryBudget *budget);
 extern void ue_retry_budget_give_back(UeRetryBudget *budget);

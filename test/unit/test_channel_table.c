@@ -108,6 +108,7 @@ static void
 test_policies(void)
 {
 	const UeChannelTable *table;
+	const UeChannelTable *before;
 	UeSlice none = {NULL, 0};
 	int n_taken;
 
@@ -125,7 +126,7 @@ test_policies(void)
 	ok(n_taken == 3 && take_all(table, "o4") == ue_retry_default.budget_burst,
 	   "each has its own budget");
 	ue_retry_budget_give_back(ue_channel_table_find_budget(table, &ue_retry_default));
-	ue_channel_table_release(table);
+	before = table;
 	put_in_force(HEAD CHANNEL(1, "") "{\"retry_policy\":{\"id\":2,\"models\":[\"o3\"]}}\n"
 									 "{\"retry_policy\":{\"id\":4,\"models\":[\"gpt-*\"],"
 									 "\"budget_burst\":3}}\n{\"end\":3}\n");
@@ -133,6 +134,13 @@ test_policies(void)
 	ok(take_all(table, "gpt-5") == 0 && take_all(table, "o4") == 1 &&
 		   take_all(table, "o3") == ue_retry_default.budget_burst,
 	   "which outlives a change of the policies");
+	ue_retry_budget_give_back(ue_channel_table_find_budget(before, &ue_retry_default));
+	ok(take_all(table, "o4") == 1,
+	   "what a request of before gives back is there for all");
+	ue_retry_budget_give_back(ue_channel_table_find_budget(table, &ue_retry_default));
+	ok(take_all(before, "o4") == 1 && take_all(table, "o4") == 0,
+	   "and what it takes is taken from all");
+	ue_channel_table_release(before);
 	ue_channel_table_release(table);
 	put_in_force(HEAD "{\"end\":0}\n");
 	ok(ue_channel_table_acquire() == NULL, "without channels there is no table");

@@ -80,23 +80,28 @@ test_others(void)
 						   .until_ms = NOW + 1000,
 						   .level = 2};
 	UeHealthPause pause;
-	bool is_probe;
+	UeHealthProbe probe;
+	UeHealthProbe second;
 
 	ue_health_store_merge(store, &told, UE_SLICE("seen elsewhere"), NOW);
 	ok(ue_health_store_find_pause(store, 5, UE_SLICE("gpt"), NOW, &pause) &&
 		   strcmp(pause.reason, "seen elsewhere") == 0,
 	   "what another sidecar saw holds here");
-	ok(ue_health_store_take(store, 5, UE_SLICE("gpt"), NOW + 1000, 500, &is_probe) &&
-		   !ue_health_store_take(store, 5, UE_SLICE("gpt"), NOW + 1000, 500, &is_probe) &&
-		   ue_health_store_take(store, 5, UE_SLICE("gpt"), NOW + 1500, 500, &is_probe),
+	ok(ue_health_store_take(store, 5, UE_SLICE("gpt"), NOW + 1000, 500, &probe) &&
+		   !ue_health_store_take(store, 5, UE_SLICE("gpt"), NOW + 1000, 500, &second) &&
+		   ue_health_store_take(store, 5, UE_SLICE("gpt"), NOW + 1500, 500, &second),
 	   "half open: one probe at a time");
-	ue_health_store_abandon(store, 5, UE_SLICE("gpt"));
-	ok(ue_health_store_take(store, 5, UE_SLICE("gpt"), NOW + 1501, 500, &is_probe),
+	ue_health_store_abandon(store, 5, UE_SLICE("gpt"), &probe);
+	ok(!ue_health_store_is_usable(store, 5, UE_SLICE("gpt"), NOW + 1501),
+	   "one that was too late ends no other's");
+	ue_health_store_abandon(store, 5, UE_SLICE("gpt"), &second);
+	ok(ue_health_store_take(store, 5, UE_SLICE("gpt"), NOW + 1501, 500, &probe),
 	   "one that told nothing makes room");
 	told.to = UE_HEALTH_HEALTHY;
 	ue_health_store_merge(store, &told, none, NOW);
-	ok(is_probe && ue_health_store_take(store, 5, UE_SLICE("gpt"), NOW, 500, &is_probe) &&
-		   !is_probe,
+	ok(probe.model_ms != 0 && probe.channel_ms == 0 &&
+		   ue_health_store_take(store, 5, UE_SLICE("gpt"), NOW, 500, &probe) &&
+		   probe.model_ms == 0,
 	   "healed elsewhere too");
 	told.to = UE_HEALTH_DISABLED;
 	told.until_ms = 0;
@@ -146,6 +151,40 @@ typedef struct Work
 	int n_taken;
 } Work;
 
+/* A request probes what it found half open, and gives back nothing else. */
+static void
+test_two_probes(void)
+{
+	UeHealthStore *store = ue_health_store_new();
+	UeHealthChange channel = {.channel_id = 6,
+							  .to = UE_HEALTH_COOLING,
+							  .until_ms = NOW + 9000,
+							  .level = 1};
+	UeHealthChange model = {.channel_id = 6,
+							.model = "gpt",
+							.to = UE_HEALTH_COOLING,
+							.until_ms = NOW + 1000,
+							.level = 1};
+	UeHealthProbe of_model;
+	UeHealthProbe of_channel;
+
+	ue_health_store_merge(store, &model, none, NOW);
+	ok(ue_health_store_take(store, 6, UE_SLICE("gpt"), NOW + 1000, 60000, &of_model) &&
+		   of_model.model_ms != 0 && of_model.channel_ms == 0,
+	   "a request is the probe of its model");
+	ue_health_store_merge(store, &channel, none, NOW);
+	ok(ue_health_store_take(store, 6, UE_SLICE("o4"), NOW + 9000, 60000, &of_channel) &&
+		   of_channel.channel_ms != 0 && of_channel.model_ms == 0,
+	   "another that of the channel, which paused meanwhile");
+	ue_health_store_abandon(store, 6, UE_SLICE("gpt"), &of_model);
+	ok(!ue_health_store_is_usable(store, 6, UE_SLICE("o3"), NOW + 9001),
+	   "the end of the first is not that of the second");
+	ue_health_store_abandon(store, 6, UE_SLICE("o4"), &of_channel);
+	ok(ue_health_store_is_usable(store, 6, UE_SLICE("gpt"), NOW + 9001),
+	   "whose own end is");
+	ue_health_store_free(store);
+}
+
 static void *
 take_many(void *context)
 {
@@ -155,11 +194,11 @@ take_many(void *context)
 	{
 		char model[16];
 		UeHealthChange changes[2];
-		bool is_probe;
+		UeHealthProbe probe;
 
 		snprintf(model, sizeof(model), "m%d", i % 50);
 		if (ue_health_store_take(work->store, 9, UE_SLICE("probe"), NOW + 60000, 1000000,
-								 &is_probe))
+								 &probe))
 			work->n_taken++;
 		(void) ue_health_store_fail(work->store, i % 20, ue_slice_of(model), &minute,
 									NOW + i, -1, none, changes);
@@ -256,6 +295,7 @@ main(void)
 	test_sync();
 	test_others();
 	test_long_texts();
+	test_two_probes();
 	test_threads();
 	return done_testing();
 }
