@@ -9,12 +9,17 @@
  * without it no channel can be chosen.  When the channel calls the model by another name that
  * is put in its place on the way.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/jsonout.h"
 #include "exchange_attempts.h"
+#include "log.h"
 #include "peek.h"
+
+/* Between two lines of the log about the same disk. */
+#define UNKEPT_MS 60000
 
 static UeSpool *new_spool(const UeExchange *exchange);
 static bool set_aside(UeExchange *exchange);
@@ -23,6 +28,7 @@ static bool write_model(UeArena *arena, UeSlice model, UeSlice *out);
 static bool write_whole(UeAttempts *attempts, UeSlice body, UeTransferRequest *request);
 static int64_t read_original(UeAttempts *attempts, char *buffer, size_t size);
 static int64_t skip_model(UeAttempts *attempts);
+static void keep(UeAttempts *attempts, UeSlice bytes);
 static bool is_read_up(const UeAttempts *attempts);
 
 bool
@@ -270,15 +276,31 @@ read_original(UeAttempts *attempts, char *buffer, size_t size)
 	if (n_bytes > 0)
 	{
 		memcpy(buffer, body.ptr, n_bytes);
-		/* one that cannot be kept is sent once */
 		if (!attempts->is_body_final)
-			(void) ue_spool_append(attempts->spool, ue_slice_sub(body, 0, n_bytes));
+			keep(attempts, ue_slice_sub(body, 0, n_bytes));
 		ue_exchange_scan_request(exchange, ue_slice_sub(body, 0, n_bytes));
 		ue_client_consume_body(exchange->client, n_bytes);
 		exchange->received_bytes += (int64_t) n_bytes;
 		attempts->read_at += n_bytes;
 	}
 	return (int64_t) n_bytes;
+}
+
+/* One that cannot be kept is sent once.  Of a disk that is full the log says so each minute. */
+static void
+keep(UeAttempts *attempts, UeSlice bytes)
+{
+	UeExchanges *owner = attempts->exchange->owner;
+	int64_t now_ms = ue_loop_now_ms(owner->loop);
+	UeSpoolState before = ue_spool_state(attempts->spool);
+
+	if (ue_spool_append(attempts->spool, bytes) != UE_SPOOL_FAILED ||
+		before == UE_SPOOL_FAILED || now_ms < owner->unkept_due_ms)
+		return;
+	owner->unkept_due_ms = now_ms + UNKEPT_MS;
+	ue_log_write(UE_LOG_ERROR, "body_not_kept",
+				 "large requests cannot be kept for another attempt, and are made once",
+				 "directory", owner->config->journal, "reason", strerror(errno), NULL);
 }
 
 static bool

@@ -136,6 +136,7 @@ struct UeExchanges
 	UeUpstream *upstream;
 	UeDecider *decider;
 	UeIdent ident;
+	int64_t unkept_due_ms; /* when it may be said again that bodies cannot be kept */
 	UeExchange *idle;
 	int n_idle;
 	UeHeader *headers; /* scratch of one call */

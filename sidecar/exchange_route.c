@@ -17,6 +17,7 @@
 /* What is told of the channels that were passed over. */
 #define PASSED_OVER_BYTES 8192
 #define PASSED_OVER_MAX	  16
+#define OBSTACLE_SIZE	  128
 
 /* "2026-11-21T12:00:00Z", and the text around it. */
 #define INSTANT_SIZE 24
@@ -45,6 +46,10 @@ static void hint_wait(UeExchange *exchange, int64_t wait_ms);
 static void explain_nobody(UeAttempts *attempts, int64_t now_ms, UeFailureCause *cause);
 static const char *find_why(const UeAttempts *attempts, size_t i, int64_t now_ms,
 							UeHealthPause *pause);
+static bool find_obstacle(const UeAttempts *attempts, const UeTableChannel *entry,
+						  char why[OBSTACLE_SIZE]);
+static void write_passed_over(UeJsonOut *json, const UeChannel *channel, const char *why,
+							  int64_t until_ms);
 static bool is_credential_header(UeSlice name);
 static void write_instant(int64_t unix_ms, char out[INSTANT_SIZE]);
 static int64_t read_unix_ms(void);
@@ -440,6 +445,7 @@ find_why(const UeAttempts *attempts, size_t i, int64_t now_ms, UeHealthPause *pa
 UeSlice
 ue_attempts_write_passed_over(UeAttempts *attempts)
 {
+	const UeChannelTable *table = attempts->table;
 	int64_t now_ms = read_unix_ms();
 	UeSlice text = {NULL, 0};
 	int n_written = 0;
@@ -453,29 +459,65 @@ ue_attempts_write_passed_over(UeAttempts *attempts)
 	{
 		UeHealthPause pause;
 		const char *why = find_why(attempts, i, now_ms, &pause);
-		char until[INSTANT_SIZE];
 
 		if (why == NULL || i == attempts->current)
 			continue;
 		n_written++;
-		ue_jsonout_append_begin(&json, '{');
-		ue_jsonout_append_key(&json, UE_SLICE("channel"));
-		ue_jsonout_append_string(
-			&json, attempts->table->channels[attempts->serving[i]].channel->name);
-		ue_jsonout_append_key(&json, UE_SLICE("why"));
-		ue_jsonout_append_string(&json, ue_slice_of(why));
-		if (pause.until_ms > 0)
-		{
-			write_instant(pause.until_ms, until);
-			ue_jsonout_append_key(&json, UE_SLICE("until"));
-			ue_jsonout_append_string(&json, ue_slice_of(until));
-		}
-		ue_jsonout_append_end(&json, '}');
+		write_passed_over(&json, table->channels[attempts->serving[i]].channel, why,
+						  pause.until_ms);
+	}
+	for (size_t i = 0; i < table->n && n_written < PASSED_OVER_MAX; i++)
+	{
+		char why[OBSTACLE_SIZE];
+
+		if (!find_obstacle(attempts, &table->channels[i], why))
+			continue;
+		n_written++;
+		write_passed_over(&json, table->channels[i].channel, why, 0);
 	}
 	ue_jsonout_append_end(&json, ']');
 	if (n_written == 0 || ue_buf_finish(&buf, &text) != UE_OK)
 		return (UeSlice){NULL, 0};
 	return text;
+}
+
+/* Of one that would serve the model but is none of those.  Who has switched one off knows
+ * it, and is reminded only where nobody is left. */
+static bool
+find_obstacle(const UeAttempts *attempts, const UeTableChannel *entry,
+			  char why[OBSTACLE_SIZE])
+{
+	UeSlice platform = ue_slice_of(attempts->exchange->route.upstream->platform);
+
+	if (!ue_channel_serves(entry->channel, platform, attempts->model))
+		return false;
+	if (entry->channel->is_enabled && entry->problem != NULL)
+		snprintf(why, OBSTACLE_SIZE, "unusable: %s", entry->problem);
+	else if (!entry->channel->is_enabled && attempts->n_serving == 0)
+		snprintf(why, OBSTACLE_SIZE, "not enabled");
+	else
+		return false;
+	return true;
+}
+
+static void
+write_passed_over(UeJsonOut *json, const UeChannel *channel, const char *why,
+				  int64_t until_ms)
+{
+	char until[INSTANT_SIZE];
+
+	ue_jsonout_append_begin(json, '{');
+	ue_jsonout_append_key(json, UE_SLICE("channel"));
+	ue_jsonout_append_string(json, channel->name);
+	ue_jsonout_append_key(json, UE_SLICE("why"));
+	ue_jsonout_append_string(json, ue_slice_of(why));
+	if (until_ms > 0)
+	{
+		write_instant(until_ms, until);
+		ue_jsonout_append_key(json, UE_SLICE("until"));
+		ue_jsonout_append_string(json, ue_slice_of(until));
+	}
+	ue_jsonout_append_end(json, '}');
 }
 
 /* The one of the serving channels that comes back first; SIZE_MAX: none ever does. */
@@ -575,13 +617,15 @@ read_unix_ms(void)
 
 /*
  * What the official SDKs tell of their own patience, in seconds: x-stainless-timeout of
- * OpenAI's and Anthropic's (for the whole request), x-stainless-read-timeout of Python's.
+ * OpenAI's and Anthropic's (for the whole request), x-stainless-read-timeout of Python's,
+ * x-server-timeout of Google's when its user has set a timeout.
  */
 static int64_t
 find_client_timeout(const UeRequest *request)
 {
 	static const UeSlice names[] = {UE_SLICE_INIT("x-stainless-timeout"),
-									UE_SLICE_INIT("x-stainless-read-timeout")};
+									UE_SLICE_INIT("x-stainless-read-timeout"),
+									UE_SLICE_INIT("x-server-timeout")};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 	{

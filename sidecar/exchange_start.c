@@ -80,6 +80,15 @@ ue_exchange_refuse_body(UeExchange *exchange)
 				  (int64_t) ue_client_body(exchange->client).len;
 	if (n_bytes <= (int64_t) max_bytes)
 		return false;
+	exchange->is_refused = true;
+	ue_client_refuse_body(exchange->client);
+	if (exchange->state == UE_EXCHANGE_COLLECTING)
+	{
+		/* the upstream had failed before, and says why */
+		ue_exchange_fail_with_body(exchange, UE_KIND_HTTP_ERROR, UE_NETWORK_NONE,
+								   (UeSlice){exchange->held, exchange->held_len});
+		return true;
+	}
 	/* without memory for it the code says enough */
 	ue_buf_init(&buf, &exchange->arena, UE_LIMIT_TOKEN);
 	ue_buf_append(&buf, UE_SLICE("more than "));
@@ -87,8 +96,6 @@ ue_exchange_refuse_body(UeExchange *exchange)
 	ue_buf_append(&buf, UE_SLICE(" bytes"));
 	if (ue_buf_finish(&buf, &cause.local_message) != UE_OK)
 		cause.local_message = (UeSlice){NULL, 0};
-	exchange->is_refused = true;
-	ue_client_refuse_body(exchange->client);
 	ue_exchange_fail(exchange, &cause);
 	return true;
 }

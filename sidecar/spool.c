@@ -53,12 +53,16 @@ ue_spool_free(UeSpool *spool)
 UeSpoolState
 ue_spool_append(UeSpool *spool, UeSlice bytes)
 {
+	int saved_errno;
+
 	if (spool->state != UE_SPOOL_WHOLE || ue_spool_extend(spool, bytes))
 		return spool->state;
+	saved_errno = errno;
 	spool->state = bytes.len > spool->options.max_bytes - ue_spool_size(spool)
 					   ? UE_SPOOL_FULL
 					   : UE_SPOOL_FAILED;
 	give_back(spool);
+	errno = saved_errno;
 	return spool->state;
 }
 

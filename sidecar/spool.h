@@ -31,7 +31,8 @@ typedef struct UeSpoolOptions
 extern UeSpool *ue_spool_new(const UeSpoolOptions *options);
 extern void ue_spool_free(UeSpool *spool); /* NULL is fine */
 
-/* Once it is not whole it stays so, and what was kept is given back. */
+/* Once it is not whole it stays so, and what was kept is given back; errno says why a disk
+ * refused. */
 extern UeSpoolState ue_spool_append(UeSpool *spool, UeSlice bytes);
 
 /* The same, but what cannot be kept is left out, and what was kept stays: false then. */

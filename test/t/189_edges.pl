@@ -32,28 +32,32 @@ my %bytes = (
 	'half of it' => "HTTP/1.0 200 OK\r\ncontent-type: application/json\r\n\r\n{\"id\":\"x\",\"choices\":[{\"me",
 	'half of more' => "HTTP/1.0 200 OK\r\ncontent-type: application/json\r\n\r\n{\"id\":\"" . ('x' x 9000),
 	'all of it' => "HTTP/1.0 200 OK\r\ncontent-type: application/json\r\n\r\n{\"id\":\"x\",\"choices\":[]}\n",
+	'early error' => "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\ncontent-length: 200\r\n\r\n{\"error\":{\"message\":\"no such tool\",\"type\":\"invalid_request_error\"}}",
+	'wait' => "HTTP/1.1 429 Too Many Requests\r\nretry-after: 5\r\ncontent-length: 0\r\n\r\n",
 	'two equal lengths' => "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 9\r\ncontent-length: 9\r\n\r\n{\"id\":12}",
 );
 my $raw = IO::Socket::INET->new(Listen => 20, LocalAddr => '127.0.0.1', LocalPort => 0) || die "no listener: $!";
 my $raw_pid = fork // die "fork: $!";
 if ($raw_pid == 0)
 {
+	$SIG{CHLD} = 'IGNORE';
 	while (my $peer = $raw->accept)
 	{
+		next if fork;
 		my $head = '';
 		while ($head !~ /\r\n\r\n/ && $peer->sysread(my $part, 65536)) { $head .= $part }
 		my ($name) = $head =~ /^x-case: (.*?)\r$/mi;
 		$peer->syswrite($bytes{ $name // '' } // '');
-		shutdown $peer, 1;
-		$peer->sysread(my $rest, 65536);
+		shutdown $peer, 1 unless $name eq 'early error';
+		1 while $peer->sysread(my $rest, 65536);
+		require POSIX;
+		POSIX::_exit(0);
 	}
-	require POSIX;
-	POSIX::_exit(0);
 }
 
 my $upstream = start_upstream($directory);
 my $sidecar = start_sidecar($directory, upstream => $upstream, database => conninfo_of($node), workers => 1,
-	arguments => [ '--retry-body-size', '4MB', '--upstream', 'mistral=http://127.0.0.1:' . $raw->sockport ]);
+	arguments => [ '--retry-body-size', '4MB', '--upstream', 'mistral=http://127.0.0.1:' . $raw->sockport, '--upstream', "bedrock=$upstream->{url}" ]);
 
 sub sql { return $node->safe_psql('postgres', $_[0]) }
 
@@ -110,6 +114,58 @@ sub send_pieces
 	ok($status, 'one that cannot be kept is answered all the same');
 }
 
+# --- a disk that takes nothing: large requests are made once, and the log says why ---
+{
+	ok(route({ name => 'fails', models => ['b'], model_mapping => { b => 'error:500' } }, { name => 'good', priority => 1, model_mapping => { b => 'echo' } }), 'channels');
+	my @case = ('{"model":"b","messages":"', ('x' x 100_000) x 6, '"}');
+	chmod 0500, $sidecar->{journal};
+	my ($status) = send_pieces("x-request-id: unkept\r\n", @case);
+	chmod 0700, $sidecar->{journal};
+	is($status, 500, 'a request that cannot be kept gets the first answer');
+	ok(poll_for(sub { sql("SELECT step_reason FROM upstream_error_events WHERE request_id = 'unkept'") eq 'body' }), 'its row says so');
+	like($sidecar->log, qr/"event":"body_not_kept"[^\n]*"reason":"Permission denied"/, 'and the log why');
+	is((send_pieces('', @case))[0], 200, 'then it is kept again');
+}
+
+# --- who cannot be asked, and why ---
+{
+	ok(route({ name => 'keyless', credential => 'env:UE_TEST_NOT_SET' }, { name => 'off', enabled => JSON::PP::false },
+			{ name => 'other', models => ['other'] }), 'channels');
+	my $answer = request('POST', "$sidecar->{url}/v1/chat/completions", { 'x-request-id' => 'nobody' }, { model => 'echo' });
+	is($answer->{status}, 503, 'nobody can be asked');
+	ok(poll_for(sub { sql("SELECT passed_over IS NOT NULL FROM upstream_error_events WHERE request_id = 'nobody'") eq 't' }), 'there is a row');
+	is(sql(q{SELECT string_agg(p ->> 'channel' || ' ' || (p ->> 'why'), ', ' ORDER BY p ->> 'channel')
+		FROM upstream_error_events, jsonb_array_elements(passed_over) AS p WHERE request_id = 'nobody'}),
+		'keyless unusable: the environment variable that it refers to is not set, off not enabled', 'which says why');
+	like(sql("SELECT what FROM upstream_error_explain_request('nobody') WHERE attempt = 1"), qr/Passed over: .*"keyless" \(unusable/, 'and so does the story of the request');
+}
+
+# --- how long the client will wait ---
+{
+	ok(route({ name => 'raw', base_url => 'http://127.0.0.1:' . $raw->sockport }), 'a channel');
+	for my $header ('x-stainless-timeout', 'x-stainless-read-timeout', 'x-server-timeout')
+	{
+		my $answer = request('POST', "$sidecar->{url}/v1/chat/completions", { 'x-case' => 'wait', 'x-request-id' => $header, $header => '3' }, { model => 'm' });
+		is($answer->{status}, 429, "$header: no wait beyond it");
+		ok(poll_for(sub { sql("SELECT step_reason FROM upstream_error_events WHERE request_id = '$header'") eq 'deadline' }), "$header: as its row says");
+	}
+}
+
+# --- a request that its client has signed (AWS, Signature Version 4) ---
+{
+	ok(route(), 'no channels');
+	my @signed = ('authorization: AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20261121/us-east-1/bedrock/aws4_request, SignedHeaders=host;x-amz-date, Signature=5d6',
+		'x-amz-date: 20261121T120000Z', 'X-Amz-Security-Token: a/b+c==', 'X-Amz-Content-Sha256: e3b0');
+	my $answer = request_raw($sidecar->{port}, join "\r\n", 'POST /model/anthropic.claude-3%3A0/invoke?a=b%20c&&d=+ HTTP/1.1',
+		'host: bedrock-runtime.us-east-1.amazonaws.com', 'connection: close', 'x-scenario: echo', @signed, 'content-length: 2', '', '{}');
+	my ($json) = $answer =~ /(\{.*\})/s;
+	my $echo = eval { decode_json($json // '') } || {};
+	is($echo->{target}, '/model/anthropic.claude-3%3A0/invoke?a=b%20c&&d=+', 'its path and query arrive as they were signed');
+	for my $header (@signed) { ok((grep { $_ eq $header } @{ $echo->{headers} || [] }), 'and so does ' . ($header =~ s/:.*//r)) }
+	my ($host) = map { /^host: (.*)/i ? $1 : () } @{ $echo->{headers} || [] };
+	is($host, "127.0.0.1:$upstream->{port}", 'but the host is that of the base URL');
+}
+
 # --- the same without channels: nothing waits, but rows and counts know it ---
 {
 	ok(route(), 'no channels');
@@ -134,6 +190,27 @@ sub send_pieces
 		is(sql("SELECT kind, network_error FROM upstream_error_events WHERE request_id = '" . ($name =~ tr/ /-/r) . "'"), $row, "$name: what it says");
 	}
 	is(sql("SELECT count(*) FROM upstream_error_events WHERE request_id IN ('all-of-it', 'two-equal-lengths')"), '0', 'good ones have no row');
+}
+# --- a limit for bodies, in the middle of one ---
+{
+	my $small = start_sidecar($directory, name => 'small', upstream => $upstream,
+		arguments => [ '--max-body-bytes', '10000', '--upstream', 'mistral=http://127.0.0.1:' . $raw->sockport ]);
+	for my $case ([ 10000, 200 ], [ 10001, 413 ])
+	{
+		my ($size, $status) = @$case;
+		my $body = '{"model":"echo","user":"' . ('u' x ($size - 26)) . '"}';
+		my $got = request('POST', "$small->{url}/v1/chat/completions", {}, sub { my $part = substr $body, 0, 3000, ''; return length $part ? $part : undef });
+		is($got->{status}, $status, "$size bytes of unknown length");
+	}
+	my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $small->{port}) || die "no connection: $!";
+	$socket->autoflush(1);
+	my $part = sprintf "%x\r\n%s\r\n", 8000, 'u' x 8000;
+	print $socket "POST /mistral/v1/chat/completions HTTP/1.1\r\nhost: x\r\nx-case: early error\r\ntransfer-encoding: chunked\r\n\r\n$part";
+	sleep 0.3;
+	print $socket $part;
+	my $answer = do { local $/; <$socket> } // '';
+	like($answer, qr{\AHTTP/1\.1 400 .*no such tool}s, 'an error of the upstream that came before the limit was passed is the answer');
+	is($small->stop, 0, 'an orderly end of the small one');
 }
 kill 'KILL', $raw_pid;
 waitpid $raw_pid, 0;
