@@ -158,7 +158,10 @@ classify_answer(UeFault *fault, UeSlice platform)
 		(void) ue_classify_find_phrase(fault->message, fault->class, &fault->class);
 
 	if (fault->class == UE_CLASS_RATE_LIMIT)
+	{
 		fault->is_quota_daily = fault->is_quota_daily || is_daily(fault, word);
+		fault->is_beyond_limit = ue_classify_is_beyond(fault->message);
+	}
 
 	if (is_error_status(status))
 		fault->effective_status = status;
@@ -200,8 +203,8 @@ fill_traits(UeFault *fault, UeSource source)
 	fault->owner = traits->owner;
 	fault->source = source;
 	fault->severity = traits->severity;
-	fault->is_retryable =
-		traits->is_retryable && !fault->is_quota_daily && fault->effective_status != 501;
+	fault->is_retryable = traits->is_retryable && !fault->is_quota_daily &&
+						  !fault->is_beyond_limit && fault->effective_status != 501;
 	fault->is_request_fault = traits->is_request_fault;
 	fault->is_business_limited = traits->is_business_limited || fault->is_quota_daily;
 }

@@ -221,6 +221,12 @@ static const UeSlice daily_phrases[] = {
 	UE_SLICE_INIT("每日"),
 };
 
+/* OpenAI, Groq: "Request too large for gpt-4o …: Limit 30000, Requested 30601." */
+static const UeSlice beyond_phrases[] = {
+	UE_SLICE_INIT("request too large for"),
+	UE_SLICE_INIT("must be reduced in order to run"),
+};
+
 static bool
 is_word_byte(char byte)
 {
@@ -266,19 +272,30 @@ ue_classify_find_phrase(UeSlice message, UeClass class, UeClass *out)
 	return true;
 }
 
-bool
-ue_classify_is_daily(UeSlice message)
+static bool
+has_any(UeSlice message, const UeSlice *list, size_t n_list)
 {
 	UeSlice head = ue_slice_sub(message, 0, MESSAGE_HEAD);
 	UePhraseFilter filter;
 
 	ue_phrase_init(&filter);
-	for (size_t i = 0; i < N_ELEMENTS(daily_phrases); i++)
-		ue_phrase_append(&filter, daily_phrases[i]);
+	for (size_t i = 0; i < n_list; i++)
+		ue_phrase_append(&filter, list[i]);
 	for (size_t at = 0; ue_phrase_next(&filter, head, at, &at); at++)
-		for (size_t i = 0; i < N_ELEMENTS(daily_phrases); i++)
-			if (ue_slice_has_prefix_fold(ue_slice_sub(head, at, head.len),
-										 daily_phrases[i]))
+		for (size_t i = 0; i < n_list; i++)
+			if (ue_slice_has_prefix_fold(ue_slice_sub(head, at, head.len), list[i]))
 				return true;
 	return false;
+}
+
+bool
+ue_classify_is_daily(UeSlice message)
+{
+	return has_any(message, daily_phrases, N_ELEMENTS(daily_phrases));
+}
+
+bool
+ue_classify_is_beyond(UeSlice message)
+{
+	return has_any(message, beyond_phrases, N_ELEMENTS(beyond_phrases));
 }

@@ -26,6 +26,9 @@ extern const UeWord *ue_classify_find_number(UeSlice vendor, UeSlice number);
 /* Whether the sentence of a rate limit speaks of a limit per day or longer. */
 extern bool ue_classify_is_daily(UeSlice message);
 
+/* Whether it says that the request by itself is more than the limit allows. */
+extern bool ue_classify_is_beyond(UeSlice message);
+
 /*
  * What the sentence says, given the class that status and words led to.  False, *out
  * untouched, when no phrase refines that class.

@@ -62,6 +62,7 @@ static const UeWord words[] = {
 	WORD("content_policy", CONTENT_POLICY, 403),
 	WORD("cyber_policy", CONTENT_POLICY, 403),
 	WORD("bio_policy", CONTENT_POLICY, 403),
+	WORD("misalignment_policy_violation", CONTENT_POLICY, 400),
 	WORD("invalid_prompt", CONTENT_POLICY, 400), /* "may violate our usage policy" */
 	WORD("model_not_found", MODEL_NOT_FOUND, 404),
 	WORD("model_not_available", MODEL_NOT_FOUND, 404),
@@ -115,7 +116,19 @@ static const UeWord words[] = {
 	GENERIC("api_error", SERVER_ERROR, 500),
 	WORD("timeout_error", TIMEOUT, 504),
 	WORD("overloaded_error", OVERLOADED, 529),
-	WORD("enforced_spend_limit_reached", BILLING, 429), /* in error.details */
+
+	/* Anthropic: error.details.error_code (anthropic-sdk-typescript 1.11, shared.d.ts) */
+	WORD("enforced_spend_limit_reached", BILLING, 429),
+	WORD("contract_spend_limit_reached", BILLING, 429),
+	WORD("linked_organization_billing_unavailable", BILLING, 402),
+	WORD("linked_organization_spend_limit_reached", BILLING, 402),
+	WORD("organization_on_hold", PERMISSION, 400),
+	WORD("claude_code_key_creator_not_member", AUTHENTICATION, 400),
+	WORD("cmek_key_disabled", PERMISSION, 400), /* the workspace's encryption key */
+	WORD("cmek_key_network_blocked", PERMISSION, 400),
+	WORD("ramp_limit_exceeded", RATE_LIMIT, 429),
+	WORD("storage_quota_exceeded", REQUEST_TOO_LARGE, 403), /* of files: no key is bad */
+	WORD("file_not_downloadable", INVALID_REQUEST, 400),
 
 	/* Google: rpc/code.proto with its HTTP mapping */
 	GENERIC("INVALID_ARGUMENT", INVALID_REQUEST, 400),

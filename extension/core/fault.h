@@ -150,6 +150,7 @@ typedef struct UeFault
 	UeSlice upstream_request_id;
 	int64_t retry_after_ms; /* from headers or body; UE_RETRY_AFTER_NONE */
 	bool is_quota_daily;    /* a quota that only a new day (or more) refills */
+	bool is_beyond_limit;   /* more than the limit ever allows at once: no wait helps */
 	bool is_cut;            /* the body ended inside its JSON */
 
 	/* what we make of it: classify.h */

@@ -155,6 +155,11 @@ find_place(const UeRetryPolicy *policy, const UeAttempt *attempt, UeStep *step)
 					  action != UE_ACTION_DISABLE &&
 					  attempt->n_channel_attempts < policy->max_channel_attempts;
 
+	/* what no wait refills the same account will not have a second later */
+	if (action != UE_ACTION_RETRY && (attempt->verdict->fault.is_quota_daily ||
+									  attempt->verdict->fault.is_beyond_limit))
+		may_repeat = false;
+
 	if (attempt->has_other_channel && (action != UE_ACTION_RETRY || !may_repeat))
 	{
 		step->kind = UE_STEP_FAILOVER;

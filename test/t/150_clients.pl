@@ -25,16 +25,28 @@ my $sidecar = start_sidecar(
 	$directory, upstream => $upstream, database => conninfo_of($node), platforms => [qw(openai anthropic gemini azure)],
 	arguments => [ '--first-byte-timeout', '1s', '--idle-timeout', '1s', '--record-headers', 'on' ]);
 
-open my $tap, '-|', $node_binary, "$clients/compare.mjs", $upstream->{url}, $sidecar->{url} or die $!;
-my @claims = <$tap>;
-close $tap;
-my $n_claims = 0;
-for my $line (@claims)
+run_program('compare.mjs', 100, $upstream->{url}, $sidecar->{url});
+
+# Its own sidecar: nobody awaits rows of it.
+my $other = start_sidecar($directory, upstream => $upstream, name => 'other');
+run_program('classes.mjs', 400, $upstream->{url}, $other->{url}, top_directory() . '/test/bodies');
+is($other->stop, 0, 'the other sidecar ends cleanly');
+
+# A program of test/clients, which speaks TAP, with so many claims at least.
+sub run_program
 {
-	if ($line =~ /^(not )?ok \d+ - (.*)$/) { $n_claims++; ok(!$1, $2) }
-	elsif ($line =~ /^#(.*)/) { diag($1) }
+	my ($program, $least, @arguments) = @_;
+	open my $tap, '-|', $node_binary, "$clients/$program", @arguments or die $!;
+	my @claims = <$tap>;
+	close $tap;
+	my $n_claims = 0;
+	for my $line (@claims)
+	{
+		if ($line =~ /^(not )?ok \d+ - (.*)$/) { $n_claims++; ok(!$1, $2) }
+		elsif ($line =~ /^#(.*)/) { diag($1) }
+	}
+	cmp_ok($n_claims, '>', $least, "$program: all were compared");
 }
-cmp_ok($n_claims, '>', 100, 'all scenarios were compared');
 
 # The classes of the rows, by scenario; the counts are of requests that reached the upstream.
 my %class_of = (

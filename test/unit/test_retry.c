@@ -180,6 +180,30 @@ CHANGE(long_hint_elsewhere)
 	UNUSED;
 	verdict->fault.retry_after_ms = 3600000;
 }
+CHANGE(alone_daily)
+{
+	UNUSED;
+	attempt->has_other_channel = false;
+	verdict->fault.is_quota_daily = true;
+}
+CHANGE(alone_beyond)
+{
+	UNUSED;
+	attempt->has_other_channel = false;
+	verdict->fault.is_beyond_limit = true;
+}
+CHANGE(daily_elsewhere)
+{
+	UNUSED;
+	verdict->fault.is_quota_daily = true;
+}
+CHANGE(daily_rule)
+{
+	UNUSED;
+	attempt->has_other_channel = false;
+	verdict->fault.is_quota_daily = true;
+	verdict->action = UE_ACTION_RETRY;
+}
 CHANGE(client_deadline)
 {
 	UNUSED;
@@ -233,6 +257,11 @@ static const Change changes[] = {
 	 UE_STEP_HINT},
 	{"it does not hold another channel up", long_hint_elsewhere, UE_STEP_FAILOVER,
 	 UE_STEP_STATUS},
+	{"a day's quota is not asked for again", alone_daily, UE_STEP_ANSWER,
+	 UE_STEP_NO_CHANNEL},
+	{"nor is more than a limit allows", alone_beyond, UE_STEP_ANSWER, UE_STEP_NO_CHANNEL},
+	{"another channel may have one", daily_elsewhere, UE_STEP_FAILOVER, UE_STEP_STATUS},
+	{"and a rule may know better", daily_rule, UE_STEP_RETRY, UE_STEP_RULE},
 	{"the client's own deadline counts", client_deadline, UE_STEP_ANSWER,
 	 UE_STEP_DEADLINE},
 	{"so does the policy's", total_deadline, UE_STEP_ANSWER, UE_STEP_DEADLINE},
