@@ -6,6 +6,7 @@
  * platform's own base URL.
  *
  * exchange_route.c   which channel, and the request as that channel wants it
+ * exchange_nobody.c  which channels are not, and why
  * exchange_body.c    the request's body, sent again
  * exchange_step.c    what follows a failure: another attempt, or the answer
  * exchange_health.c  what the channels' health learns from it
@@ -93,8 +94,14 @@ extern const UeTableChannel *ue_attempts_channel(const UeAttempts *attempts);
 /* Headers as the channel wants them, in the owner's scratch; NULL on exhaustion. */
 extern const UeHeader *ue_attempts_filter_request(UeAttempts *attempts, size_t *n_out);
 
+/* exchange_nobody.c */
+
 /* [{"channel":"b","why":"cooling","until":"…"}, …] of those passed over; empty: none. */
 extern UeSlice ue_attempts_write_passed_over(UeAttempts *attempts);
+
+/* No channel can be asked: fills *cause with why, and until when. */
+extern void ue_attempts_explain_nobody(UeAttempts *attempts, int64_t now_ms,
+									   UeFailureCause *cause);
 
 /* exchange_body.c */
 

@@ -12,7 +12,7 @@
  * exchange_failure.c  a failed attempt into a case, a verdict and the decider's queue
  * exchange_record.c   its row
  * exchange_answer.c   the verdict to the client
- * exchange_attempts.h channels, retries and failover: exchange_{route,body,step,health}.c
+ * exchange_attempts.h channels, retries and failover: exchange_{route,nobody,body,step,health}.c
  * exchange_traffic.c  counts of all requests into the journal
  */
 #ifndef UE_EXCHANGE_PRIVATE_H
