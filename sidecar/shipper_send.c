@@ -38,7 +38,8 @@ const UeDatabaseHandler ue_shipper_handler = {
 
 const UeStatement ue_shipper_maintain_statement = {
 	.name = "upstream_error_maintain",
-	.sql = "SELECT pg_catalog.to_jsonb(m)::pg_catalog.text"
+	.sql = "SELECT pg_catalog.to_jsonb(m)::pg_catalog.text,"
+		   " m.partitions_skipped::pg_catalog.int8"
 		   " FROM %s.upstream_error_maintain() AS m",
 };
 
@@ -183,28 +184,34 @@ take_batch_result(UeShipper *shipper, const UeDatabaseResult *result)
 	}
 }
 
-/* Shipping goes on whether or not it worked: without partitions the table has a default. */
+/* Shipping goes on whether or not it worked: without partitions the table has a default.
+ * What was skipped, because somebody had a lock on it, is tried again soon. */
 static void
 take_maintain_result(UeShipper *shipper, const UeDatabaseResult *result)
 {
-	shipper->is_maintain_due = false;
-	if (result->is_ok)
-	{
-		UeSlice counters = {"", 0};
-		char text[512];
+	UeSlice counters;
+	char text[512];
 
-		if (result->n_rows > 0)
-			counters = ue_database_value(result, 0, 0);
-		snprintf(text, sizeof(text), "%.*s", (int) counters.len,
-				 counters.ptr == NULL ? "" : counters.ptr);
-		shipper->maintain_due_ms = ue_shipper_read_monotonic_ms() + MAINTAIN_MS;
-		ue_log_write(UE_LOG_DEBUG, "maintained", "partitions are looked after",
-					 "counters", text, NULL);
-	}
-	else
+	shipper->is_maintain_due = false;
+	if (!result->is_ok || result->n_rows != 1)
+	{
 		ue_log_write(UE_LOG_WARNING, "maintain_failed",
 					 "upstream_error_maintain failed; it is tried again in 5 min",
 					 "sqlstate", result->sqlstate, "reason", result->message, NULL);
+		return;
+	}
+	counters = ue_database_value(result, 0, 0);
+	snprintf(text, sizeof(text), "%.*s", (int) counters.len, counters.ptr);
+	if (ue_database_integer(ue_database_value(result, 0, 1)) > 0)
+	{
+		ue_log_write(UE_LOG_INFO, "maintained_in_part",
+					 "partitions were locked by others; it is tried again in 5 min",
+					 "counters", text, NULL);
+		return;
+	}
+	shipper->maintain_due_ms = ue_shipper_read_monotonic_ms() + MAINTAIN_MS;
+	ue_log_write(UE_LOG_DEBUG, "maintained", "partitions are looked after", "counters",
+				 text, NULL);
 }
 
 static void

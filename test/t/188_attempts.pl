@@ -161,10 +161,11 @@ sub signal_backends
 	kill $signal, @pids;
 	return @pids;
 }
-for my $case ([ 'deadline', 'error:500', 0, { attempt_timeout_ms => 600 } ], [ 'hold', 'error-first-event:1', 1, { hold_ms => 200 } ])
+# The clock that could do harm is that of what is held of a stream; an attempt's deadline is
+# set anew with the next one, and means nothing between the two.
 {
-	my ($what, $scenario, $stream, $policy) = @$case;
-	my $good = $stream ? 'slow-events:400' : 'slow:200';
+	my ($what, $scenario, $stream, $policy) = ('hold', 'error-first-event:1', 1, { hold_ms => 200 });
+	my $good = 'slow-events:400';
 	ok(set_channels({ budget_percent => 1000, budget_burst => 100, %$policy },
 		[ 'bad', 0, '{}', { late => $scenario } ], [ 'good', 1, '{}', { late => $good } ]), "$what: channels");
 	sql('SELECT upstream_error_clear_health(name) FROM upstream_error_channels');

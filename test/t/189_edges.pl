@@ -212,6 +212,22 @@ sub send_pieces
 	like($answer, qr{\AHTTP/1\.1 400 .*no such tool}s, 'an error of the upstream that came before the limit was passed is the answer');
 	is($small->stop, 0, 'an orderly end of the small one');
 }
+# --- a partition that somebody has locked: the sidecar does not wait an hour for it ---
+{
+	my $locker = fork // die "fork: $!";
+	if ($locker == 0)
+	{
+		$node->psql('postgres', 'BEGIN; LOCK TABLE upstream_error_events_default IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(60)');
+		require POSIX;
+		POSIX::_exit(0);
+	}
+	ok(poll_for(sub { sql("SELECT count(*) FROM pg_locks WHERE relation = 'upstream_error_events_default'::regclass AND mode = 'AccessExclusiveLock' AND granted") }), 'it is locked');
+	my $late = start_sidecar($directory, name => 'late', upstream => $upstream, database => conninfo_of($node));
+	ok(poll_for(sub { $late->log =~ /"event":"maintained_in_part"[^\n]*in 5 min/ }), 'what was skipped is tried again soon');
+	sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)' AND pid <> pg_backend_pid()");
+	waitpid $locker, 0;
+	is($late->stop, 0, 'an orderly end of that one');
+}
 kill 'KILL', $raw_pid;
 waitpid $raw_pid, 0;
 
