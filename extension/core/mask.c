@@ -46,18 +46,32 @@ typedef enum Trigger
 	TRIGGER_PERCENT,
 	TRIGGER_SLASH,
 	TRIGGER_STAR,
+	TRIGGER_TAG,
+	TRIGGER_BRACKET,
+	TRIGGER_WIDE,	/* the first byte of a full-width colon */
 	TRIGGER_LETTER, /* the rarest of AIza, AKIA, ASIA, eyJ */
 	TRIGGER_SCHEME, /* the first of Bearer, Basic */
-	TRIGGER_LEADER, /* a rare one of project, account, organization, key */
+	TRIGGER_LEADER, /* the last of key */
+	/* letters that are asked about only where one other follows: */
+	TRIGGER_JE, /* project */
+	TRIGGER_CC, /* account */
+	TRIGGER_ZA, /* organization */
+	TRIGGER_PI, /* dapi */
 } Trigger;
 
+#define FIRST_PAIRED TRIGGER_JE
+
+static const char paired[] = {'e', 'c', 'a', 'i'};
+
 static const unsigned char triggers[256] = {
-	['-'] = TRIGGER_DASH,	 ['_'] = TRIGGER_DASH,	 ['.'] = TRIGGER_DOT,
-	[':'] = TRIGGER_COLON,	 ['='] = TRIGGER_EQUALS, ['@'] = TRIGGER_AT,
-	['%'] = TRIGGER_PERCENT, ['/'] = TRIGGER_SLASH,	 ['*'] = TRIGGER_STAR,
-	['I'] = TRIGGER_LETTER,	 ['J'] = TRIGGER_LETTER, ['B'] = TRIGGER_SCHEME,
-	['b'] = TRIGGER_SCHEME,	 ['j'] = TRIGGER_LEADER, ['c'] = TRIGGER_LEADER,
-	['z'] = TRIGGER_LEADER,	 ['y'] = TRIGGER_LEADER,
+	['-'] = TRIGGER_DASH,	 ['_'] = TRIGGER_DASH,	  ['.'] = TRIGGER_DOT,
+	[':'] = TRIGGER_COLON,	 ['='] = TRIGGER_EQUALS,  ['@'] = TRIGGER_AT,
+	['%'] = TRIGGER_PERCENT, ['/'] = TRIGGER_SLASH,	  ['*'] = TRIGGER_STAR,
+	['>'] = TRIGGER_TAG,	 ['('] = TRIGGER_BRACKET, ['['] = TRIGGER_BRACKET,
+	[0xEF] = TRIGGER_WIDE,	 ['p'] = TRIGGER_PI,	  ['I'] = TRIGGER_LETTER,
+	['J'] = TRIGGER_LETTER,	 ['B'] = TRIGGER_SCHEME,  ['b'] = TRIGGER_SCHEME,
+	['j'] = TRIGGER_JE,		 ['c'] = TRIGGER_CC,	  ['z'] = TRIGGER_ZA,
+	['y'] = TRIGGER_LEADER,
 };
 
 /* A text on its way to rest. */
@@ -73,7 +87,6 @@ typedef struct Mask
 static bool apply_trigger(UeMaskScan *scan, Trigger trigger, size_t at);
 static bool apply_dot(UeMaskScan *scan, char left, size_t at);
 static bool is_name_end(const UeMaskScan *scan, size_t at);
-static bool is_parameter_end(const UeMaskScan *scan, size_t at);
 static bool apply_colon(UeMaskScan *scan, size_t at);
 static bool apply_percent(UeMaskScan *scan, size_t at);
 static UeStatus apply_rules(Mask *mask);
@@ -201,6 +214,14 @@ scan_text(Mask *mask, UeSlice *out, bool *is_restless)
 	return ue_buf_finish(buf, out);
 }
 
+/* False for a letter that another one than its own follows, as most do. */
+static inline bool
+is_paired(UeSlice text, size_t at, unsigned char trigger)
+{
+	return trigger < FIRST_PAIRED ||
+		   (at + 1 < text.len && text.ptr[at + 1] == paired[trigger - FIRST_PAIRED]);
+}
+
 void
 ue_mask_scan(UeMaskScan *scan)
 {
@@ -216,7 +237,8 @@ ue_mask_scan(UeMaskScan *scan)
 	{
 		unsigned char trigger = triggers[(unsigned char) text.ptr[at]];
 
-		if (trigger != TRIGGER_NONE && apply_trigger(scan, (Trigger) trigger, at))
+		if (trigger != TRIGGER_NONE && is_paired(text, at, trigger) &&
+			apply_trigger(scan, (Trigger) trigger, at))
 			at = scan->next;
 		else
 			at++;
@@ -224,13 +246,11 @@ ue_mask_scan(UeMaskScan *scan)
 	scan->n_outside += text.len - scan->floor;
 }
 
-/* pro-je-ct, a-cc-ount, organi-za-tion, ke-y_: the letters alone are in every sentence. */
+/* An option of a command line follows a blank, or a quote where its arguments are listed. */
 static inline bool
-is_leader_next(char letter, char next)
+is_before_option(char byte)
 {
-	if (letter == 'y')
-		return next == ' ' || next == '%';
-	return next == (letter == 'j' ? 'e' : letter == 'c' ? 'c' : 'a');
+	return ue_mask_is_class(byte, UE_MASK_BLANK) || byte == '\'' || byte == '"';
 }
 
 /*
@@ -249,17 +269,22 @@ apply_trigger(UeMaskScan *scan, Trigger trigger, size_t at)
 			return false;
 		case TRIGGER_DASH:
 			/* "hf_-----": no key begins with a row of dashes */
-			return (right != '-' || scan->text.ptr[at] == '-') &&
-				   ue_mask_apply_key(scan, at);
+			if ((right == 'u' || right == '-') && is_before_option(left) &&
+				scan->text.ptr[at] == '-' && ue_mask_apply_option(scan, at))
+				return true;
+			if (right == '-')
+				return scan->text.ptr[at] == '-' && ue_mask_apply_dashes(scan, at);
+			return ue_mask_may_end_prefix(scan, at) && ue_mask_apply_key(scan, at);
 		case TRIGGER_DOT:
 			return ue_mask_is_class(left, UE_MASK_WORD) &&
 				   ue_mask_is_class(right, UE_MASK_WORD) && apply_dot(scan, left, at);
 		case TRIGGER_COLON:
 			return apply_colon(scan, at);
 		case TRIGGER_EQUALS:
-			return is_parameter_end(scan, at) && ue_mask_apply_name(scan, at, 1);
+			return is_name_end(scan, at) && ue_mask_apply_name(scan, at, 1);
 		case TRIGGER_AT:
 			return ue_mask_is_class(right, UE_MASK_WORD) &&
+				   ue_mask_is_class(left, UE_MASK_WORD | UE_MASK_LOCAL) &&
 				   ue_mask_apply_email(scan, at, 1);
 		case TRIGGER_PERCENT:
 			return right >= '2' && right <= '4' && apply_percent(scan, at);
@@ -270,9 +295,24 @@ apply_trigger(UeMaskScan *scan, Trigger trigger, size_t at)
 			return (left == 's' || left == '1') && ue_mask_apply_slash(scan, at);
 		case TRIGGER_STAR:
 			return right == '*' && ue_mask_apply_star(scan, at);
+		case TRIGGER_TAG:
+			/* between most tags of a page there is nothing, or a line's end */
+			return ue_mask_is_class(left, UE_MASK_ALNUM) && right != '<' &&
+				   !ue_mask_is_class(right, UE_MASK_BLANK) &&
+				   ue_mask_apply_element(scan, at);
+		case TRIGGER_BRACKET:
+			return (right == '"' || right == '\'' || right == '\\' || right == 'b' ||
+					right == ' ') &&
+				   ue_mask_apply_pair(scan, at);
+		case TRIGGER_WIDE:
+			return right == '\xBC' && ue_mask_has(scan, at, UE_SLICE("\xEF\xBC\x9A")) &&
+				   is_name_end(scan, at) && ue_mask_apply_name(scan, at, 3);
 		case TRIGGER_LETTER:
-			return (right == 'z' || right == 'A' || left == 'y') &&
+			return (right == 'z' || right == 'A' || right == 'D' || left == 'A' ||
+					left == 'y') &&
 				   ue_mask_apply_letter_key(scan, at);
+		case TRIGGER_PI:
+			return left == 'a' && ue_mask_apply_dapi(scan, at);
 		case TRIGGER_SCHEME:
 			right |= 'a' - 'A';
 			return (right == 'a' || right == 'e') &&
@@ -280,8 +320,14 @@ apply_trigger(UeMaskScan *scan, Trigger trigger, size_t at)
 					   (right == 'a' ? 's' : 'a') &&
 				   ue_mask_apply_scheme(scan, at);
 		case TRIGGER_LEADER:
-			return is_leader_next(scan->text.ptr[at], right) &&
+			return (left == 'e' || left == 'E') && (right == ' ' || right == '%') &&
 				   ue_mask_apply_leader(scan, at);
+		case TRIGGER_JE:
+			return (left == 'o' || left == 'O') && ue_mask_apply_leader(scan, at);
+		case TRIGGER_CC:
+			return (left == 'a' || left == 'A') && ue_mask_apply_leader(scan, at);
+		case TRIGGER_ZA:
+			return (left == 'i' || left == 'I') && ue_mask_apply_leader(scan, at);
 	}
 	return false;
 }
@@ -289,11 +335,17 @@ apply_trigger(UeMaskScan *scan, Trigger trigger, size_t at)
 static bool
 apply_dot(UeMaskScan *scan, char left, size_t at)
 {
-	return ((left == '9' || left == 'Q') && ue_mask_apply_dotted_key(scan, at)) ||
+	return ((left == '9' || left == 'Q' || left == 'G' ||
+			 ((left == 's' || left == 'b') && at - scan->floor > 2 &&
+			  scan->text.ptr[at - 2] == 'v')) &&
+			ue_mask_apply_dotted_key(scan, at)) ||
 		   (at >= scan->dotted_end && ue_mask_apply_dotted(scan, at));
 }
 
-/* Whether a name may end before a separator: three bytes of it, a quote, or a blank. */
+/*
+ * Whether a name may end before a separator: two bytes of it, a quote, a bracket, a blank.
+ * The last byte may be that of what is encoded: %22, %6E, \u0027, &quot;.
+ */
 static inline bool
 is_name_end(const UeMaskScan *scan, size_t at)
 {
@@ -302,23 +354,13 @@ is_name_end(const UeMaskScan *scan, size_t at)
 
 	if (at - scan->floor < 3)
 		return false;
-	if (!ue_mask_is_class(text[-1], classes))
-		return text[-1] == ' ' || text[-1] == '"' || text[-1] == '\'' || text[-1] == '`';
-	/* a digit may be that of a quote: %22, %27, \u0027 */
-	return ue_mask_is_class(text[-2], classes) &&
-		   (ue_mask_is_class(text[-3], classes) ||
-			(text[-3] == '%' && ue_mask_is_class(text[-1], UE_MASK_DIGIT)));
-}
-
-/* The same for that of a parameter: its last letter may be written %6E, "[]" may follow. */
-static bool
-is_parameter_end(const UeMaskScan *scan, size_t at)
-{
-	return is_name_end(scan, at) ||
-		   (at - scan->floor >= 3 &&
-			(scan->text.ptr[at - 1] == ']' ||
-			 (scan->text.ptr[at - 3] == '%' &&
-			  ue_mask_is_class(scan->text.ptr[at - 1], UE_MASK_HEX))));
+	if (ue_mask_is_class(text[-1], classes))
+		return ue_mask_is_class(text[-2], classes) &&
+			   (ue_mask_is_class(text[-3], classes) ||
+				/* %22, %5D; and, of a parameter, any letter */
+				(text[-3] == '%' && (text[0] == '=' || text[-1] != 'a')));
+	return text[-1] == '"' || text[-1] == ' ' || text[-1] == '\'' || text[-1] == '`' ||
+		   text[-1] == ']' || text[-1] == ';';
 }
 
 /*
@@ -359,6 +401,14 @@ apply_colon(UeMaskScan *scan, size_t at)
 		   may_be_ipv6(scan, at) && ue_mask_apply_ipv6(scan, at);
 }
 
+/* The last byte of "%253A" and "%253D". */
+static bool
+is_encoded_separator(char byte)
+{
+	byte |= 'a' - 'A';
+	return byte == 'a' || byte == 'd';
+}
+
 /* The same signs in a URL-encoded text. */
 static bool
 apply_percent(UeMaskScan *scan, size_t at)
@@ -376,7 +426,10 @@ apply_percent(UeMaskScan *scan, size_t at)
 			   (is_name_end(scan, at) && ue_mask_apply_name(scan, at, 3)) ||
 			   (at >= scan->colon_end && ue_mask_apply_encoded_ipv6(scan, at));
 	if (first == '3' && letter == 'd')
-		return is_parameter_end(scan, at) && ue_mask_apply_name(scan, at, 3);
+		return is_name_end(scan, at) && ue_mask_apply_name(scan, at, 3);
+	if (first == '2' && second == '5' && ue_mask_read(scan, at + 3) == '3')
+		return is_encoded_separator(ue_mask_read(scan, at + 4)) &&
+			   is_name_end(scan, at) && ue_mask_apply_name(scan, at, 5);
 	if (first == '2' && letter == 'f')
 		return ue_mask_apply_refresh_token(scan, at, UE_SLICE("%2f%2f0")) ||
 			   ue_mask_apply_project(scan, at, 3);

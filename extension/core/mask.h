@@ -15,7 +15,7 @@
 #include "core/pattern.h"
 
 /* Moves whenever the same text would come out otherwise. */
-#define UE_MASK_VERSION 1
+#define UE_MASK_VERSION 2
 
 /*
  * What an operator hides on top: every match, or, where the pattern's first group took part

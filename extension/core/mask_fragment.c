@@ -12,6 +12,8 @@
 #define PROSE_VALUE	 UE_MASK_PROSE_VALUE
 #define PROSE_RANDOM UE_MASK_PROSE_RANDOM
 #define PROSE_LINE	 UE_MASK_PROSE_LINE
+#define PROSE_LOOK	 UE_MASK_PROSE_LOOK
+#define PLACE_CAMEL	 UE_MASK_PLACE_CAMEL
 
 /*
  * From sub2api's redaction lists (seed-systems 1.3), with '-' written '_': exact names,
@@ -19,7 +21,7 @@
  * accounts, organisations and projects (SPEC 3.5).
  */
 #define N_LETTERS	  26
-#define MAX_FRAGMENTS 9
+#define MAX_FRAGMENTS 12
 
 static const UeMaskFragment fragments[N_LETTERS][MAX_FRAGMENTS] = {
 	['a' - 'a'] =
@@ -41,6 +43,7 @@ static const UeMaskFragment fragments[N_LETTERS][MAX_FRAGMENTS] = {
 			{UE_SLICE_INIT("cookie"), PLACE_END, PROSE_LINE, UE_MASK_SECRECY_ALL},
 			{UE_SLICE_INIT("cookie"), PLACE_ANY, PROSE_RANDOM, UE_MASK_SECRECY_TEXT},
 			{UE_SLICE_INIT("credential"), PLACE_ANY, PROSE_RANDOM, UE_MASK_SECRECY_TEXT},
+			{UE_SLICE_INIT("creds"), PLACE_END, PROSE_RANDOM, UE_MASK_SECRECY_TEXT},
 		},
 	['j' - 'a'] =
 		{
@@ -49,6 +52,7 @@ static const UeMaskFragment fragments[N_LETTERS][MAX_FRAGMENTS] = {
 	['k' - 'a'] =
 		{
 			{UE_SLICE_INIT("key"), PLACE_SUFFIX, PROSE_RANDOM, UE_MASK_SECRECY_TEXT},
+			{UE_SLICE_INIT("key"), PLACE_CAMEL, PROSE_LOOK, UE_MASK_SECRECY_TEXT},
 		},
 	['o' - 'a'] =
 		{
@@ -67,6 +71,9 @@ static const UeMaskFragment fragments[N_LETTERS][MAX_FRAGMENTS] = {
 			{UE_SLICE_INIT("passphrase"), PLACE_ANY, PROSE_VALUE, UE_MASK_SECRECY_ALL},
 			{UE_SLICE_INIT("private_key"), PLACE_ANY, PROSE_VALUE, UE_MASK_SECRECY_ALL},
 			{UE_SLICE_INIT("privatekey"), PLACE_ANY, PROSE_VALUE, UE_MASK_SECRECY_ALL},
+			{UE_SLICE_INIT("passcode"), PLACE_END, PROSE_RANDOM, UE_MASK_SECRECY_ALL},
+			{UE_SLICE_INIT("pwd"), PLACE_SUFFIX, PROSE_VALUE, UE_MASK_SECRECY_ALL},
+			{UE_SLICE_INIT("pass"), PLACE_SUFFIX, PROSE_RANDOM, UE_MASK_SECRECY_TEXT},
 			{UE_SLICE_INIT("pwd"), PLACE_WHOLE, PROSE_VALUE, UE_MASK_SECRECY_ALL},
 			{UE_SLICE_INIT("pass"), PLACE_WHOLE, PROSE_RANDOM, UE_MASK_SECRECY_TEXT},
 			{UE_SLICE_INIT("project_id"), PLACE_END, PROSE_VALUE, UE_MASK_SECRECY_ALL},
@@ -161,6 +168,9 @@ is_at_place(UeSlice name, size_t at, size_t len, UeMaskPlace place)
 			return is_end;
 		case PLACE_SUFFIX:
 			return is_end && !is_whole && is_same(name.ptr[at - 1], '_');
+		case PLACE_CAMEL:
+			return is_end && !is_whole && ue_mask_is_class(name.ptr[at], UE_MASK_UPPER) &&
+				   ue_mask_is_class(name.ptr[at - 1], UE_MASK_LOWER | UE_MASK_DIGIT);
 	}
 	return false;
 }
@@ -180,19 +190,22 @@ is_fragment_at(UeSlice name, size_t at, UeSlice text)
 }
 
 /* A letter in either case, and what its lower five bits number. */
-#define PAIR(first, seconds) [first] = (seconds), [first - 'a' + 'A'] = (seconds)
-#define LETTER(letter)		 (1u << ((letter) &31))
+#define LETTER(letter) (UINT64_C(1) << ((letter) &31))
+#define START(first, seconds, thirds)                                                    \
+	[first] = (seconds) | (thirds) << 32, [first - 'a' + 'A'] = (seconds) | (thirds) << 32
 
-const uint32_t ue_mask_name_pairs[256] = {
-	PAIR('a', LETTER('p') | LETTER('u') | LETTER('c')),
-	PAIR('b', LETTER('e')),
-	PAIR('c', LETTER('o') | LETTER('r')),
-	PAIR('j', LETTER('w')),
-	PAIR('k', LETTER('e')),
-	PAIR('o', LETTER('r') | LETTER('p')),
-	PAIR('p', LETTER('a') | LETTER('r') | LETTER('w')),
-	PAIR('s', LETTER('e') | LETTER('i')),
-	PAIR('t', LETTER('o')),
+const uint64_t ue_mask_name_starts[256] = {
+	START('a', LETTER('p') | LETTER('u') | LETTER('c'),
+		  LETTER('i') | LETTER('t') | LETTER('c')),
+	START('b', LETTER('e'), LETTER('a')),
+	START('c', LETTER('o') | LETTER('r'), LETTER('o') | LETTER('e')),
+	START('j', LETTER('w'), LETTER('t')),
+	START('k', LETTER('e'), LETTER('y')),
+	START('o', LETTER('r') | LETTER('p'), LETTER('g') | LETTER('e')),
+	START('p', LETTER('a') | LETTER('r') | LETTER('w'),
+		  LETTER('s') | LETTER('i') | LETTER('o') | LETTER('d')),
+	START('s', LETTER('e') | LETTER('i'), LETTER('c') | LETTER('s') | LETTER('g')),
+	START('t', LETTER('o'), LETTER('k')),
 };
 
 static const UeMaskFragment *
@@ -247,17 +260,36 @@ is_harmless(UeSlice any_name)
 const UeMaskFragment *
 ue_mask_find_fragment(UeSlice name)
 {
+	return ue_mask_find_fragment_from(name, 0);
+}
+
+const UeMaskFragment *
+ue_mask_find_fragment_from(UeSlice name, size_t from)
+{
 	/* only the end of what is too long */
 	if (name.len > LONGEST_NAME)
-		name = ue_slice_sub(name, name.len - LONGEST_NAME, LONGEST_NAME);
-	for (size_t i = 0; i + UE_MASK_SHORTEST_NAME <= name.len; i++)
+	{
+		size_t n_cut = name.len - LONGEST_NAME;
+
+		name = ue_slice_sub(name, n_cut, LONGEST_NAME);
+		from -= from < n_cut ? from : n_cut;
+	}
+	for (size_t i = from; i + UE_MASK_SHORTEST_NAME <= name.len; i++)
 	{
 		const UeMaskFragment *found = NULL;
 
-		if (ue_mask_is_name_pair(name.ptr[i], name.ptr[i + 1]))
+		if (ue_mask_is_name_start(name.ptr[i], name.ptr[i + 1], name.ptr[i + 2]))
 			found = find_fragment_at(name, i);
 		if (found != NULL)
+		{
+			size_t end = i + found->text.len;
+
+			/* "tokens" are counted far more often than anything secret is named */
+			if (end < name.len && found->text.ptr[0] == 't' &&
+				(name.ptr[end] | 0x20) == 's')
+				return NULL;
 			return found->text.len < name.len && is_harmless(name) ? NULL : found;
+		}
 	}
 	return NULL;
 }

@@ -5,7 +5,7 @@
 #include "core/mask.h"
 
 #include "core/jsonout.h"
-#include "core/mask_scan.h"
+#include "core/mask_value.h"
 
 typedef struct Writer
 {
@@ -35,12 +35,10 @@ ue_mask_json(UeArena *arena, const UeMaskSettings *settings, const UeJson *root,
 static bool
 is_secret(const UeJson *node)
 {
-	UeMaskSecrecy secrecy = UE_MASK_SECRECY_NONE;
-
-	if (node->type == UE_JSON_STRING ? node->text.len > 0 : node->type >= UE_JSON_NUMBER)
-		secrecy = ue_mask_find_name(node->key);
-	return secrecy == UE_MASK_SECRECY_ALL ||
-		   (secrecy == UE_MASK_SECRECY_TEXT && node->type == UE_JSON_STRING);
+	if (node->type == UE_JSON_STRING)
+		return node->text.len > 0 && ue_mask_is_secret_member(node->key, node->text);
+	return node->type >= UE_JSON_NUMBER &&
+		   ue_mask_find_name(node->key) == UE_MASK_SECRECY_ALL;
 }
 
 static UeStatus

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * mask_key.c: keys and tokens that are known by how they begin.
+ * mask_key.c: keys and tokens that are known by how they begin, or by stars in them.
  *
  * The beginning stays, so that an operator sees whose key it was: sk-ant-***.  A region
  * always runs to the end of the word, so that no tail of a key stays behind, be it that of
@@ -10,173 +10,7 @@
 
 #include <string.h>
 
-/* What must follow a prefix for it to be a key. */
-typedef enum KeyBody
-{
-	BODY_ANY = 0, /* min_len bytes of a word */
-	BODY_RANDOM,  /* min_len letters and digits in a row, of mixed kinds */
-} KeyBody;
-
-/* Small, and the text inside: a scan looks at many rows. */
-typedef struct KeyPrefix
-{
-	char text[12];
-	unsigned char len;
-	unsigned char trigger; /* offset of its first '-' or '_' */
-	unsigned char min_len;
-	unsigned char body; /* KeyBody */
-	bool is_anywhere;	/* even in the middle of a word */
-} KeyPrefix;
-
-#define ROW(prefix, trigger, min_len, body, is_anywhere)                                 \
-	{                                                                                    \
-		prefix, sizeof(prefix) - 1, trigger, min_len, body, is_anywhere                  \
-	}
-
-/*
- * Prefixes with a '-' or '_', by the byte before the first of them, at which the scan
- * stops; the longer first, and those of BODY_RANDOM behind all others.  Compared with public rules of secret scanners: AWS, Anthropic
- * (gitleaks, default configuration at commit 009e025); OpenAI, OpenRouter, Groq, xAI,
- * Hugging Face, Replicate, Perplexity, GitHub, Slack, Stripe (several other rule sets).  The
- * remaining rows are as their vendors show keys to users, not compared with anything.
- */
-#define BEFORE_DASH		  0
-#define BEFORE_UNDERSCORE 1
-#define MAX_PREFIXES	  9
-
-static const KeyPrefix key_prefixes[128][2][MAX_PREFIXES] =
-	{
-		['8'][BEFORE_UNDERSCORE] =
-			{
-				ROW("r8_", 2, 8, BODY_RANDOM, false), /* Replicate */
-			},
-		['X'][BEFORE_DASH] =
-			{
-				ROW("GOCSPX-", 6, 8, BODY_ANY, true), /* Google, OAuth client secret */
-			},
-		['a'][BEFORE_UNDERSCORE] =
-			{
-				ROW("jina_", 4, 16, BODY_RANDOM, false), /* Jina */
-			},
-		['b'][BEFORE_DASH] =
-			{
-				ROW("xoxb-", 4, 8, BODY_ANY, true), /* Slack */
-			},
-		['b'][BEFORE_UNDERSCORE] =
-			{
-				ROW("github_pat_", 6, 4, BODY_ANY, true), /* GitHub */
-			},
-		['c'][BEFORE_UNDERSCORE] =
-			{
-				ROW("wrkspc_", 6, 6, BODY_RANDOM, false), /* Anthropic, workspace id */
-			},
-		['f'][BEFORE_UNDERSCORE] =
-			{
-				ROW("hf_", 2, 8, BODY_RANDOM, false), /* Hugging Face */
-			},
-		['g'][BEFORE_DASH] =
-			{
-				ROW("org-", 3, 6, BODY_RANDOM, false), /* OpenAI, organisation id */
-			},
-		['g'][BEFORE_UNDERSCORE] =
-			{
-				ROW("org_", 3, 6, BODY_RANDOM, false), /* Groq, organisation id */
-			},
-		['i'][BEFORE_DASH] =
-			{
-				ROW("nvapi-", 5, 8, BODY_ANY, true),   /* NVIDIA */
-				ROW("xai-", 3, 12, BODY_RANDOM, true), /* xAI */
-			},
-		['j'][BEFORE_DASH] =
-			{
-				ROW("proj-", 4, 12, BODY_RANDOM, false), /* Moonshot, project id */
-			},
-		['j'][BEFORE_UNDERSCORE] =
-			{
-				ROW("proj_", 4, 6, BODY_RANDOM, false), /* OpenAI, project id */
-			},
-		['k'][BEFORE_DASH] =
-			{
-				ROW("sk-ant-", 2, 1, BODY_ANY, true),	  /* Anthropic */
-				ROW("sk-proj-", 2, 1, BODY_ANY, true),	  /* OpenAI, project */
-				ROW("sk-svcacct-", 2, 1, BODY_ANY, true), /* OpenAI, service account */
-				ROW("sk-admin-", 2, 8, BODY_ANY, true),	  /* OpenAI, administrator */
-				ROW("sk-or-v1-", 2, 1, BODY_ANY, true),	  /* OpenRouter */
-				ROW("sk-lf-", 2, 8, BODY_ANY, true),	  /* Langfuse */
-				ROW("ak-", 2, 12, BODY_RANDOM, false),	  /* Moonshot, access key id */
-				ROW("sk-", 2, 3, BODY_ANY,
-					false), /* OpenAI, DeepSeek, Moonshot, relays */
-				ROW("csk-", 3, 16, BODY_RANDOM, true), /* Cerebras */
-			},
-		['k'][BEFORE_UNDERSCORE] =
-			{
-				ROW("sk_live_", 2, 3, BODY_ANY, true), /* Stripe */
-				ROW("sk_test_", 2, 3, BODY_ANY, true), /* Stripe */
-				ROW("rk_live_", 2, 3, BODY_ANY, true), /* Stripe, restricted */
-				ROW("sk_", 2, 20, BODY_RANDOM, false), /* ElevenLabs */
-				ROW("ek_", 2, 16, BODY_RANDOM,
-					false),							  /* OpenAI, realtime client secret */
-				ROW("gsk_", 3, 8, BODY_RANDOM, true), /* Groq */
-				ROW("vck_", 3, 16, BODY_RANDOM, false), /* Vercel */
-			},
-		['m'][BEFORE_UNDERSCORE] =
-			{
-				ROW("npm_", 3, 30, BODY_RANDOM, false), /* npm */
-			},
-		['o'][BEFORE_UNDERSCORE] =
-			{
-				ROW("gho_", 3, 8, BODY_RANDOM, true), /* GitHub, OAuth */
-			},
-		['p'][BEFORE_DASH] =
-			{
-				ROW("xoxp-", 4, 8, BODY_ANY, true), /* Slack */
-			},
-		['p'][BEFORE_UNDERSCORE] =
-			{
-				ROW("tgp_v1_", 3, 8, BODY_ANY, true), /* Together */
-				ROW("ghp_", 3, 8, BODY_RANDOM, true), /* GitHub, personal */
-			},
-		['r'][BEFORE_UNDERSCORE] =
-			{
-				ROW("ghr_", 3, 8, BODY_RANDOM, true), /* GitHub, refresh */
-			},
-		['s'][BEFORE_DASH] =
-			{
-				ROW("sess-", 4, 16, BODY_RANDOM, false), /* OpenAI, session */
-			},
-		['s'][BEFORE_UNDERSCORE] =
-			{
-				ROW("ghs_", 3, 8, BODY_RANDOM, true), /* GitHub, server to server */
-			},
-		['t'][BEFORE_DASH] =
-			{
-				ROW("glpat-", 5, 8, BODY_ANY, true), /* GitLab */
-			},
-		['u'][BEFORE_UNDERSCORE] =
-			{
-				ROW("ghu_", 3, 8, BODY_RANDOM, true), /* GitHub, user to server */
-			},
-		['w'][BEFORE_UNDERSCORE] =
-			{
-				ROW("fw_", 2, 16, BODY_RANDOM, false), /* Fireworks */
-			},
-		['x'][BEFORE_DASH] =
-			{
-				ROW("pplx-", 4, 16, BODY_RANDOM, true), /* Perplexity */
-			},
-		['y'][BEFORE_DASH] =
-			{
-				ROW("tvly-", 4, 8, BODY_ANY, false), /* Tavily */
-			},
-};
-
 #define N_ROWS(table) (sizeof(table) / sizeof((table)[0]))
-
-/* No row of BODY_RANDOM asks for less. */
-#define MIN_RANDOM_LEN 6
-
-/* Behind the first '-' or '_' of a prefix at least so much is a key's, be it stars. */
-#define MIN_BODY_LEN 3
 
 /* Between "-----BEGIN" and the next five dashes. */
 #define LONGEST_PEM_LABEL 64
@@ -184,59 +18,11 @@ static const KeyPrefix key_prefixes[128][2][MAX_PREFIXES] =
 /* Letters before a dash that name what is hidden; more could be a part of it. */
 #define LONGEST_LABEL 8
 
-static bool has_key_body(UeMaskScan *scan, const KeyPrefix *row, size_t start);
 static bool apply_pem(UeMaskScan *scan, size_t at);
 
-/* The byte before the '-' or '_', and that itself, are those of the table's cell. */
-static bool
-is_prefix_at(const UeMaskScan *scan, const KeyPrefix *row, size_t start)
-{
-	const char *text = scan->text.ptr + start;
-
-	if (scan->text.len - start < row->len)
-		return false;
-	for (size_t i = row->trigger + 1u; i < row->len; i++)
-	{
-		if (text[i] != row->text[i])
-			return false;
-	}
-	for (size_t i = 0; i + 1 < row->trigger; i++)
-	{
-		if (text[i] != row->text[i])
-			return false;
-	}
-	return true;
-}
-
-/*
- * False where what follows is too little for any prefix of the cell, in less time than the
- * rows would take to say so.
- */
-static bool
-is_body_likely(UeMaskScan *scan, const KeyPrefix *rows, size_t at)
-{
-	bool is_random = rows->body == BODY_RANDOM;
-	int class = is_random ? UE_MASK_ALNUM : UE_MASK_WORD;
-	size_t min_len = is_random ? MIN_RANDOM_LEN : MIN_BODY_LEN;
-	size_t end = at;
-	char byte;
-
-	while (end < at + min_len && ue_mask_is_class(ue_mask_read(scan, end), class))
-		end++;
-	if (end == at + min_len)
-		return true;
-	if (is_random)
-		return ue_mask_has_star(scan, at, ue_mask_find_key_end(scan, at));
-	/* a part behind a dot, an ellipsis */
-	byte = ue_mask_read(scan, end);
-	if (byte == '.')
-		return ue_mask_read(scan, end + 1) == '.' || ue_mask_is_key_part(scan, end + 1);
-	return byte == '\xE2';
-}
-
 /* Of a row of dashes the fifth from its end may be that of a private key, the last a prefix's. */
-static bool
-apply_dashes(UeMaskScan *scan, size_t at)
+bool
+ue_mask_apply_dashes(UeMaskScan *scan, size_t at)
 {
 	size_t end = at + 2;
 
@@ -246,38 +32,6 @@ apply_dashes(UeMaskScan *scan, size_t at)
 		return true;
 	scan->next = end - 1;
 	return true;
-}
-
-bool
-ue_mask_apply_key(UeMaskScan *scan, size_t at)
-{
-	unsigned char before;
-	bool is_dash = scan->text.ptr[at] == '-';
-	const KeyPrefix *rows;
-
-	if (is_dash && ue_mask_read(scan, at + 1) == '-')
-		return apply_dashes(scan, at);
-	if (at == scan->floor)
-		return false;
-	before = (unsigned char) scan->text.ptr[at - 1];
-	if (before >= N_ROWS(key_prefixes))
-		return false;
-	rows = key_prefixes[before][is_dash ? BEFORE_DASH : BEFORE_UNDERSCORE];
-	if (rows->len == 0 || !is_body_likely(scan, rows, at + 1))
-		return false;
-	for (size_t i = 0; i < MAX_PREFIXES && rows[i].len > 0; i++)
-	{
-		const KeyPrefix *row = &rows[i];
-		size_t start = at - row->trigger;
-
-		if (at - scan->floor < row->trigger || !is_prefix_at(scan, row, start) ||
-			!has_key_body(scan, row, start))
-			continue;
-		ue_mask_write_stars(scan, start, row->len,
-							ue_mask_find_key_end(scan, start + row->len));
-		return true;
-	}
-	return false;
 }
 
 /* A key behind other letters: long, and in both cases, as no compound word is. */
@@ -290,31 +44,6 @@ ue_mask_is_glued_key(UeSlice word)
 		classes |= ue_mask_classes[(unsigned char) word.ptr[i]];
 	return word.len >= UE_MASK_MIN_GLUED_LEN && (classes & UE_MASK_LOWER) != 0 &&
 		   (classes & UE_MASK_UPPER) != 0;
-}
-
-static bool
-has_key_body(UeMaskScan *scan, const KeyPrefix *row, size_t start)
-{
-	size_t at = start + row->len;
-	size_t end = ue_mask_find_key_end(scan, at);
-	size_t first_end;
-	UeSlice first;
-
-	if (ue_mask_has_star(scan, at, end))
-		return end - at >= MIN_BODY_LEN;
-	if (end - at < row->min_len)
-		return false;
-	first_end = ue_mask_find_end(scan, at, UE_MASK_ALNUM);
-	if (row->body == BODY_RANDOM && first_end - at < row->min_len)
-		return false;
-	first = ue_mask_cut(scan, at, first_end);
-	if (row->body == BODY_RANDOM && !ue_mask_is_random(first))
-		return false;
-	/* sk-learn, a Python package */
-	if (end - at == 5 && ue_slice_is_equal(first, UE_SLICE("learn")))
-		return false;
-	return row->is_anywhere || ue_mask_is_word_start(scan, start) ||
-		   ue_mask_is_glued_key(first);
 }
 
 /* A token of words, dots and one other byte. */
@@ -362,6 +91,25 @@ ue_mask_apply_letter_key(UeMaskScan *scan, size_t at)
 		ue_mask_write_stars(scan, at - has_first, has_first ? 4 : 0, end);
 		return true;
 	}
+	/* Alibaba Cloud: LTAI and 20 more (gitleaks, default configuration) */
+	if (ue_mask_has_before(scan, at, UE_SLICE("LTA")))
+	{
+		end = ue_mask_find_end(scan, at + 1, UE_MASK_ALNUM | UE_MASK_STAR);
+		if (end - at < 12 && !ue_mask_has(scan, at + 1, UE_SLICE("***")))
+			return false;
+		ue_mask_write_stars(scan, at - 3, 4, ue_mask_find_key_end(scan, end));
+		return true;
+	}
+	/* Tencent Cloud: AKID and 32 more, as its console shows them */
+	if (ue_mask_has(scan, at, UE_SLICE("ID")) &&
+		ue_mask_has_before(scan, at, UE_SLICE("AK")))
+	{
+		end = ue_mask_find_end(scan, at + 2, UE_MASK_ALNUM | UE_MASK_STAR);
+		if (end - at < 22 && !ue_mask_has(scan, at + 2, UE_SLICE("***")))
+			return false;
+		ue_mask_write_stars(scan, at - 2, 4, ue_mask_find_key_end(scan, end));
+		return true;
+	}
 	/* AWS access key ids: AKIA (lasting), ASIA (temporary), and 16 more (AWS IAM guide) */
 	if (ue_mask_has(scan, at, UE_SLICE("IA")) &&
 		(ue_mask_has_before(scan, at, UE_SLICE("AK")) ||
@@ -377,26 +125,47 @@ ue_mask_apply_letter_key(UeMaskScan *scan, size_t at)
 	return false;
 }
 
-/* Google's OAuth access tokens (ya29.) and its newer API keys (AQ.). */
+/*
+ * Google's OAuth access tokens (ya29.) and its newer API keys (AQ.), tokens of HashiCorp
+ * Vault (hvs., hvb.), keys of SendGrid (SG.): what is before the dot stays.
+ */
 bool
 ue_mask_apply_dotted_key(UeMaskScan *scan, size_t at)
 {
-	size_t n_before = 0;
 	size_t end = at + 1;
+	size_t n_before = 0;
 
 	if (ue_mask_has_before(scan, at, UE_SLICE("ya29")))
 		n_before = 4;
-	else if (ue_mask_has_before(scan, at, UE_SLICE("AQ")))
+	else if (ue_mask_has_before(scan, at, UE_SLICE("hvs")) ||
+			 ue_mask_has_before(scan, at, UE_SLICE("hvb")))
+		n_before = 3;
+	else if (ue_mask_has_before(scan, at, UE_SLICE("AQ")) ||
+			 ue_mask_has_before(scan, at, UE_SLICE("SG")))
 		n_before = 2;
 	else
 		return false;
 	end = find_token_end(scan, end, '.');
 	while (scan->text.ptr[end - 1] == '.' && end > at + 1)
 		end--;
-	if (end - at <
-		(n_before == 2 && !ue_mask_has(scan, at + 1, UE_SLICE("***")) ? 20 : 4))
+	if (end - at < (n_before < 4 && !ue_mask_has(scan, at + 1, UE_SLICE("***")) ? 20 : 4))
 		return false;
 	ue_mask_write_stars(scan, at - n_before, n_before + 1, end);
+	return true;
+}
+
+/* Databricks: dapi and 32 hexadecimal digits (gitleaks, default configuration). */
+bool
+ue_mask_apply_dapi(UeMaskScan *scan, size_t at)
+{
+	size_t start = at + 2;
+	size_t end = ue_mask_find_end(scan, start, UE_MASK_HEX);
+
+	if (!ue_mask_has_before(scan, at, UE_SLICE("da")) ||
+		!ue_mask_has(scan, at, UE_SLICE("pi")) ||
+		(end - start < 32 && !ue_mask_has(scan, start, UE_SLICE("***"))))
+		return false;
+	ue_mask_write_stars(scan, at - 2, 4, ue_mask_find_key_end(scan, start));
 	return true;
 }
 

@@ -83,20 +83,21 @@ typedef struct UeMaskScan
 } UeMaskScan;
 
 /* Classes of bytes, to be combined. */
-#define UE_MASK_DIGIT 0x01
-#define UE_MASK_LOWER 0x02
-#define UE_MASK_UPPER 0x04
-#define UE_MASK_HEX	  0x08
-#define UE_MASK_DASH  0x10 /* '-' and '_' */
-#define UE_MASK_STAR  0x20 /* '*': what was masked before belongs to the word around it */
-#define UE_MASK_BLANK 0x40 /* ASCII white space and control characters */
-#define UE_MASK_PLAIN 0x80 /* neither ends a part of a URL nor is ever written escaped */
-#define UE_MASK_RARE  0x100 /* may end running text, or begin what is written escaped */
-#define UE_MASK_URL	  0x200 /* separates the parts of a URL */
-#define UE_MASK_TOKEN 0x400 /* in the value of an Authorization header, beside words */
-#define UE_MASK_LOCAL 0x800 /* in the local part of an e-mail address, beside words */
-#define UE_MASK_ALNUM (UE_MASK_DIGIT | UE_MASK_LOWER | UE_MASK_UPPER)
-#define UE_MASK_WORD  (UE_MASK_ALNUM | UE_MASK_DASH | UE_MASK_STAR)
+#define UE_MASK_DIGIT  0x01
+#define UE_MASK_LOWER  0x02
+#define UE_MASK_UPPER  0x04
+#define UE_MASK_HEX	   0x08
+#define UE_MASK_DASH   0x10 /* '-' and '_' */
+#define UE_MASK_STAR   0x20 /* '*': what was masked before belongs to the word around it */
+#define UE_MASK_BLANK  0x40 /* ASCII white space and control characters */
+#define UE_MASK_PLAIN  0x80 /* neither ends a part of a URL nor is ever written escaped */
+#define UE_MASK_RARE   0x100  /* may end running text, or begin what is written escaped */
+#define UE_MASK_URL	   0x200  /* separates the parts of a URL */
+#define UE_MASK_TOKEN  0x400  /* in the value of an Authorization header, beside words */
+#define UE_MASK_LOCAL  0x800  /* in the local part of an e-mail address, beside words */
+#define UE_MASK_OPENER 0x1000 /* between a word and what it names: blanks, quotes */
+#define UE_MASK_ALNUM  (UE_MASK_DIGIT | UE_MASK_LOWER | UE_MASK_UPPER)
+#define UE_MASK_WORD   (UE_MASK_ALNUM | UE_MASK_DASH | UE_MASK_STAR)
 
 extern const unsigned short ue_mask_classes[256];
 
@@ -304,8 +305,26 @@ ue_mask_read_unit(const UeMaskScan *scan, size_t at, size_t *len)
 
 /* mask_key.c: at a '-' or '_', 'I' or 'J', '.', '/', '*', the first ':' of an ARN */
 extern bool ue_mask_apply_key(UeMaskScan *scan, size_t at);
+extern bool ue_mask_apply_dashes(UeMaskScan *scan, size_t at);
+
+/* By the byte before the first '-' or '_' of a prefix: which letters stand before that. */
+extern const uint32_t ue_mask_prefix_ends[256][2];
+
+/* Whether any prefix of a key may be at a '-' or '_', behind which other bytes stand. */
+static inline bool
+ue_mask_may_end_prefix(const UeMaskScan *scan, size_t at)
+{
+	const char *text = scan->text.ptr + at;
+
+	return at - scan->floor >= 2 &&
+		   ((ue_mask_prefix_ends[(unsigned char) text[-1]][text[0] == '_'] >>
+			 (text[-2] & 31)) &
+			1) != 0;
+}
+
 extern bool ue_mask_apply_letter_key(UeMaskScan *scan, size_t at);
 extern bool ue_mask_apply_dotted_key(UeMaskScan *scan, size_t at);
+extern bool ue_mask_apply_dapi(UeMaskScan *scan, size_t at);
 extern bool ue_mask_apply_refresh_token(UeMaskScan *scan, size_t at, UeSlice slashes);
 extern bool ue_mask_apply_project(UeMaskScan *scan, size_t at, size_t at_len);
 extern bool ue_mask_apply_slash(UeMaskScan *scan, size_t at);
@@ -376,8 +395,18 @@ extern UeStatus ue_mask_decode(UeBuf *buf, UeSlice text, UeSlice *out) UE_MUST_C
 /* mask_url.c: at the ':' of "://", also written "%3A%2F%2F" or ":\/\/" */
 extern bool ue_mask_apply_url(UeMaskScan *scan, size_t at);
 
+/* Whether it looks like the name of a parameter, and not like a secret. */
+extern bool ue_mask_is_parameter_name(UeSlice name);
+
 /* mask_name.c: at a ':' or '=' (or %3A, %3D) of some bytes */
 extern bool ue_mask_apply_name(UeMaskScan *scan, size_t at, size_t at_len);
+
+/* At the '>' of an element of XML. */
+extern bool ue_mask_apply_element(UeMaskScan *scan, size_t at);
+
+/* mask_argument.c: at a '(' or '[', at the first dash of an option */
+extern bool ue_mask_apply_pair(UeMaskScan *scan, size_t at);
+extern bool ue_mask_apply_option(UeMaskScan *scan, size_t at);
 
 /* How much a name says that its value is secret. */
 typedef enum UeMaskSecrecy

@@ -271,8 +271,8 @@ static const UeSlice key_beginnings[] = {
 	UE_SLICE_INIT("ya29"), UE_SLICE_INIT("org-"), UE_SLICE_INIT("proj_"),
 };
 
-static bool
-is_parameter_name(UeSlice name)
+bool
+ue_mask_is_parameter_name(UeSlice name)
 {
 	int n_digits = 0;
 
@@ -318,7 +318,8 @@ find_glued_name(const UeMaskScan *scan, size_t start, size_t end)
 	else
 		is_leading = ue_slice_has_suffix_fold(name, UE_SLICE("bearer")) ||
 					 ue_slice_has_suffix_fold(name, UE_SLICE("basic"));
-	return is_leading && name_at > start && is_parameter_name(name) ? name_at : end;
+	return is_leading && name_at > start && ue_mask_is_parameter_name(name) ? name_at
+																			: end;
 }
 
 static void
@@ -334,7 +335,7 @@ write_parameter(UeMaskScan *scan, size_t start, size_t end)
 			ue_mask_write(scan, UE_SLICE("***"));
 		return;
 	}
-	ue_mask_write(scan, is_parameter_name(name) ? name : UE_SLICE("***"));
+	ue_mask_write(scan, ue_mask_is_parameter_name(name) ? name : UE_SLICE("***"));
 	(void) ue_mask_read_unit(scan, equals, &len);
 	ue_mask_write(scan, ue_slice_sub(scan->text, equals, len));
 	ue_mask_write(scan, UE_SLICE("***"));

@@ -65,10 +65,10 @@ typedef struct Leader
  * 32 hexadecimal digits (Azure, Mistral and others).
  */
 static const Leader leaders[] = {
-	{UE_SLICE_INIT("project"), 3, FOLLOWER_NUMBER, 11},
-	{UE_SLICE_INIT("account"), 1, FOLLOWER_NUMBER, 8},
-	{UE_SLICE_INIT("organization"), 6, FOLLOWER_UUID, 0},
 	{UE_SLICE_INIT("key"), 2, FOLLOWER_KEY, 20},
+	{UE_SLICE_INIT("account"), 1, FOLLOWER_NUMBER, 8},
+	{UE_SLICE_INIT("project"), 3, FOLLOWER_NUMBER, 11},
+	{UE_SLICE_INIT("organization"), 6, FOLLOWER_UUID, 0},
 };
 
 #define N_ROWS(table) (sizeof(table) / sizeof((table)[0]))
@@ -163,7 +163,8 @@ ue_mask_apply_scheme(UeMaskScan *scan, size_t at)
 
 	if (!is_bearer && second != 'a' && second != 'A')
 		return false;
-	if (!ue_mask_has_fold(scan, at, is_bearer ? UE_SLICE("bearer") : UE_SLICE("basic")))
+	/* the first three letters are known */
+	if (!ue_mask_has_fold(scan, at + 3, is_bearer ? UE_SLICE("rer") : UE_SLICE("ic")))
 		return false;
 	while (ue_mask_read(scan, start) == ' ' || ue_mask_read(scan, start) == '+')
 		start++;
@@ -226,62 +227,92 @@ is_follower(const UeMaskScan *scan, const Leader *leader, size_t at)
 	return false;
 }
 
-static inline bool
-is_opener(char byte)
-{
-	return byte == ' ' || byte == ':' || byte == '#' || byte == '(' || byte == '[' ||
-		   byte == '<' || byte == '`' || byte == '\'';
-}
-
 /* Skips a blank or colon, "id", and what opens a quotation; `at` itself if there is none. */
 static size_t
 skip_link(const UeMaskScan *scan, size_t at)
 {
 	size_t limit = at + LONGEST_LINK;
-
 	char byte = ue_mask_read(scan, at);
 
 	if (byte == '%' && ue_mask_has(scan, at, UE_SLICE("%20")))
 		return at + 3;
 	if (byte != ' ' && byte != ':')
 		return at;
-	if (byte == ' ' && ue_mask_has_fold(scan, at, UE_SLICE(" id")))
+	if ((ue_mask_read(scan, at + 1) | 0x20) == 'i' &&
+		ue_mask_has_fold(scan, at, UE_SLICE(" id")))
 		at += 3;
-	while (at < limit && is_opener(ue_mask_read(scan, at)))
+	if (limit > scan->text.len)
+		limit = scan->text.len;
+	while (at < limit && ue_mask_is_class(scan->text.ptr[at], UE_MASK_OPENER))
 		at++;
 	return at;
 }
 
-static bool
-apply_leader(UeMaskScan *scan, size_t at, const Leader *leader)
+/* Which of the rows it is, and whether its letters are there; those beside `at` are known. */
+static const Leader *
+find_leader(const UeMaskScan *scan, size_t at)
 {
-	size_t word_end = at - leader->trigger + leader->word.len;
-	size_t start;
+	char letter = scan->text.ptr[at];
+	const Leader *leader = &leaders[letter == 'y'	? 0
+									: letter == 'c' ? 1
+									: letter == 'j' ? 2
+													: 3];
+	size_t start = at - leader->trigger;
 
 	if (at - scan->floor < leader->trigger ||
-		!ue_mask_has_fold(scan, at - leader->trigger, leader->word))
+		(scan->text.ptr[start] | 0x20) != leader->word.ptr[0] ||
+		(letter != 'y' && !ue_mask_has_fold(scan, start, leader->word)))
+		return NULL;
+	return leader;
+}
+
+/* "key : …" is a name with a value, whose end its own rule knows. */
+static bool
+is_name_before_colon(const UeMaskScan *scan, size_t at, size_t start)
+{
+	while (at < start && scan->text.ptr[at] == ' ')
+		at++;
+	return at < start && scan->text.ptr[at] == ':' && scan->text.ptr[start - 1] != '(' &&
+		   scan->text.ptr[start - 1] != '<';
+}
+
+/* Whatever follows, it begins with so many letters and digits. */
+#define SHORTEST_FOLLOWER 8
+
+bool
+ue_mask_apply_leader(UeMaskScan *scan, size_t at)
+{
+	const Leader *leader = find_leader(scan, at);
+	size_t word_at;
+	size_t word_end;
+	size_t start;
+	size_t end;
+	size_t limit;
+
+	if (leader == NULL)
 		return false;
+	word_at = at - leader->trigger;
+	word_end = word_at + leader->word.len;
 	start = skip_link(scan, word_end);
-	if (start == word_end)
+	if (start == word_end || is_name_before_colon(scan, word_end, start))
 		return false;
+	limit = start + SHORTEST_FOLLOWER;
+	if (limit > scan->text.len)
+		limit = scan->text.len;
+	end = start;
+	while (end < limit && ue_mask_is_class(scan->text.ptr[end], UE_MASK_ALNUM))
+		end++;
+	if (end < start + SHORTEST_FOLLOWER)
+	{
+		ue_mask_note_seen(scan, end + 1);
+		return false;
+	}
 	if (!is_follower(scan, leader, start))
 	{
 		ue_mask_note_seen(scan, ue_mask_find_word_end(scan, start) + 1);
 		return false;
 	}
-	scan->context = at - leader->trigger;
+	scan->context = word_at;
 	ue_mask_write_stars(scan, start, 0, ue_mask_find_key_end(scan, start));
 	return true;
-}
-
-bool
-ue_mask_apply_leader(UeMaskScan *scan, size_t at)
-{
-	for (size_t i = 0; i < N_ROWS(leaders); i++)
-	{
-		if (leaders[i].word.ptr[leaders[i].trigger] == scan->text.ptr[at] &&
-			apply_leader(scan, at, &leaders[i]))
-			return true;
-	}
-	return false;
 }
