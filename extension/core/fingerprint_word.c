@@ -83,6 +83,7 @@ static bool has_mark(UeSlice word);
 static bool is_model(UeSlice word);
 static bool is_date(UeSlice word, UeSlice behind);
 static bool is_date_name(UeSlice word);
+static bool begins_like_date(int first, int second);
 static bool is_unit(UeSlice word);
 static bool is_digit(char byte);
 
@@ -261,17 +262,45 @@ is_date(UeSlice word, UeSlice behind)
 static bool
 is_date_name(UeSlice word)
 {
-	if (word.len < 3)
+	if (word.len < 3 || !begins_like_date(word.ptr[0] | 0x20, word.ptr[1] | 0x20))
 		return false;
 	for (size_t i = 0; i < N_ROWS(dates); i++)
 	{
-		/* asked of each word: nearly all differ in the first letter */
-		if ((word.ptr[0] | 0x20) == dates[i].ptr[0] &&
-			(ue_slice_is_equal_fold(word, dates[i]) ||
-			 (word.len == 3 && ue_slice_has_prefix_fold(dates[i], word))))
+		if (ue_slice_is_equal_fold(word, dates[i]) ||
+			(word.len == 3 && ue_slice_has_prefix_fold(dates[i], word)))
 			return true;
 	}
 	return false;
+}
+
+/* Asked of each word, before the table: how its rows begin. */
+static bool
+begins_like_date(int first, int second)
+{
+	switch (first)
+	{
+		case 'a':
+			return second == 'p' || second == 'u';
+		case 'd':
+		case 'w':
+			return second == 'e';
+		case 'f':
+			return second == 'e' || second == 'r';
+		case 'j':
+			return second == 'a' || second == 'u';
+		case 'm':
+			return second == 'a' || second == 'o';
+		case 'n':
+			return second == 'o';
+		case 'o':
+			return second == 'c';
+		case 's':
+			return second == 'a' || second == 'e' || second == 'u';
+		case 't':
+			return second == 'h' || second == 'u';
+		default: /* bytes are no enum of ours */
+			return false;
+	}
 }
 
 static bool

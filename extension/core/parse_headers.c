@@ -49,21 +49,19 @@ UeStatus
 ue_parse_header_block(UeArena *arena, UeSlice block, UeHeader **out, size_t *n_out)
 {
 	UeHeader *headers;
-	UeHeader header;
 	UeSlice rest = block;
 	UeSlice line;
+	size_t n_lines = 0; /* no more headers than these */
 	size_t n_headers = 0;
 
-	while (next_line(&rest, &line) && n_headers < UE_LIMIT_HEADERS)
-		n_headers += read_header(line, &header);
-
-	headers = ue_arena_allocate(arena, n_headers * sizeof(*headers));
+	while (n_lines < UE_LIMIT_HEADERS && next_line(&rest, &line))
+		n_lines++;
+	headers = ue_arena_allocate(arena, n_lines * sizeof(*headers));
 	if (headers == NULL)
 		return UE_NO_MEMORY;
 	rest = block;
-	for (size_t i = 0; i < n_headers;)
-		if (next_line(&rest, &line) && read_header(line, &headers[i]))
-			i++;
+	while (n_headers < n_lines && next_line(&rest, &line))
+		n_headers += read_header(line, &headers[n_headers]);
 	*out = headers;
 	*n_out = n_headers;
 	return UE_OK;

@@ -183,11 +183,36 @@ ue_utf8_append(UeBuf *buf, uint32_t code_point)
 	ue_buf_append(buf, text);
 }
 
+/* Nearly all text is ASCII without NUL: both are asked of eight bytes at a time. */
+static size_t
+find_clean_end(UeSlice text)
+{
+	size_t n = 0;
+
+	while (n + sizeof(uint64_t) <= text.len)
+	{
+		uint64_t word;
+
+		memcpy(&word, text.ptr + n, sizeof(word));
+		/* a byte that is 0 borrows from its highest bit, one from 80 on has it set */
+		if (((word | (word - UINT64_C(0x0101010101010101))) &
+			 UINT64_C(0x8080808080808080)) != 0)
+			break;
+		n += sizeof(word);
+	}
+	while (n < text.len && text.ptr[n] > 0 && (unsigned char) text.ptr[n] < 0x80)
+		n++;
+	return n;
+}
+
 static bool
 is_clean(UeSlice text)
 {
-	return text.len == 0 ||
-		   (memchr(text.ptr, '\0', text.len) == NULL && ue_utf8_is_valid(text));
+	size_t n = find_clean_end(text);
+	UeSlice rest = ue_slice_sub(text, n, text.len - n);
+
+	return rest.len == 0 ||
+		   (memchr(rest.ptr, '\0', rest.len) == NULL && ue_utf8_is_valid(rest));
 }
 
 UeStatus

@@ -242,6 +242,38 @@ test_linear(void)
 	}
 }
 
+/* Every day and month, whole and by its first three letters, whatever its case. */
+static void
+test_dates(void)
+{
+	static const char *const names[] = {
+		"Monday",  "Tuesday",	"Wednesday", "Thursday", "Friday",	 "Saturday", "Sunday",
+		"January", "February",	"March",	 "April",	 "May",		 "June",	 "July",
+		"August",  "September", "October",	 "November", "December",
+	};
+	int n_wrong = 0;
+
+	for (size_t i = 0; i < N_ROWS(names); i++)
+	{
+		for (int form = 0; form < 2; form++)
+		{
+			char message[64];
+			UeBuf buf;
+			UeSlice text;
+
+			if (form == 0)
+				snprintf(message, sizeof(message), "resets on %s 5", names[i]);
+			else
+				snprintf(message, sizeof(message), "RESETS ON %.3s 5", names[i]);
+			ue_buf_init(&buf, &arena, 1000);
+			ue_fingerprint_write_message(&buf, ue_slice_of(message));
+			n_wrong += ue_buf_finish(&buf, &text) != UE_OK ||
+					   !ue_slice_is_equal(text, UE_SLICE("resets on #"));
+		}
+	}
+	ok(n_wrong == 0, "fingerprint: all names of days and months before a number");
+}
+
 int
 main(void)
 {
@@ -252,6 +284,7 @@ main(void)
 	test_parts();
 	test_cut();
 	test_rest();
+	test_dates();
 	test_linear();
 	ue_arena_free(&arena);
 	guard_free(&guard);
