@@ -37,10 +37,14 @@ enum
 /* One element of one parameter. */
 typedef UeStatus (*WriteElement)(UeBuf *buf, const UeCase *kase);
 
+typedef bool (*IsDefault)(const UeCase *kase);
+
 typedef struct Parameter
 {
 	UeElement element;
 	WriteElement write;
+	/* what the function takes a null array for; NULL: it wants one */
+	IsDefault is_default;
 } Parameter;
 
 static UeStatus write_platform(UeBuf *buf, const UeCase *kase);
@@ -64,17 +68,33 @@ static UeStatus write_attempt(UeBuf *buf, const UeCase *kase);
 static UeStatus write_output(UeBuf *buf, const UeCase *kase);
 static UeStatus write_tags(UeBuf *buf, const UeCase *kase);
 
+static bool has_no_channel(const UeCase *kase);
+static bool has_no_route(const UeCase *kase);
+static bool is_first_attempt(const UeCase *kase);
+static bool has_no_output(const UeCase *kase);
+static bool has_no_tags(const UeCase *kase);
+
 static const Parameter parameters_table[UE_DECIDER_PARAMETERS] = {
-	{UE_ELEMENT_TEXT, write_platform},		{UE_ELEMENT_TEXT, write_kind},
-	{UE_ELEMENT_TEXT, write_network},		{UE_ELEMENT_INT4, write_status},
-	{UE_ELEMENT_TEXT, write_headers},		{UE_ELEMENT_BYTEA, write_body},
-	{UE_ELEMENT_TEXT, write_format},		{UE_ELEMENT_TEXT, write_credential},
-	{UE_ELEMENT_BOOL, write_stream},		{UE_ELEMENT_TEXT, write_request_id},
-	{UE_ELEMENT_TEXT, write_model},			{UE_ELEMENT_TEXT, write_local_code},
-	{UE_ELEMENT_TEXT, write_local_message}, {UE_ELEMENT_TIMESTAMPTZ, write_at},
-	{UE_ELEMENT_TEXT, write_language},		{UE_ELEMENT_TEXT, write_channel},
-	{UE_ELEMENT_TEXT, write_route},			{UE_ELEMENT_INT4, write_attempt},
-	{UE_ELEMENT_BOOL, write_output},		{UE_ELEMENT_TEXT, write_tags},
+	{UE_ELEMENT_TEXT, write_platform, NULL},
+	{UE_ELEMENT_TEXT, write_kind, NULL},
+	{UE_ELEMENT_TEXT, write_network, NULL},
+	{UE_ELEMENT_INT4, write_status, NULL},
+	{UE_ELEMENT_TEXT, write_headers, NULL},
+	{UE_ELEMENT_BYTEA, write_body, NULL},
+	{UE_ELEMENT_TEXT, write_format, NULL},
+	{UE_ELEMENT_TEXT, write_credential, NULL},
+	{UE_ELEMENT_BOOL, write_stream, NULL},
+	{UE_ELEMENT_TEXT, write_request_id, NULL},
+	{UE_ELEMENT_TEXT, write_model, NULL},
+	{UE_ELEMENT_TEXT, write_local_code, NULL},
+	{UE_ELEMENT_TEXT, write_local_message, NULL},
+	{UE_ELEMENT_TIMESTAMPTZ, write_at, NULL},
+	{UE_ELEMENT_TEXT, write_language, NULL},
+	{UE_ELEMENT_TEXT, write_channel, has_no_channel},
+	{UE_ELEMENT_TEXT, write_route, has_no_route},
+	{UE_ELEMENT_INT4, write_attempt, is_first_attempt},
+	{UE_ELEMENT_BOOL, write_output, has_no_output},
+	{UE_ELEMENT_TEXT, write_tags, has_no_tags},
 };
 
 /* text[], bool[], int4[], bytea[] and timestamptz[] as in database_array.c's table. */
@@ -95,6 +115,8 @@ const UeStatement ue_decider_statement = {
 	.types = parameter_types,
 };
 
+static bool is_all_default(const Parameter *parameter, UeDecision *const *decisions,
+						   size_t n_decisions);
 static UeStatus write_text(UeBuf *buf, UeSlice text);
 static UeStatus copy_value(UeArena *arena, const UeDatabaseResult *result, int row,
 						   int column, UeSlice *out) UE_MUST_CHECK;
@@ -115,6 +137,11 @@ ue_decider_write_batch(UeArena *arena, UeDecision *const *decisions, size_t n_de
 		UeBuf buf;
 		UeStatus status = UE_OK;
 
+		if (is_all_default(parameter, decisions, n_decisions))
+		{
+			parameters[i] = (UeSlice){NULL, 0};
+			continue;
+		}
 		ue_buf_init(&buf, arena, MAX_PARAMETER);
 		ue_database_write_array(&buf, parameter->element, n_decisions);
 		for (size_t row = 0; row < n_decisions && status == UE_OK; row++)
@@ -125,6 +152,21 @@ ue_decider_write_batch(UeArena *arena, UeDecision *const *decisions, size_t n_de
 			return status;
 	}
 	return UE_OK;
+}
+
+/* Then the array is left out: each costs the server as much as a short value in it does. */
+static bool
+is_all_default(const Parameter *parameter, UeDecision *const *decisions,
+			   size_t n_decisions)
+{
+	if (parameter->is_default == NULL)
+		return false;
+	for (size_t row = 0; row < n_decisions; row++)
+	{
+		if (!parameter->is_default(decisions[row]->kase))
+			return false;
+	}
+	return true;
 }
 
 bool
@@ -329,6 +371,36 @@ write_tags(UeBuf *buf, const UeCase *kase)
 
 	status = ue_render_header_block(buf->arena, kase->tags, kase->n_tags, &block);
 	return status == UE_OK ? write_text(buf, block) : status;
+}
+
+static bool
+has_no_channel(const UeCase *kase)
+{
+	return kase->channel.len == 0;
+}
+
+static bool
+has_no_route(const UeCase *kase)
+{
+	return kase->route.len == 0;
+}
+
+static bool
+is_first_attempt(const UeCase *kase)
+{
+	return kase->attempt == 1;
+}
+
+static bool
+has_no_output(const UeCase *kase)
+{
+	return !kase->has_output;
+}
+
+static bool
+has_no_tags(const UeCase *kase)
+{
+	return kase->n_tags == 0;
 }
 
 /* Header values and models come from outside: PostgreSQL would refuse the whole batch for
