@@ -184,6 +184,12 @@ static const Phrase phrases[] = {
 	{UE_SLICE_INIT("model not exist"), OPEN, UE_CLASS_MODEL_NOT_FOUND},	   /* DeepSeek */
 	{UE_SLICE_INIT("invalid model name"), OPEN, UE_CLASS_MODEL_NOT_FOUND}, /* LiteLLM */
 
+	/* Cloudflare (403), the titles of its challenges: it is the sidecar's address or browser
+	 * that it doubts, and the key has not been looked at */
+	{UE_SLICE_INIT("just a moment..."), MAY(PERMISSION), UE_CLASS_NETWORK},
+	{UE_SLICE_INIT("attention required! | cloudflare"), MAY(PERMISSION),
+	 UE_CLASS_NETWORK},
+
 	/* OpenAI (503), Gemini, DeepSeek: "… is currently overloaded" */
 	{UE_SLICE_INIT("currently overloaded"), MAY(SERVER_ERROR), UE_CLASS_OVERLOADED},
 	{UE_SLICE_INIT("server overloaded"), MAY(SERVER_ERROR), UE_CLASS_OVERLOADED},

@@ -59,8 +59,10 @@ ue_decide_status(const UeCase *kase, const UeFault *fault)
 	if (kase->credential == UE_CREDENTIAL_OURS && (status == 401 || status == 403) &&
 		fault->source == UE_SOURCE_UPSTREAM_HTTP)
 		return fault->is_request_fault ? 400 : 502;
-	/* between a client and us these would speak of the client's proxy or its hanging up */
+	/* between a client and us these would speak of the client's proxy, its right to pass a
+	 * firewall, or its hanging up */
 	if (status == STATUS_PROXY_AUTHENTICATION ||
+		(status < 500 && fault->class == UE_CLASS_NETWORK) ||
 		(status == STATUS_CLIENT_CLOSED && fault->class != UE_CLASS_CLIENT_GONE))
 		return 502;
 	if (status == STATUS_INVALID_TOKEN && fault->class == UE_CLASS_AUTHENTICATION)

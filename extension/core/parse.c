@@ -119,7 +119,7 @@ static UeStatus
 read_tree(UeArena *arena, const UeJson *root, UeFault *out)
 {
 	const UeJson *object = ue_parse_unwrap(root);
-	UeFault general = {.dialect = UE_DIALECT_NONE};
+	UeFault general = {.dialect = UE_DIALECT_NONE, .retry_after_ms = UE_RETRY_AFTER_NONE};
 	UeStatus status;
 	bool is_claimed = false;
 
@@ -203,7 +203,7 @@ take_wrapped(const UeFault *inner, bool is_all, UeFault *out)
  * text is the fault's message, or is_aside: then only its words are of interest.
  */
 static UeStatus
-read_wrapped(UeArena *arena, UeSlice text, bool is_aside, UeFault *out)
+read_wrapped(UeArena *arena, UeSlice text, int64_t now_ms, bool is_aside, UeFault *out)
 {
 	UeSlice message = text;
 
@@ -226,6 +226,8 @@ read_wrapped(UeArena *arena, UeSlice text, bool is_aside, UeFault *out)
 		if (root == NULL || ue_slice_is_empty(inner.message))
 			break;
 		take_wrapped(&inner, is_all && !is_aside, out);
+		if (out->retry_after_ms == UE_RETRY_AFTER_NONE)
+			(void) ue_parse_body_wait(root, now_ms, &out->retry_after_ms);
 		message = inner.message;
 	}
 	return UE_OK;
@@ -249,7 +251,7 @@ find_aside(const UeJson *root)
  * its code for one that only repeats the status.
  */
 static UeStatus
-read_aside(UeArena *arena, const UeJson *root, UeFault *out)
+read_aside(UeArena *arena, const UeJson *root, int64_t now_ms, UeFault *out)
 {
 	UeSlice aside = find_aside(root);
 	UeSlice code = out->code;
@@ -258,7 +260,7 @@ read_aside(UeArena *arena, const UeJson *root, UeFault *out)
 
 	if (!ue_slice_is_equal_fold(out->message, UE_SLICE("Provider returned error")) ||
 		ue_slice_is_empty(aside))
-		return read_wrapped(arena, aside, true, out);
+		return read_wrapped(arena, aside, now_ms, true, out);
 	if (ue_slice_parse_int64(code, &number) && number == out->body_status)
 		out->code = nothing;
 	if (ue_parse_is_html(aside))
@@ -269,7 +271,7 @@ read_aside(UeArena *arena, const UeJson *root, UeFault *out)
 	}
 	if (!ue_slice_is_empty(aside))
 		out->message = aside;
-	status = read_wrapped(arena, aside, false, out);
+	status = read_wrapped(arena, aside, now_ms, false, out);
 	if (ue_slice_is_empty(out->code))
 		out->code = code;
 	return status;
@@ -364,9 +366,9 @@ read_body(UeArena *arena, const UeResponse *response, UeFault *out, const UeJson
 		return read_text(arena, response, text, out);
 	status = read_tree(arena, *root, out);
 	if (status == UE_OK)
-		status = read_wrapped(arena, out->message, false, out);
+		status = read_wrapped(arena, out->message, response->now_ms, false, out);
 	if (status == UE_OK)
-		status = read_aside(arena, *root, out);
+		status = read_aside(arena, *root, response->now_ms, out);
 	if (status == UE_OK && ue_parse_is_html(out->message))
 		status = ue_parse_html_title(arena, out->message, &out->message);
 	out->is_cut = is_cut;
@@ -397,8 +399,9 @@ UeStatus
 ue_parse_response_tree(UeArena *arena, const UeResponse *response, UeFault *out,
 					   const UeJson **root, bool *is_whole_body)
 {
-	UeFault fault = {.dialect = UE_DIALECT_NONE};
+	UeFault fault = {.dialect = UE_DIALECT_NONE, .retry_after_ms = UE_RETRY_AFTER_NONE};
 	const UeJson *tree = NULL;
+	int64_t wait;
 	UeSlice id;
 	UeStatus status;
 	bool is_whole = false;
@@ -412,7 +415,10 @@ ue_parse_response_tree(UeArena *arena, const UeResponse *response, UeFault *out,
 	if (!ue_slice_is_empty(id))
 		fault.upstream_request_id = id;
 	fault.status = response->status;
-	fault.retry_after_ms = ue_parse_retry_after(response, tree, fault.message);
+	/* what the answer says itself goes before what an error wrapped in it says */
+	wait = ue_parse_retry_after(response, tree, fault.message);
+	if (wait != UE_RETRY_AFTER_NONE)
+		fault.retry_after_ms = wait;
 	*out = fault;
 	*root = tree;
 	*is_whole_body = is_whole;

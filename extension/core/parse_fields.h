@@ -66,6 +66,9 @@ extern UeStatus ue_parse_python(UeArena *arena, UeSlice text,
 /* The wait that a sentence asks for; false when it names none that has one meaning. */
 extern bool ue_parse_prose_wait(UeSlice message, int64_t now_ms, int64_t *out);
 
+/* The same of the fields of a document. */
+extern bool ue_parse_body_wait(const UeJson *root, int64_t now_ms, int64_t *out);
+
 /* Times, parse_date.c.  "2026-11-21T00:00:00Z" in Unix ms. */
 extern bool ue_parse_rfc3339(UeSlice text, int64_t *out);
 

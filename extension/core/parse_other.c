@@ -33,6 +33,7 @@ static const UeSlice message_paths[] = {
 	UE_SLICE_INIT("response.error"),
 	UE_SLICE_INIT("title"), /* RFC 9457 */
 	UE_SLICE_INIT("status.message"),
+	UE_SLICE_INIT("reason"), /* {"error": true, "reason": …} */
 };
 
 static const UeSlice code_paths[] = {

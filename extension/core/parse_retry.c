@@ -57,12 +57,14 @@ static const WaitSource body_fields[] = {
 	{UE_SLICE_INIT("reset_seconds"), WAIT_SECONDS}, /* CLIProxyAPI model_cooldown */
 	{UE_SLICE_INIT("estimated_time"),
 	 WAIT_SECONDS}, /* Hugging Face: a model is loading */
+	{UE_SLICE_INIT("X-RateLimit-Reset"), WAIT_RESET}, /* OpenRouter: metadata.headers */
 };
 
 static const UeSlice body_places[] = {
 	UE_SLICE_INIT("error"),
 	UE_SLICE_INIT("response.error"),
 	UE_SLICE_INIT("error.metadata"),
+	UE_SLICE_INIT("error.metadata.headers"),
 };
 
 typedef struct ResetHeader
@@ -92,6 +94,11 @@ static const ResetHeader reset_headers[] = {
 	 UE_SLICE_INIT("anthropic-ratelimit-output-tokens-remaining")},
 	{UE_SLICE_INIT("anthropic-ratelimit-unified-reset"),
 	 UE_SLICE_INIT("anthropic-ratelimit-unified-remaining")},
+	/* the windows of its plans: "allowed", "allowed_warning", "rejected" */
+	{UE_SLICE_INIT("anthropic-ratelimit-unified-5h-reset"),
+	 UE_SLICE_INIT("anthropic-ratelimit-unified-5h-status")},
+	{UE_SLICE_INIT("anthropic-ratelimit-unified-7d-reset"),
+	 UE_SLICE_INIT("anthropic-ratelimit-unified-7d-status")},
 };
 
 static bool
@@ -185,8 +192,8 @@ find_in_details(const UeJson *details, int64_t now_ms, int64_t *out)
 	return false;
 }
 
-static bool
-find_in_body(const UeJson *root, int64_t now_ms, int64_t *out)
+bool
+ue_parse_body_wait(const UeJson *root, int64_t now_ms, int64_t *out)
 {
 	if (root != NULL)
 		root = ue_parse_unwrap(root);
@@ -198,6 +205,45 @@ find_in_body(const UeJson *root, int64_t now_ms, int64_t *out)
 	return find_in_object(root, now_ms, out);
 }
 
+/* What is left of a limit, told as a number or as a word; false: it does not say. */
+static bool
+read_left(UeSlice remaining, int64_t *left)
+{
+	if (ue_slice_parse_int64(remaining, left))
+		return true;
+	*left = ue_slice_is_equal_fold(remaining, UE_SLICE("rejected")) ? 0 : 1;
+	return *left == 0 || ue_slice_has_prefix_fold(remaining, UE_SLICE("allowed"));
+}
+
+/* The value of ";name=" in a list of parameters (RFC 9651 3.1.2); empty: none. */
+static UeSlice
+find_parameter(UeSlice list, UeSlice name)
+{
+	size_t at;
+	size_t end;
+
+	if (!ue_slice_find(list, name, &at))
+		return (UeSlice){NULL, 0};
+	list = ue_slice_sub(list, at + name.len, list.len);
+	for (end = 0; end < list.len && list.ptr[end] >= '0' && list.ptr[end] <= '9'; end++)
+		;
+	return ue_slice_sub(list, 0, end);
+}
+
+/*
+ * RateLimit: "api";r=0;t=55 (draft-ietf-httpapi-ratelimit-headers-10; Hugging Face): what
+ * is left, and the seconds until there is more.
+ */
+static bool
+find_in_ratelimit(const UeResponse *response, int64_t *out)
+{
+	UeSlice value = ue_parse_find_header(response, UE_SLICE("ratelimit"));
+	UeSlice seconds = find_parameter(value, UE_SLICE(";t="));
+
+	return ue_slice_is_equal(find_parameter(value, UE_SLICE(";r=")), UE_SLICE("0")) &&
+		   read_wait(seconds, WAIT_SECONDS, response->now_ms, out);
+}
+
 /* Of the limits that are used up the longest wait; else, of those that do not say, the
  * shortest. */
 static bool
@@ -205,6 +251,7 @@ find_in_resets(const UeResponse *response, int64_t *out)
 {
 	int64_t longest = -1;
 	int64_t shortest = -1;
+	int64_t wait;
 
 	if (response->status != 429 && response->status != 503 && response->status != 529)
 		return false;
@@ -214,17 +261,18 @@ find_in_resets(const UeResponse *response, int64_t *out)
 		UeSlice remaining = ue_parse_find_header(response, reset_headers[i].remaining);
 		bool is_known;
 		int64_t left;
-		int64_t wait;
 
 		if (ue_slice_is_empty(value) ||
 			!read_wait(value, WAIT_RESET, response->now_ms, &wait))
 			continue;
-		is_known = ue_slice_parse_int64(remaining, &left);
+		is_known = read_left(remaining, &left);
 		if (is_known && left <= 0)
 			longest = wait > longest ? wait : longest;
 		if (!is_known && (shortest < 0 || wait < shortest))
 			shortest = wait;
 	}
+	if (longest < 0 && find_in_ratelimit(response, &wait))
+		longest = wait;
 	if (longest < 0 && shortest < 0)
 		return false;
 	*out = longest >= 0 ? longest : shortest;
@@ -238,7 +286,8 @@ ue_parse_retry_after(const UeResponse *response, const UeJson *root, UeSlice mes
 	UeSlice text = root != NULL ? message : ue_slice_sub(response->body, 0, PAGE_HEAD);
 	int64_t wait;
 
-	if (find_in_headers(response, &wait) || find_in_body(root, response->now_ms, &wait) ||
+	if (find_in_headers(response, &wait) ||
+		ue_parse_body_wait(root, response->now_ms, &wait) ||
 		ue_parse_prose_wait(text, response->now_ms, &wait) ||
 		find_in_resets(response, &wait))
 		return wait;
