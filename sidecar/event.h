@@ -42,7 +42,7 @@ typedef struct UeEvent
 	int64_t status_code; /* the upstream's; NULL without an answer */
 	UeSlice upstream_request_id;
 	UeSlice message; /* masked */
-	UeSlice detail;  /* masked beginning of the body */
+	UeSlice detail;  /* masked beginning of the body, or libcurl's words */
 	bool truncated;
 	int64_t original_bytes;
 	UeSlice request_headers;  /* jsonb text, masked; off by default */

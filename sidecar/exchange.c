@@ -352,6 +352,7 @@ handle_end(void *context, const UeTransferEnd *end)
 	UeExchange *exchange = context;
 
 	exchange->transfer = NULL;
+	exchange->end_reason = end->reason;
 	ue_exchange_end_attempt(exchange, end->network);
 }
 

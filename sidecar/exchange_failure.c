@@ -60,6 +60,7 @@ ue_exchange_fail(UeExchange *exchange, const UeFailureCause *cause)
 		ue_exchange_record(exchange, mask, now_us);
 	}
 	ue_policy_store_release(policy);
+	exchange->end_reason = NULL; /* goes with the transfer */
 	if (status != UE_OK)
 	{
 		ue_log_write(UE_LOG_ERROR, "verdict_failed",

@@ -148,6 +148,7 @@ ue_exchange_reset_attempt(UeExchange *exchange)
 	exchange->held = NULL;
 	exchange->held_len = exchange->held_size = 0;
 	exchange->is_body_lent = false;
+	exchange->end_reason = NULL;
 	exchange->first_byte_ms = -1;
 	exchange->status = 0;
 	exchange->reason = (UeSlice){NULL, 0};

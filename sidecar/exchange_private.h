@@ -110,6 +110,7 @@ struct UeExchange
 	int64_t content_length;
 
 	UeBodyScan *answer_scan; /* of one whose end HTTP does not tell; owned, NULL: other */
+	const char *end_reason;	 /* libcurl's words for how the transfer ended; NULL: none */
 	UeTimer collecting;		 /* the end of UE_EXCHANGE_COLLECTING at the latest */
 	char *held;				 /* body bytes that must not pass yet; owned */
 	size_t held_len, held_size;

@@ -16,6 +16,7 @@
 
 static bool is_excluded(const UeExchange *exchange);
 static void fill_event(UeExchange *exchange, const UeMaskSettings *mask, UeEvent *event);
+static UeSlice find_reason(UeExchange *exchange, const UeMaskSettings *mask);
 static UeSlice find_upstream_model(const UeExchange *exchange, const UeEvent *event);
 static UeSlice find_client_address(const UeExchange *exchange);
 static UeSlice write_headers(UeExchange *exchange, const UeMaskSettings *mask,
@@ -45,7 +46,8 @@ ue_exchange_record(UeExchange *exchange, const UeMaskSettings *mask, int64_t now
 	failure->at_us = now_us;
 	ue_event_apply_verdict(&event, &failure->kase, &failure->decision.verdict);
 	fill_event(exchange, mask, &event);
-	failure->is_recorded = ue_journal_batch_append_event(exchange->owner->records, &event);
+	failure->is_recorded =
+		ue_journal_batch_append_event(exchange->owner->records, &event);
 }
 
 UeStatus
@@ -125,6 +127,8 @@ fill_event(UeExchange *exchange, const UeMaskSettings *mask, UeEvent *event)
 	const UeRequest *request = exchange->request;
 
 	event->upstream_model = find_upstream_model(exchange, event);
+	if (event->detail.len == 0)
+		event->detail = find_reason(exchange, mask);
 	if (exchange->attempts != NULL && ue_attempts_channel(exchange->attempts) != NULL)
 		event->account_id = ue_attempts_channel(exchange->attempts)->channel->account_id;
 	event->tags = write_tags(exchange);
@@ -146,6 +150,22 @@ fill_event(UeExchange *exchange, const UeMaskSettings *mask, UeEvent *event)
 		event->response_headers =
 			write_headers(exchange, mask, exchange->headers, exchange->n_headers);
 	}
+}
+
+/* Of a failure without a body: an expired certificate and an unknown issuer are both "tls",
+ * and libcurl can tell them apart. */
+static UeSlice
+find_reason(UeExchange *exchange, const UeMaskSettings *mask)
+{
+	UeSlice none = {NULL, 0};
+	UeSlice reason;
+
+	if (exchange->failure->kase.network == UE_NETWORK_NONE ||
+		exchange->end_reason == NULL ||
+		ue_exchange_fit_text(&exchange->arena, mask, ue_slice_of(exchange->end_reason),
+							 UE_LIMIT_MESSAGE, &reason) != UE_OK)
+		return none;
+	return reason;
 }
 
 /* What the channel calls the model; masked like the client's word for it, which is the same

@@ -439,7 +439,8 @@ finish(UeTransfer *transfer, CURLcode result)
 		.network = ue_transfer_find_network(transfer, result),
 		.status = transfer->is_head_complete ? transfer->status : 0,
 		.reason = transfer->error_text[0] != '\0' ? transfer->error_text
-												  : curl_easy_strerror(result),
+				  : result != CURLE_OK			  ? curl_easy_strerror(result)
+												  : NULL,
 		.total_ms = ue_loop_now_ms(upstream->loop) - transfer->start_ms,
 		.first_byte_ms = transfer->first_byte_ms,
 	};

@@ -46,7 +46,7 @@ typedef struct UeTransferEnd
 {
 	UeNetwork network;
 	int status;			/* 0: no head arrived */
-	const char *reason; /* libcurl's words, may name hosts: mask before use */
+	const char *reason; /* libcurl's words, may name hosts: mask before use; NULL: none */
 	int64_t total_ms;
 	int64_t first_byte_ms; /* -1: none */
 } UeTransferEnd;

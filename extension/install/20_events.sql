@@ -108,7 +108,7 @@ COMMENT ON COLUMN upstream_error_events.code IS 'our code, a row of upstream_err
 COMMENT ON COLUMN upstream_error_events.status_code IS 'HTTP status of the upstream; null without an answer';
 COMMENT ON COLUMN upstream_error_events.upstream_request_id IS 'request id of the upstream';
 COMMENT ON COLUMN upstream_error_events.message IS 'what the upstream said, masked';
-COMMENT ON COLUMN upstream_error_events.detail IS 'beginning of the body, masked';
+COMMENT ON COLUMN upstream_error_events.detail IS 'beginning of the body, masked; without one, what the network library said: SSL certificate problem: certificate has expired';
 COMMENT ON COLUMN upstream_error_events.truncated IS 'message or detail was cut';
 COMMENT ON COLUMN upstream_error_events.original_bytes IS 'length of the body before the cut';
 COMMENT ON COLUMN upstream_error_events.request_headers IS 'masked; only when switched on';

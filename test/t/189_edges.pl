@@ -140,6 +140,16 @@ sub send_pieces
 	like(sql("SELECT what FROM upstream_error_explain_request('nobody') WHERE attempt = 1"), qr/Passed over: .*"keyless" \(unusable/, 'and so does the story of the request');
 }
 
+# --- why there is no connection ---
+{
+	ok(route({ name => 'nobody listens', base_url => 'http://127.0.0.1:1' }), 'a channel');
+	is(request('POST', "$sidecar->{url}/v1/chat/completions", { 'x-request-id' => 'refused' }, { model => 'm' })->{status}, 502, 'nobody listens there');
+	ok(wait_for_events($node, 1, "request_id = 'refused'"), 'there is a row');
+	my $detail = sql("SELECT detail FROM upstream_error_events WHERE request_id = 'refused' AND attempt = 1");
+	like($detail, qr/connect/, 'with the words of the network library');
+	unlike($detail, qr/127\.0\.0\.1/, 'without the address');
+}
+
 # --- how long the client will wait ---
 {
 	ok(route({ name => 'raw', base_url => 'http://127.0.0.1:' . $raw->sockport }), 'a channel');
