@@ -145,6 +145,38 @@ SELECT call, uses('SELECT * FROM ' || call, wanted) FROM (VALUES
 	($$upstream_error_latencies('1h', platform => 'openai')$$, 'platform_at_idx'),
 	($$upstream_error_sla('1h', platform => 'openai')$$, 'platform_at_idx')) AS v (call, wanted);
 
+-- with daily partitions of half a year, the sample of a kind is looked for in the range's alone
+CREATE FUNCTION partitions_scanned(query text) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+	line text;
+	n bigint := 0;
+BEGIN
+	FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || query LOOP
+		n := n + (line ~ 'on upstream_error_events_\d')::int;
+	END LOOP;
+	RETURN n;
+END
+$$;
+DO $$
+BEGIN
+	FOR i IN 1..180 LOOP
+		EXECUTE format('CREATE TABLE upstream_error_events_%s PARTITION OF upstream_error_events FOR VALUES FROM (%L) TO (%L)',
+			1000 + i, '2018-01-01 UTC'::timestamptz + i * interval '1 day', '2018-01-02 UTC'::timestamptz + i * interval '1 day');
+	END LOOP;
+END
+$$;
+SELECT call, partitions_scanned('SELECT * FROM ' || call) FROM (VALUES
+	($$upstream_error_top_fingerprints('2018-03-01 10:00 UTC', '2018-03-01 11:00 UTC')$$),
+	($$upstream_error_new_fingerprints('2018-03-01 10:00 UTC', '2018-03-01 11:00 UTC', baseline => '1 hour')$$)) AS v (call);
+DO $$
+BEGIN
+	FOR i IN 1..180 LOOP
+		EXECUTE format('DROP TABLE upstream_error_events_%s', 1000 + i);
+	END LOOP;
+END
+$$;
+DROP FUNCTION partitions_scanned;
+
 -- sizes
 SELECT contents, count(*) > 0 AS any, bool_and(total_bytes >= 0) AS ok FROM upstream_error_sizes() GROUP BY 1 ORDER BY 1;
 

@@ -206,8 +206,9 @@ BEGIN ATOMIC
 	) AS t
 	CROSS JOIN LATERAL (
 		SELECT e.code, e.message, e.request_id
-		FROM upstream_errors(t.last_seen, t.last_seen + interval '1 microsecond') AS e
-		WHERE e.fingerprint IS NOT DISTINCT FROM t.fingerprint AND e.platform = t.platform AND e.class = t.class
+		-- the range once more, for then partitions outside it are gone before this begins
+		FROM upstream_errors(upstream_error_top_fingerprints.since, upstream_error_top_fingerprints.until) AS e
+		WHERE e.at = t.last_seen AND e.fingerprint IS NOT DISTINCT FROM t.fingerprint AND e.platform = t.platform AND e.class = t.class
 		ORDER BY e.event_id
 		LIMIT 1
 	) AS m
@@ -240,8 +241,8 @@ BEGIN ATOMIC
 	) AS n
 	CROSS JOIN LATERAL (
 		SELECT e.message, e.request_id
-		FROM upstream_errors(n.first_seen, n.first_seen + interval '1 microsecond') AS e
-		WHERE e.fingerprint = n.fingerprint
+		FROM upstream_errors(upstream_error_new_fingerprints.since, upstream_error_new_fingerprints.until) AS e
+		WHERE e.at = n.first_seen AND e.fingerprint = n.fingerprint
 		ORDER BY e.event_id
 		LIMIT 1
 	) AS m
