@@ -63,7 +63,9 @@ static bool add_platform(UeSlice name);
 static bool fill_budgets(UeChannelTable *table);
 static UeRetryBudget *find_budget(int64_t policy_id, int32_t burst);
 static UeChannelTable *build_table(const UePolicy *policy);
-static void resolve_channel(UeTableChannel *entry);
+static void resolve_channel(UeTableChannel *entry, char *error, size_t error_size);
+static void report_problem(const UeTableChannel *entry, const char *error);
+static void free_secrets(UeTableChannel *entry);
 static void resolve_proxy(UeTableChannel *entry);
 static const Kept *keep(UeSlice text, bool is_base, char *error, size_t error_size);
 static char *follow(UeSlice reference, const char **problem);
@@ -134,6 +136,27 @@ ue_channel_table_update(void)
 	pthread_mutex_unlock(&lock);
 	free_table(unused);
 	return true;
+}
+
+bool
+ue_channel_table_has_news(void)
+{
+	const UeChannelTable *table = ue_channel_table_acquire();
+	bool is_found = false;
+
+	for (size_t i = 0; table != NULL && i < table->n && !is_found; i++)
+	{
+		UeTableChannel again = {.channel = table->channels[i].channel};
+		char error[256] = "";
+
+		if (table->channels[i].problem == NULL || !again.channel->is_enabled)
+			continue;
+		resolve_channel(&again, error, sizeof(error));
+		is_found = again.problem == NULL;
+		free_secrets(&again);
+	}
+	ue_channel_table_release(table);
+	return is_found;
 }
 
 const UeRetryPolicy *
@@ -300,22 +323,23 @@ build_table(const UePolicy *policy)
 	table->policy = policy;
 	for (size_t i = 0; i < table->n; i++)
 	{
+		char error[256] = "";
+
 		table->channels[i].channel = &channels[i];
-		resolve_channel(&table->channels[i]);
+		resolve_channel(&table->channels[i], error, sizeof(error));
+		report_problem(&table->channels[i], error);
 	}
 	return table;
 }
 
-/* What is wrong is said with every new policy: an operator has just changed something. */
+/* What stands in the way goes to entry->problem, and for a base URL what is wrong to error. */
 static void
-resolve_channel(UeTableChannel *entry)
+resolve_channel(UeTableChannel *entry, char *error, size_t error_size)
 {
 	const UeChannel *channel = entry->channel;
-	char error[256] = "";
-	char name[UE_LIMIT_TOKEN + 1];
 	const Kept *base;
 
-	base = keep(channel->base_url, true, error, sizeof(error));
+	base = keep(channel->base_url, true, error, error_size);
 	if (base == NULL)
 		entry->problem = "its base URL cannot be used";
 	else
@@ -326,9 +350,18 @@ resolve_channel(UeTableChannel *entry)
 		entry->problem = "not enough memory";
 	if (entry->problem == NULL && channel->proxy.len > 0)
 		resolve_proxy(entry);
-	if (entry->problem == NULL || !channel->is_enabled)
+}
+
+/* With every new policy: an operator has just changed something. */
+static void
+report_problem(const UeTableChannel *entry, const char *error)
+{
+	char name[UE_LIMIT_TOKEN + 1];
+
+	if (entry->problem == NULL || !entry->channel->is_enabled)
 		return;
-	snprintf(name, sizeof(name), "%.*s", (int) channel->name.len, channel->name.ptr);
+	snprintf(name, sizeof(name), "%.*s", (int) entry->channel->name.len,
+			 entry->channel->name.ptr);
 	ue_log_write(UE_LOG_ERROR, "channel_unusable", "a channel cannot be used", "channel",
 				 name, "reason", entry->problem, "detail",
 				 error[0] == '\0' ? NULL : error, NULL);
@@ -531,6 +564,13 @@ remove_unused(void)
 }
 
 static void
+free_secrets(UeTableChannel *entry)
+{
+	wipe(entry->credential);
+	wipe((char *) entry->header.value.ptr);
+}
+
+static void
 free_table(UeChannelTable *table)
 {
 	while (table != NULL)
@@ -539,8 +579,7 @@ free_table(UeChannelTable *table)
 
 		for (size_t i = 0; i < table->n; i++)
 		{
-			wipe(table->channels[i].credential);
-			wipe((char *) table->channels[i].header.value.ptr);
+			free_secrets(&table->channels[i]);
 		}
 		free(table->channels);
 		free(table->budgets);

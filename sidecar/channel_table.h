@@ -62,6 +62,9 @@ extern const char *ue_channel_table_platform_name(int index);
  */
 extern bool ue_channel_table_update(void);
 
+/* Whether a channel that could not be used could be by now: its file has come. */
+extern bool ue_channel_table_has_news(void);
+
 /* The policy for a request; never NULL, lives as long as the table. */
 extern const UeRetryPolicy *ue_channel_table_find_policy(const UeChannelTable *table,
 														 UeSlice platform, UeSlice model,

@@ -90,6 +90,8 @@ main(int argc, char **argv)
 
 	/* Blocked here, and so in every thread; taken by sigwait below. */
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGUSR1, SIG_IGN); /* log rotation's, of servers that have log files */
+	signal(SIGUSR2, SIG_IGN);
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);

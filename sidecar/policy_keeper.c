@@ -17,17 +17,20 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "channel_table.h"
 #include "log.h"
 #include "policy_store.h"
 
 #define START_WAIT_MS		 1000
 #define STATEMENT_TIMEOUT_MS 20000
+#define NEWS_MS				 2000 /* to look for credentials that were not there */
 
 static void load_file(UePolicyKeeper *keeper);
 static void wake(UePolicyKeeper *keeper);
 static bool start_thread(UePolicyKeeper *keeper);
 static void wait_until_settled(UePolicyKeeper *keeper);
 static void *run(void *argument);
+static bool is_news_due(UePolicyKeeper *keeper, int64_t now_ms);
 static void step_database(UePolicyKeeper *keeper, int64_t now_ms);
 static void wait_for_work(UePolicyKeeper *keeper, int64_t now_ms);
 static int64_t find_due(const UePolicyKeeper *keeper);
@@ -204,7 +207,7 @@ run(void *argument)
 	{
 		int64_t now_ms = ue_policy_keeper_now_ms();
 
-		if (atomic_exchange(&keeper->must_reload, false))
+		if (atomic_exchange(&keeper->must_reload, false) || is_news_due(keeper, now_ms))
 			ue_policy_update_channels();
 		if (keeper->database != NULL)
 			step_database(keeper, now_ms);
@@ -213,6 +216,16 @@ run(void *argument)
 	}
 	ue_health_copy_save(&keeper->health_copy, keeper->identity, INT64_MAX);
 	return NULL;
+}
+
+/* Files with credentials are replaced, and nobody may be there to send a signal. */
+static bool
+is_news_due(UePolicyKeeper *keeper, int64_t now_ms)
+{
+	if (now_ms < keeper->news_due_ms)
+		return false;
+	keeper->news_due_ms = now_ms + NEWS_MS;
+	return ue_channel_table_has_news();
 }
 
 static void

@@ -39,6 +39,7 @@ struct UePolicyKeeper
 	char file_identity[UE_POLICY_IDENTITY]; /* of the one that the copy on disk is of */
 	int64_t seen_generation; /* the last one that was asked for or fetched */
 	int64_t status_due_ms;
+	int64_t news_due_ms;
 	int64_t acknowledged_ms;
 	int64_t saved_ms;
 	bool is_standby;

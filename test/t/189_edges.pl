@@ -140,6 +140,25 @@ sub send_pieces
 	like(sql("SELECT what FROM upstream_error_explain_request('nobody') WHERE attempt = 1"), qr/Passed over: .*"keyless" \(unusable/, 'and so does the story of the request');
 }
 
+# --- a credential that comes late, without a signal ---
+{
+	ok(route({ name => 'late', credential => "file:$directory/late.key", model_mapping => { m => 'echo' } }), 'a channel whose key is not there');
+	my $ask = sub { request('POST', "$sidecar->{url}/v1/chat/completions", {}, { model => 'm' }) };
+	is($ask->()->{status}, 503, 'it cannot be asked');
+	write_file("$directory/late.key", "sk-came-late\n");
+	ok(poll_for(sub { $ask->()->{content} =~ /Bearer sk-came-late/ }), 'until its key is there');
+	unlink "$directory/late.key";
+	like($ask->()->{content}, qr/Bearer sk-came-late/, 'which is kept while nothing else changes');
+}
+
+# --- a signal that is none of ours ---
+{
+	kill 'USR1', $sidecar->{pid};
+	kill 'USR2', $sidecar->{pid};
+	sleep 0.1;
+	ok($sidecar->is_running, 'one that others take for "reopen your log" ends nothing');
+}
+
 # --- why there is no connection ---
 {
 	ok(route({ name => 'nobody listens', base_url => 'http://127.0.0.1:1' }), 'a channel');
