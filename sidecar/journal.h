@@ -3,9 +3,10 @@
  * journal.h: the append-only file that no event gets lost behind.
  *
  * Workers append; the shipper reads and, once Postgres has committed, moves the position.
- * Appending is one write(2): what has been appended survives kill -9 at once, a power cut
- * after the next fsync.  Records carry length and CRC32C; a torn tail is cut at open and
- * counted.  A byte budget drops the oldest segments and counts what was in them.
+ * Appending is one write(2), of one record or of a batch (journal_batch.h): what has been
+ * appended survives kill -9 at once, a power cut after the next fsync.  Records carry length
+ * and CRC32C; a torn tail is cut at open and counted.  A byte budget drops the oldest
+ * segments and counts what was in them.
  */
 #ifndef UE_JOURNAL_H
 #define UE_JOURNAL_H
@@ -19,7 +20,7 @@ typedef struct UeJournal UeJournal;
 typedef enum UeFsync
 {
 	UE_FSYNC_INTERVAL = 0, /* every 50 ms, in the journal's own thread */
-	UE_FSYNC_ALWAYS,       /* each append waits */
+	UE_FSYNC_ALWAYS,       /* each write waits: all that one turn of a worker says */
 	UE_FSYNC_NEVER,
 } UeFsync;
 
