@@ -30,6 +30,16 @@ FROM (VALUES (400, 'invalid_request'), (401, 'authentication'), (404, 'not_found
 	upstream_error_decide('openai', f.status, '', format => 'gemini') AS v,
 	upstream_error_preview_event(NULL, 'openai', f.status, 'http_error', v.class, v.code, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 'gemini', 1, 0, NULL, NULL, NULL) AS p;
 
+-- a status that no client was told of does not change: another attempt saved the request, or the stream had begun
+INSERT INTO upstream_error_events (at, event_id, request_id, platform, format, kind, class, code, status_code, outcome, response_status) VALUES
+	('2026-03-03 00:00:00+00', gen_random_uuid(), 'saved', 'openai', 'openai', 'http_error', 'rate_limit', 'rate_limit_exceeded', 429, 'recovered', 200),
+	('2026-03-03 00:00:01+00', gen_random_uuid(), 'begun', 'openai', 'openai', 'stream_error', 'overloaded', 'overloaded', 200, 'error_frame', 200),
+	('2026-03-03 00:00:02+00', gen_random_uuid(), 'told', 'openai', 'openai', 'http_error', 'rate_limit', 'rate_limit_exceeded', 429, 'answered', 429);
+SELECT d.draft, p.request_id, p.was_status, p.response_status, p.is_changed
+FROM (VALUES (1, '[]'::jsonb), (2, '[{"name": "x", "error_codes": [429], "passthrough_code": false, "response_code": 503}]')) AS d (draft, rules),
+	upstream_error_preview(d.rules, '2026-03-03 UTC', '2026-03-04 UTC') AS p ORDER BY 1, p.at;
+DELETE FROM upstream_error_events WHERE at >= '2026-03-03 UTC';
+
 -- the table's rules, and a change of them that is not committed
 BEGIN;
 INSERT INTO upstream_error_rules (name, classes, passthrough_code, response_code) VALUES ('busy', '{overloaded}', false, 503);

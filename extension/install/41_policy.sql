@@ -137,7 +137,8 @@ BEGIN ATOMIC
 		p.rule_id, p.response_status, (p.verdict).rule_id, (p.verdict).rule_name,
 		(p.verdict).response_status, (p.verdict).action,
 		p.rule_id IS DISTINCT FROM (p.verdict).rule_id
-			OR coalesce(p.response_status <> (p.verdict).response_status, false)
+			-- who was saved by another attempt, or had a stream already, was told no status of it
+			OR coalesce(p.response_status >= 400 AND p.response_status <> (p.verdict).response_status, false)
 	FROM (
 		SELECT e.at, e.event_id, e.request_id, e.platform, e.model, e.class, e.status_code,
 			e.rule_id, e.response_status,
@@ -151,7 +152,7 @@ BEGIN ATOMIC
 		OFFSET 0
 	) AS p;
 END;
-COMMENT ON FUNCTION upstream_error_preview(jsonb, timestamptz, timestamptz) IS 'Every event from since (inclusive) to until (exclusive), with the rule and status that it had (was_rule_id, was_status: null when no answer went out) and those that these rules would have given it; is_changed where they differ. rules is an array like that of upstream_error_rules_export(), null stands for the rules in force. Events keep masked texts and the beginning of the body, and only those are searched. Example: SELECT rule_name, count(*), count(*) FILTER (WHERE is_changed) AS changed FROM upstream_error_preview(''[{"name": "busy", "error_codes": [529], "passthrough_code": false, "response_code": 503}]'', now() - interval ''1 day'') GROUP BY 1;';
+COMMENT ON FUNCTION upstream_error_preview(jsonb, timestamptz, timestamptz) IS 'Every event from since (inclusive) to until (exclusive), with the rule and status that it had (was_rule_id, was_status: null when no answer went out) and those that these rules would have given it; is_changed where the rule differs, or the status that the client was told (nothing, when another attempt saved the request or the stream had begun). rules is an array like that of upstream_error_rules_export(), null stands for the rules in force. Events keep masked texts and the beginning of the body, and only those are searched. Example: SELECT rule_name, count(*), count(*) FILTER (WHERE is_changed) AS changed FROM upstream_error_preview(''[{"name": "busy", "error_codes": [529], "passthrough_code": false, "response_code": 503}]'', now() - interval ''1 day'') GROUP BY 1;';
 
 CREATE FUNCTION upstream_error_preview(rules jsonb, since text, until text DEFAULT 'now') RETURNS TABLE (
 	at timestamptz, event_id uuid, request_id text, platform text, model text, class text,
