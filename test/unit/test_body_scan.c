@@ -121,10 +121,57 @@ test_bounds(void)
 	ue_body_scan_free(scan);
 }
 
+/* Of texts that are half JSON: whatever is found, pieces do not matter. */
+static void
+test_random(void)
+{
+	static const char *words[] = {"{",		   "}",			 "[",	 "]",	  "\"",
+								  "\\",		   ",",			 ":",	 " ",	  "m",
+								  "\"model\"", "\"stream\"", "true", "\"a\"", "\\\"",
+								  "null",	   "{\"",		 "\"},", "\":\""};
+	const unsigned int n_words = sizeof(words) / sizeof(words[0]);
+	unsigned int seed = 9;
+	int n_different = 0;
+	int n_found = 0;
+
+	for (int i = 0; i < 20000; i++)
+	{
+		char text[128] = "{";
+		size_t sizes[] = {sizeof(text), 1 + (unsigned int) i % 5};
+		UeBodyScan *scans[2];
+		UeSlice quoted[2] = {{NULL, 0}, {NULL, 0}};
+		size_t starts[2] = {0, 0};
+		size_t ends[2] = {0, 0};
+
+		while (strlen(text) < 100)
+		{
+			seed = seed * 1103515245 + 12345;
+			strncat(text, words[(seed >> 16) % n_words], 10);
+		}
+		for (int k = 0; k < 2; k++)
+		{
+			scans[k] = ue_body_scan_new();
+			feed(scans[k], ue_slice_of(text), sizes[k]);
+			(void) ue_body_scan_model(scans[k], &quoted[k], &starts[k], &ends[k]);
+		}
+		n_found += quoted[0].len > 0;
+		n_different +=
+			!ue_slice_is_equal(quoted[0], quoted[1]) || starts[0] != starts[1] ||
+			ends[0] != ends[1] ||
+			ue_body_scan_is_stream(scans[0]) != ue_body_scan_is_stream(scans[1]) ||
+			ue_body_scan_is_open(scans[0]) != ue_body_scan_is_open(scans[1]);
+		ue_body_scan_free(scans[0]);
+		ue_body_scan_free(scans[1]);
+	}
+	ok(n_different == 0 && n_found > 0,
+	   "20,000 random texts, %d with a model: the same in any pieces", n_found);
+}
+
 int
 main(void)
 {
 	test_like_peek();
 	test_bounds();
+	test_random();
 	return done_testing();
 }
