@@ -71,6 +71,10 @@ SELECT channel, error_free, error_free_max FROM upstream_error_recovery(tstzrang
 -- latency
 SELECT * FROM upstream_error_latencies('2020-03-01', '2020-03-02');
 SELECT value, failures, total_max_ms FROM upstream_error_latencies('2020-03-01', '2020-03-02', by => 'class', platform => 'openai');
+BEGIN;
+UPDATE upstream_error_events SET first_byte_ms = 30 WHERE outcome = 'recovered';
+SELECT value, failures, total_max_ms FROM upstream_error_latencies('2020-03-01', '2020-03-02', by => 'class', platform => 'openai') WHERE value = 'server_error';
+ROLLBACK;
 
 -- service level: unknown without traffic, and 1 only when nothing failed
 SELECT platform, answers, errors, errors_sla, sla, error_rate FROM upstream_error_sla('2020-03-01', '2020-03-02');

@@ -115,7 +115,7 @@ COMMENT ON COLUMN upstream_error_events.request_headers IS 'masked; only when sw
 COMMENT ON COLUMN upstream_error_events.response_headers IS 'masked; only when switched on';
 COMMENT ON COLUMN upstream_error_events.retry_after_ms IS 'wait that the upstream asked for';
 COMMENT ON COLUMN upstream_error_events.first_byte_ms IS 'from the request to the first byte of the answer';
-COMMENT ON COLUMN upstream_error_events.total_ms IS 'length of the attempt';
+COMMENT ON COLUMN upstream_error_events.total_ms IS 'length of the attempt; with outcome recovered, of the whole request';
 COMMENT ON COLUMN upstream_error_events.sent_bytes IS 'sent to the client before the failure';
 COMMENT ON COLUMN upstream_error_events.response_status IS 'HTTP status that the client got; null when another attempt followed that failed too';
 COMMENT ON COLUMN upstream_error_events.outcome IS 'what became of it: answered, error_frame, aborted, client_gone; retried: another attempt followed; recovered: the next one succeeded';

@@ -302,16 +302,18 @@ BEGIN ATOMIC
 				WHEN 'platform' THEN e.platform WHEN 'channel' THEN e.channel WHEN 'model' THEN e.model
 				WHEN 'status' THEN e.status_code::text WHEN 'kind' THEN e.kind WHEN 'class' THEN e.class
 				WHEN 'code' THEN e.code WHEN 'fingerprint' THEN e.fingerprint::text END AS value,
-			count(*) AS failures, avg(e.total_ms) AS average, max(e.total_ms) AS longest,
-			percentile_cont(ARRAY[0.5, 0.9, 0.95, 0.99]) WITHIN GROUP (ORDER BY e.total_ms) AS p,
+			count(*) AS failures, avg(t.ms) AS average, max(t.ms) AS longest,
+			percentile_cont(ARRAY[0.5, 0.9, 0.95, 0.99]) WITHIN GROUP (ORDER BY t.ms) AS p,
 			percentile_cont(ARRAY[0.5, 0.99]) WITHIN GROUP (ORDER BY e.first_byte_ms) AS f
-		FROM upstream_errors(upstream_error_latencies.since, upstream_error_latencies.until) AS e
+		FROM upstream_errors(upstream_error_latencies.since, upstream_error_latencies.until) AS e,
+			-- total_ms of a recovered one is the whole request's
+			LATERAL (SELECT CASE WHEN e.outcome = 'recovered' THEN e.first_byte_ms ELSE e.total_ms END) AS t (ms)
 		WHERE (upstream_error_latencies.platform IS NULL OR e.platform = upstream_error_latencies.platform)
 		GROUP BY 1
 	) AS l
 	ORDER BY l.failures DESC, l.value;
 END;
-COMMENT ON FUNCTION upstream_error_latencies(timestamptz, timestamptz, text, text) IS 'How long failures took, in milliseconds: average, percentiles and maximum of the whole attempt, and percentiles of the time to the first byte where there was one; by platform, channel, model, status, kind, class, code or fingerprint. Example: SELECT value, total_p50_ms, total_p99_ms FROM upstream_error_latencies(now() - interval ''24 hours'', by => ''channel'');';
+COMMENT ON FUNCTION upstream_error_latencies(timestamptz, timestamptz, text, text) IS 'How long failures took, in milliseconds: average, percentiles and maximum of the whole attempt (of one that another attempt saved, until its first byte: total_ms is the request''s then), and percentiles of the time to the first byte where there was one; by platform, channel, model, status, kind, class, code or fingerprint. Example: SELECT value, total_p50_ms, total_p99_ms FROM upstream_error_latencies(now() - interval ''24 hours'', by => ''channel'');';
 
 CREATE FUNCTION upstream_error_sla(since timestamptz, until timestamptz DEFAULT now(), platform text DEFAULT NULL)
 RETURNS TABLE (
