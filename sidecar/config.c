@@ -334,6 +334,21 @@ read_flag(char **argv, int argc, int *i, UeConfig *config, Request *request)
 static bool
 check_whole(const UeConfig *config)
 {
+	const struct
+	{
+		const char *name;
+		const char *address;
+	} listeners[] = {{"listen", config->listen}, {"admin_listen", config->admin_listen}};
+
+	for (size_t i = 0; i < sizeof(listeners) / sizeof(listeners[0]); i++)
+	{
+		char reason[UE_CONFIG_ERROR_SIZE];
+
+		if (ue_server_check_address(listeners[i].address, reason, sizeof(reason)))
+			continue;
+		ue_config_report(find_named(listeners[i].name), "checked", reason);
+		return false;
+	}
 	if (config->admin_token == NULL && !is_loopback(config->admin_listen))
 	{
 		char reason[UE_CONFIG_ERROR_SIZE];

@@ -74,6 +74,9 @@ ue_server_stop_accepting(UeServer *server); /* drain: closes idle connections to
 extern int ue_server_count_clients(const UeServer *server);
 extern void ue_server_free(UeServer *server); /* cuts what is left; on_gone is called */
 
+/* Whether it is written as an address to listen on; false and a sentence: it is not. */
+extern bool ue_server_check_address(const char *address, char *error, size_t error_size);
+
 /*
  * A listening socket for "host:port", "[v6]:port", ":port" or "unix:/path"; SO_REUSEPORT
  * when shared (a unix socket: within the process only).  On failure -1 and a sentence in

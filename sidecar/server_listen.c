@@ -24,6 +24,7 @@
 /* Listeners are opened first, so their descriptors are small. */
 #define MAX_OWN_FD 1024
 
+static bool is_unix(const char *address);
 static int listen_unix(const char *path, bool is_shared, char *error, size_t error_size);
 static int find_own_listener(const struct sockaddr_un *wanted);
 static bool is_stale(const struct sockaddr_un *address);
@@ -31,6 +32,31 @@ static bool split_address(const char *address, char *host, char *port);
 static bool is_port(const char *port);
 static int listen_first(const struct addrinfo *list, bool is_shared);
 static int listen_address(const struct addrinfo *one, bool is_shared);
+
+bool
+ue_server_check_address(const char *address, char *error, size_t error_size)
+{
+	char host[MAX_HOST];
+	char port[MAX_PORT];
+
+	if (is_unix(address))
+	{
+		size_t max = sizeof(((struct sockaddr_un *) NULL)->sun_path);
+
+		if (address[5] == '/' && strlen(address + 5) < max)
+			return true;
+		snprintf(error, error_size,
+				 "\"%s\" is not an address to listen on; the path must be absolute and "
+				 "shorter than %zu bytes",
+				 address, max);
+		return false;
+	}
+	if (split_address(address, host, port))
+		return true;
+	snprintf(error, error_size, "\"%s\" is not an address to listen on; " ACCEPTED,
+			 address);
+	return false;
+}
 
 int
 ue_server_listen(const char *address, bool is_shared, char *error, size_t error_size)
@@ -43,14 +69,11 @@ ue_server_listen(const char *address, bool is_shared, char *error, size_t error_
 	int fd;
 	int code;
 
-	if (strncmp(address, "unix:", 5) == 0)
-		return listen_unix(address + 5, is_shared, error, error_size);
-	if (!split_address(address, host, port))
-	{
-		snprintf(error, error_size, "\"%s\" is not an address to listen on; " ACCEPTED,
-				 address);
+	if (!ue_server_check_address(address, error, error_size))
 		return -1;
-	}
+	if (is_unix(address))
+		return listen_unix(address + 5, is_shared, error, error_size);
+	(void) split_address(address, host, port);
 	code = getaddrinfo(host[0] == '\0' ? NULL : host, port, &hints, &list);
 	if (code != 0)
 	{
@@ -78,6 +101,12 @@ ue_server_listen(const char *address, bool is_shared, char *error, size_t error_
 	return fd;
 }
 
+static bool
+is_unix(const char *address)
+{
+	return strncmp(address, "unix:", 5) == 0;
+}
+
 /* A socket that a dead process left behind is replaced; one that answers is not. */
 static int
 listen_unix(const char *path, bool is_shared, char *error, size_t error_size)
@@ -85,14 +114,6 @@ listen_unix(const char *path, bool is_shared, char *error, size_t error_size)
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd;
 
-	if (path[0] != '/' || strlen(path) >= sizeof(address.sun_path))
-	{
-		snprintf(error, error_size,
-				 "\"unix:%s\" is not an address to listen on; the path must be absolute "
-				 "and shorter than %zu bytes",
-				 path, sizeof(address.sun_path));
-		return -1;
-	}
 	memcpy(address.sun_path, path, strlen(path) + 1);
 	if (is_shared)
 	{

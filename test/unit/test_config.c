@@ -252,6 +252,8 @@ check_bad_files(void)
 	static const Refusal files[] = {
 		{"{\"workers\": 3,\n \"listen\" \"x\"}", ":2:"},
 		{"[]", "must be one JSON object"},
+		{"{\"listen\": 8787}", "\"8787\" is not an address to listen on; accepted are"},
+		{"{\"listen\": \"unix:run/x\"}", "the path must be absolute"},
 		{"{\"workerz\": 3}", "there is no setting \"workerz\"; did you mean workers?"},
 		{"{\"workers\": 3, \"workers\": 4}", "duplicate"},
 		{"{\"workers\": [3]}", "must be a string, an integer, true or false"},
