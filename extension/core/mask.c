@@ -52,16 +52,11 @@ typedef enum Trigger
 	TRIGGER_LETTER, /* the rarest of AIza, AKIA, ASIA, eyJ */
 	TRIGGER_SCHEME, /* the first of Bearer, Basic */
 	TRIGGER_LEADER, /* the last of key */
-	/* letters that are asked about only where one other follows: */
-	TRIGGER_JE, /* project */
-	TRIGGER_CC, /* account */
-	TRIGGER_ZA, /* organization */
-	TRIGGER_PI, /* dapi */
+	TRIGGER_JE,		/* and rare ones of project, */
+	TRIGGER_CC,		/* account, */
+	TRIGGER_ZA,		/* organization, */
+	TRIGGER_PI,		/* dapi */
 } Trigger;
-
-#define FIRST_PAIRED TRIGGER_JE
-
-static const char paired[] = {'e', 'c', 'a', 'i'};
 
 static const unsigned char triggers[256] = {
 	['-'] = TRIGGER_DASH,	 ['_'] = TRIGGER_DASH,	  ['.'] = TRIGGER_DOT,
@@ -87,7 +82,7 @@ typedef struct Mask
 static bool apply_trigger(UeMaskScan *scan, Trigger trigger, size_t at);
 static bool apply_dot(UeMaskScan *scan, char left, size_t at);
 static bool is_name_end(const UeMaskScan *scan, size_t at);
-static bool apply_colon(UeMaskScan *scan, size_t at);
+static bool apply_colon(UeMaskScan *scan, size_t at, char left, char right);
 static bool apply_percent(UeMaskScan *scan, size_t at);
 static UeStatus apply_rules(Mask *mask);
 static UeStatus apply_pattern(Mask *mask, const UePattern *pattern);
@@ -214,14 +209,6 @@ scan_text(Mask *mask, UeSlice *out, bool *is_restless)
 	return ue_buf_finish(buf, out);
 }
 
-/* False for a letter that another one than its own follows, as most do. */
-static inline bool
-is_paired(UeSlice text, size_t at, unsigned char trigger)
-{
-	return trigger < FIRST_PAIRED ||
-		   (at + 1 < text.len && text.ptr[at + 1] == paired[trigger - FIRST_PAIRED]);
-}
-
 void
 ue_mask_scan(UeMaskScan *scan)
 {
@@ -237,8 +224,7 @@ ue_mask_scan(UeMaskScan *scan)
 	{
 		unsigned char trigger = triggers[(unsigned char) text.ptr[at]];
 
-		if (trigger != TRIGGER_NONE && is_paired(text, at, trigger) &&
-			apply_trigger(scan, (Trigger) trigger, at))
+		if (trigger != TRIGGER_NONE && apply_trigger(scan, (Trigger) trigger, at))
 			at = scan->next;
 		else
 			at++;
@@ -279,7 +265,7 @@ apply_trigger(UeMaskScan *scan, Trigger trigger, size_t at)
 			return ue_mask_is_class(left, UE_MASK_WORD) &&
 				   ue_mask_is_class(right, UE_MASK_WORD) && apply_dot(scan, left, at);
 		case TRIGGER_COLON:
-			return apply_colon(scan, at);
+			return apply_colon(scan, at, left, right);
 		case TRIGGER_EQUALS:
 			return is_name_end(scan, at) && ue_mask_apply_name(scan, at, 1);
 		case TRIGGER_AT:
@@ -312,7 +298,7 @@ apply_trigger(UeMaskScan *scan, Trigger trigger, size_t at)
 					left == 'y') &&
 				   ue_mask_apply_letter_key(scan, at);
 		case TRIGGER_PI:
-			return left == 'a' && ue_mask_apply_dapi(scan, at);
+			return right == 'i' && left == 'a' && ue_mask_apply_dapi(scan, at);
 		case TRIGGER_SCHEME:
 			right |= 'a' - 'A';
 			return (right == 'a' || right == 'e') &&
@@ -320,14 +306,20 @@ apply_trigger(UeMaskScan *scan, Trigger trigger, size_t at)
 					   (right == 'a' ? 's' : 'a') &&
 				   ue_mask_apply_scheme(scan, at);
 		case TRIGGER_LEADER:
+			/* "key :value" is a name's */
 			return (left == 'e' || left == 'E') && (right == ' ' || right == '%') &&
+				   (ue_mask_read(scan, at + 2) != ':' ||
+					!ue_mask_is_class(ue_mask_read(scan, at + 3), UE_MASK_ALNUM)) &&
 				   ue_mask_apply_leader(scan, at);
 		case TRIGGER_JE:
-			return (left == 'o' || left == 'O') && ue_mask_apply_leader(scan, at);
+			return right == 'e' && (left == 'o' || left == 'O') &&
+				   ue_mask_apply_leader(scan, at);
 		case TRIGGER_CC:
-			return (left == 'a' || left == 'A') && ue_mask_apply_leader(scan, at);
+			return right == 'c' && (left == 'a' || left == 'A') &&
+				   ue_mask_apply_leader(scan, at);
 		case TRIGGER_ZA:
-			return (left == 'i' || left == 'I') && ue_mask_apply_leader(scan, at);
+			return right == 'a' && (left == 'i' || left == 'I') &&
+				   ue_mask_apply_leader(scan, at);
 	}
 	return false;
 }
@@ -359,46 +351,46 @@ is_name_end(const UeMaskScan *scan, size_t at)
 			   (ue_mask_is_class(text[-3], classes) ||
 				/* %22, %5D; and, of a parameter, any letter */
 				(text[-3] == '%' && (text[0] == '=' || text[-1] != 'a')));
-	return text[-1] == '"' || text[-1] == ' ' || text[-1] == '\'' || text[-1] == '`' ||
-		   text[-1] == ']' || text[-1] == ';';
+	return text[-1] == '"' || (text[-1] == ' ' && text[-2] != '/') || text[-1] == '\'' ||
+		   text[-1] == '`' || text[-1] == ']' || text[-1] == ';';
 }
 
 /*
  * Whether the first colon of an IPv6 address may be here: the next one is never far, and two
  * of them have digits beside them.
  */
-static bool
-may_be_ipv6(const UeMaskScan *scan, size_t at)
+static inline bool
+may_be_ipv6(const UeMaskScan *scan, size_t at, char left, char right)
 {
-	size_t n = 1;
+	size_t n = 2;
 
-	if (at < scan->colon_end)
+	if (right == ':')
+		return ue_mask_is_class(left, UE_MASK_HEX) ||
+			   ue_mask_is_class(ue_mask_read(scan, at + 2), UE_MASK_HEX);
+	if (!ue_mask_is_class(right, UE_MASK_HEX))
 		return false;
 	while (n <= 4 && ue_mask_is_class(ue_mask_read(scan, at + n), UE_MASK_HEX))
 		n++;
-	return ue_mask_read(scan, at + n) == ':' &&
-		   (n > 1 || ue_mask_is_class(ue_mask_read(scan, at + 2), UE_MASK_HEX) ||
-			(at > scan->floor && ue_mask_is_class(scan->text.ptr[at - 1], UE_MASK_HEX)));
+	return ue_mask_read(scan, at + n) == ':';
 }
 
 /* What follows the colon tells which of the rules are worth asking. */
-static bool
-apply_colon(UeMaskScan *scan, size_t at)
+static inline bool
+apply_colon(UeMaskScan *scan, size_t at, char left, char right)
 {
-	char after = ue_mask_read(scan, at + 1);
-
 	if (at == scan->arn_colon ||
-		(after == 'a' && ue_mask_has(scan, at, UE_SLICE(":aws"))))
+		(right == 'a' && ue_mask_has(scan, at, UE_SLICE(":aws"))))
 	{
 		if (ue_mask_apply_arn(scan, at))
 			return true;
 	}
-	if ((after == '/' || after == '\\') && ue_mask_apply_url(scan, at))
+	if ((right == '/' || right == '\\') && ue_mask_apply_url(scan, at))
 		return true;
-	if (after != ':' && is_name_end(scan, at) && ue_mask_apply_name(scan, at, 1))
+	if (right != ':' && right != '/' && is_name_end(scan, at) &&
+		ue_mask_apply_name(scan, at, 1))
 		return true;
-	return (after == ':' || ue_mask_is_class(after, UE_MASK_HEX)) &&
-		   may_be_ipv6(scan, at) && ue_mask_apply_ipv6(scan, at);
+	return at >= scan->colon_end && may_be_ipv6(scan, at, left, right) &&
+		   ue_mask_apply_ipv6(scan, at);
 }
 
 /* The last byte of "%253A" and "%253D". */
@@ -441,7 +433,8 @@ apply_percent(UeMaskScan *scan, size_t at)
 void
 ue_mask_write_begin(UeMaskScan *scan, size_t start)
 {
-	ue_buf_append(scan->buf, ue_slice_sub(scan->text, scan->floor, start - scan->floor));
+	if (start > scan->floor)
+		ue_mask_write(scan, ue_mask_cut(scan, scan->floor, start));
 	scan->n_outside += start - scan->floor;
 	scan->region_at = start;
 	if (scan->context > start)

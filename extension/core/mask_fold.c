@@ -96,9 +96,10 @@ ue_mask_note_region(UeMaskFolds *folds, size_t start, size_t end)
 	}
 }
 
-/* The text without its folds. */
+/* The text without its folds; *n_found is the number of all of them. */
 static UeStatus
-build_joined(UeBuf *buf, UeMaskTrial trial, UeSlice text, UeSlice *joined)
+build_joined(UeBuf *buf, UeMaskTrial trial, UeSlice text, UeSlice *joined,
+			 size_t *n_found)
 {
 	UeMaskFolds folds = {.trial = trial, .text = text};
 	size_t from = 0;
@@ -109,13 +110,14 @@ build_joined(UeBuf *buf, UeMaskTrial trial, UeSlice text, UeSlice *joined)
 		ue_buf_append(buf, ue_slice_sub(text, from, folds.at - from));
 		from = folds.next;
 	}
+	*n_found = folds.n_found;
 	return ue_buf_finish(buf, joined);
 }
 
 /* One trial; *out is text itself when nothing reaches over a fold. */
 static UeStatus
 join(UeArena *arena, UeBuf *buf, const UeMaskSettings *settings, UeMaskFolds *folds,
-	 UeSlice *out)
+	 UeSlice *out, size_t *n_found)
 {
 	UeSlice text = folds->text;
 	UeMaskScan scan = {.settings = settings, .folds = folds};
@@ -127,7 +129,7 @@ join(UeArena *arena, UeBuf *buf, const UeMaskSettings *settings, UeMaskFolds *fo
 	buf->len = 0;
 	ue_buf_init(&joined, arena, SIZE_MAX - 1);
 	ue_buf_init(&probe, arena, SIZE_MAX - 1);
-	status = build_joined(&joined, folds->trial, text, &scan.text);
+	status = build_joined(&joined, folds->trial, text, &scan.text, n_found);
 	if (status != UE_OK)
 		return status;
 	scan.buf = &probe;
@@ -149,10 +151,8 @@ ue_mask_join(UeArena *arena, UeBuf *buf, const UeMaskSettings *settings,
 
 	*out = text;
 	find_next_fold(&folds);
-	if (folds.at < text.len)
-		status = join(arena, buf, settings, &folds, out);
-	while (folds.at < text.len)
-		find_next_fold(&folds);
 	*n_folds = folds.n_found;
+	if (folds.at < text.len)
+		status = join(arena, buf, settings, &folds, out, n_folds);
 	return status;
 }

@@ -274,7 +274,7 @@ ue_mask_find_fragment_from(UeSlice name, size_t from)
 		name = ue_slice_sub(name, n_cut, LONGEST_NAME);
 		from -= from < n_cut ? from : n_cut;
 	}
-	for (size_t i = from; i + UE_MASK_SHORTEST_NAME <= name.len; i++)
+	for (size_t i = from; i < name.len && name.len - i >= UE_MASK_SHORTEST_NAME; i++)
 	{
 		const UeMaskFragment *found = NULL;
 

@@ -52,9 +52,8 @@ ue_mask_is_name_start(char first, char second, char third)
 {
 	uint64_t starts = ue_mask_name_starts[(unsigned char) first];
 
-	/* most letters begin none */
-	return starts != 0 && ((starts >> (second & 31)) & 1) != 0 &&
-		   ((starts >> (32 + (third & 31))) & 1) != 0;
+	/* without a branch, for which letter comes next is hard to predict */
+	return ((starts >> (second & 31)) & (starts >> (32 + (third & 31))) & 1) != 0;
 }
 
 /*
@@ -68,20 +67,20 @@ ue_mask_find_likely_name(const UeMaskScan *scan, size_t end, size_t *start,
 	const char *text = scan->text.ptr;
 	size_t floor = scan->floor;
 	size_t at = end;
+	size_t found = SIZE_MAX;
 	char second = '\0';
 	char third = '\0';
 
-	*likely = SIZE_MAX;
 	while (at > floor && ue_mask_is_class(text[at - 1], UE_MASK_ALNUM | UE_MASK_DASH))
 	{
 		at--;
-		if (ue_mask_is_name_start(text[at], second, third))
-			*likely = at;
+		found = ue_mask_is_name_start(text[at], second, third) ? at : found;
 		third = second;
 		second = text[at];
 	}
 	*start = at;
-	return *likely != SIZE_MAX;
+	*likely = found;
+	return found != SIZE_MAX;
 }
 
 /* NULL when nothing in the name says so. */

@@ -41,6 +41,8 @@ static const UeSlice public_names[] = {
 	UE_SLICE_INIT("system.net"),
 };
 
+#define SHORTEST_PUBLIC 6
+
 /* What stands before a number of four parts that is a version. */
 static const UeSlice version_words[] = {
 	UE_SLICE_INIT("version "), UE_SLICE_INIT("Version "), UE_SLICE_INIT("Chrome/"),
@@ -195,7 +197,8 @@ is_domain(UeSlice name, UeSlice label, size_t n_labels)
 	const UeMaskTld *tld = ue_mask_find_tld(label);
 	size_t first_dot;
 
-	if (tld == NULL || ue_mask_is_listed(name, public_names, N_ROWS(public_names)))
+	if (tld == NULL || (name.len >= SHORTEST_PUBLIC &&
+						ue_mask_is_listed(name, public_names, N_ROWS(public_names))))
 		return false;
 	/* a_b.com is no host name, but my_bucket.s3.example.com exists */
 	if (n_labels == 2 && memchr(name.ptr, '_', name.len - label.len) != NULL)

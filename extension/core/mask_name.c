@@ -49,7 +49,7 @@ static size_t skip_blanks_before(const UeMaskScan *scan, size_t end);
 static size_t skip_bracket_before(const UeMaskScan *scan, size_t end, char bracket);
 static size_t skip_quote_before(const UeMaskScan *scan, size_t end);
 static bool is_encoded_name(const UeMaskScan *scan, size_t start, size_t after);
-static bool apply_likely(UeMaskScan *scan, size_t at, UeMaskNamed value);
+static bool apply_likely(UeMaskScan *scan, size_t at, UeMaskNamed *value);
 static bool apply_name(UeMaskScan *scan, size_t at, UeMaskNamed *value);
 static size_t find_subscript_start(const UeMaskScan *scan, size_t end);
 static bool find_name(const UeMaskScan *scan, UeMaskNamed *value);
@@ -99,6 +99,32 @@ is_plain_end(const UeMaskScan *scan, size_t end)
 		   text[-3] != '%' && text[-3] != '5' && text[-3] != '0';
 }
 
+/* Whether these three letters are those of "key". */
+static inline bool
+is_key(const char *letters)
+{
+	return (letters[0] | 0x20) == 'k' && (letters[1] | 0x20) == 'e' &&
+		   (letters[2] | 0x20) == 'y';
+}
+
+/* Most of what "key" alone names is told from its first bytes. */
+static bool
+is_key_harmless(UeMaskScan *scan, size_t at, bool is_quoted)
+{
+	at += ue_mask_read(scan, at) == ' ';
+	if (!is_quoted)
+		return ue_mask_skip_sentence(scan, at);
+	return ue_mask_read(scan, at) == '"' && !ue_mask_may_look(scan, at + 1);
+}
+
+/* What neither a name nor a quote or bracket behind it ends in; most of "]=" has it there. */
+static inline bool
+is_blank_or_sign(char byte)
+{
+	return ue_mask_is_class(byte, UE_MASK_BLANK) || byte == '=' || byte == '&' ||
+		   byte == ',' || byte == '/' || byte == ':';
+}
+
 /* Most separators stand behind something else: decided here, without more ado. */
 bool
 ue_mask_apply_name(UeMaskScan *scan, size_t at, size_t at_len)
@@ -122,19 +148,24 @@ ue_mask_apply_name(UeMaskScan *scan, size_t at, size_t at_len)
 	{
 		end = skip_blanks_before(scan, end);
 		inner = skip_bracket_before(scan, end, ']');
+		if (inner == scan->floor || is_blank_or_sign(text[inner - 1]))
+			return false;
 		name_end = skip_quote_before(scan, inner);
 	}
 	if (!ue_mask_find_likely_name(scan, name_end, &start, &likely) && inner == end &&
 		!is_encoded_name(scan, start, at + at_len))
 		return false;
+	if (name_end - start == 3 && inner == end && at_len == 1 && text[at] == ':' &&
+		is_key(text + start) && is_key_harmless(scan, at + 1, name_end < inner))
+		return false;
 	return apply_likely(scan, at,
-						(UeMaskNamed){.is_encoded = text[at] == '%',
-									  .is_subscript = inner < end,
-									  .is_quoted = name_end < inner,
-									  .name_at = start,
-									  .likely_at = likely,
-									  .name_end = name_end,
-									  .at = at + at_len});
+						&(UeMaskNamed){.is_encoded = text[at] == '%',
+									   .is_subscript = inner < end,
+									   .is_quoted = name_end < inner,
+									   .name_at = start,
+									   .likely_at = likely,
+									   .name_end = name_end,
+									   .at = at + at_len});
 }
 
 /* An escape may belong to the name of a parameter. */
@@ -147,32 +178,32 @@ is_encoded_name(const UeMaskScan *scan, size_t start, size_t after)
 
 /* A name that may be one, or is in brackets. */
 static bool
-apply_likely(UeMaskScan *scan, size_t at, UeMaskNamed value)
+apply_likely(UeMaskScan *scan, size_t at, UeMaskNamed *value)
 {
-	size_t after = value.at;
+	size_t after = value->at;
 
-	if (apply_name(scan, at, &value))
+	if (apply_name(scan, at, value))
 		return true;
 	/* api_key[0], api_key[word]: the name stands before the bracket */
-	for (int n = 0; n < MOST_SUBSCRIPTS && value.is_subscript; n++)
+	for (int n = 0; n < MOST_SUBSCRIPTS && value->is_subscript; n++)
 	{
-		size_t start = find_subscript_start(scan, value.name_end);
+		size_t start = find_subscript_start(scan, value->name_end);
 		size_t end;
 		size_t inner;
 
-		if (value.is_quoted)
+		if (value->is_quoted)
 			start = skip_quote_before(scan, start);
 		end = skip_bracket_before(scan, start, '[');
 		if (end == start)
 			return false;
 		inner = skip_bracket_before(scan, end, ']');
-		value.name_end = skip_quote_before(scan, inner);
-		value.is_subscript = inner < end;
-		value.is_quoted = value.name_end < inner;
-		value.at = after;
-		(void) ue_mask_find_likely_name(scan, value.name_end, &value.name_at,
-										&value.likely_at);
-		if (apply_name(scan, at, &value))
+		value->name_end = skip_quote_before(scan, inner);
+		value->is_subscript = inner < end;
+		value->is_quoted = value->name_end < inner;
+		value->at = after;
+		(void) ue_mask_find_likely_name(scan, value->name_end, &value->name_at,
+										&value->likely_at);
+		if (apply_name(scan, at, value))
 			return true;
 	}
 	return false;
@@ -302,6 +333,9 @@ ue_mask_is_entity(const UeMaskScan *scan, size_t at, size_t *len)
 static size_t
 skip_entity_before(const UeMaskScan *scan, size_t end)
 {
+	if (end - scan->floor < 3 ||
+		!ue_mask_is_class(scan->text.ptr[end - 2], UE_MASK_ALNUM))
+		return end;
 	for (size_t i = 0; i < N_ENTITIES; i++)
 	{
 		size_t at = end - entities[i].len;
@@ -445,6 +479,8 @@ find_name(const UeMaskScan *scan, UeMaskNamed *value)
 		name = copy_encoded_name(scan, end, copy, &start);
 		value->likely_at = start;
 	}
+	else if (value->likely_at == SIZE_MAX)
+		return false;
 	else
 	{
 		start = ue_mask_skip_escape(scan, start);
@@ -454,8 +490,7 @@ find_name(const UeMaskScan *scan, UeMaskNamed *value)
 		return false;
 	value->name_at = start;
 	value->is_certain = false;
-	if (name.len == 3 && (name.ptr[0] | 0x20) == 'k' && (name.ptr[1] | 0x20) == 'e' &&
-		(name.ptr[2] | 0x20) == 'y')
+	if (name.len == 3 && is_key(name.ptr))
 	{
 		value->fragment = find_bare_key(scan, start, value);
 		return true;

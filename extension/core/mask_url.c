@@ -117,7 +117,8 @@ find_url_end(const UeMaskScan *scan, size_t start, char opener)
 			break;
 		end += len;
 	}
-	while (end > start && strchr(".,;:!?)]}'", scan->text.ptr[end - 1]) != NULL)
+	while (end > start && !ue_mask_is_class(scan->text.ptr[end - 1], UE_MASK_WORD) &&
+		   strchr(".,;:!?)]}'", scan->text.ptr[end - 1]) != NULL)
 		end--;
 	return end;
 }
@@ -308,6 +309,10 @@ find_glued_name(const UeMaskScan *scan, size_t start, size_t end)
 	bool is_leading;
 
 	if (after != ' ' && (after != ':' || ue_mask_read(scan, end + 1) != ' '))
+		return end;
+	/* "bearer", "basic" */
+	if (after == ' ' && (end == start || ((scan->text.ptr[end - 1] | 0x20) != 'r' &&
+										  (scan->text.ptr[end - 1] | 0x20) != 'c')))
 		return end;
 	while (name_at > start && end - name_at <= LONGEST_PARAMETER &&
 		   ue_mask_is_class(scan->text.ptr[name_at - 1], UE_MASK_ALNUM | UE_MASK_DASH))

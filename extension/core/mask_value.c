@@ -22,6 +22,7 @@ static const UeSlice auth_schemes[] = {
 };
 
 #define SHORTEST_SCHEME 5
+#define MOST_SCHEMES	3
 
 /* Values that hide nothing. */
 static const UeSlice empty_values[] = {
@@ -53,8 +54,6 @@ static const UeSlice empty_values[] = {
 #define LONGEST_WRAPPER 32
 
 static bool find_value(const UeMaskScan *scan, UeMaskNamed *value);
-static bool may_look(UeMaskScan *scan, const UeMaskNamed *value);
-static bool skip_sentence(UeMaskScan *scan, const UeMaskNamed *value);
 static bool apply_quoted(UeMaskScan *scan, const UeMaskNamed *value);
 static bool apply_escaped(UeMaskScan *scan, const UeMaskNamed *value);
 static bool apply_entity(UeMaskScan *scan, const UeMaskNamed *value);
@@ -69,6 +68,15 @@ may_open_string(char byte)
 	return ue_mask_is_quote(byte) || byte == '\\' || byte == '[';
 }
 
+/* A quote, with the backslashes before it. */
+static bool
+is_string(const UeMaskScan *scan, size_t at)
+{
+	while (ue_mask_read(scan, at) == '\\')
+		at++;
+	return ue_mask_is_quote(ue_mask_read(scan, at));
+}
+
 bool
 ue_mask_apply_value(UeMaskScan *scan, UeMaskNamed *value)
 {
@@ -76,14 +84,15 @@ ue_mask_apply_value(UeMaskScan *scan, UeMaskNamed *value)
 
 	if (!find_value(scan, value))
 		return false;
-	if (value->fragment->prose == UE_MASK_PROSE_LOOK && !may_look(scan, value))
+	if (value->fragment->prose == UE_MASK_PROSE_LOOK &&
+		!ue_mask_may_look(scan, value->at))
 		return false;
 	first = scan->text.ptr[value->at];
 	if (value->fragment->prose == UE_MASK_PROSE_LINE && !value->is_quoted &&
 		!value->is_subscript && value->form != UE_MASK_FORM_EQUALS &&
-		!may_open_string(first))
+		!is_string(scan, value->at))
 		return apply_line(scan, value);
-	if (!value->is_certain && skip_sentence(scan, value))
+	if (!value->is_certain && ue_mask_skip_sentence(scan, value->at))
 		return false;
 	if (may_open_string(first) &&
 		(apply_quoted(scan, value) || apply_escaped(scan, value)))
@@ -114,21 +123,21 @@ ue_mask_is_key_like(UeSlice text)
 		   (classes & (UE_MASK_LOWER | UE_MASK_UPPER)) != 0;
 }
 
-/* Whether the first bytes of a value are those of a key; it is seldom one. */
-static bool
-may_look(UeMaskScan *scan, const UeMaskNamed *value)
+bool
+ue_mask_may_look(UeMaskScan *scan, size_t at)
 {
-	size_t start = value->at;
+	size_t limit;
 	size_t end;
 
-	while (may_open_string(ue_mask_read(scan, start)))
-		start++;
-	end = start;
-	while (end < start + SHORTEST_LOOK &&
-		   ue_mask_is_class(ue_mask_read(scan, end), UE_MASK_WORD | UE_MASK_TOKEN))
+	while (may_open_string(ue_mask_read(scan, at)))
+		at++;
+	limit = scan->text.len - at < SHORTEST_LOOK ? scan->text.len : at + SHORTEST_LOOK;
+	end = at;
+	while (end < limit &&
+		   ue_mask_is_class(scan->text.ptr[end], UE_MASK_WORD | UE_MASK_TOKEN))
 		end++;
 	ue_mask_note_seen(scan, end + 1);
-	return end == start + SHORTEST_LOOK;
+	return end == at + SHORTEST_LOOK;
 }
 
 /* Other letters are those of sentences, which Chinese ones write without blanks. */
@@ -151,26 +160,34 @@ ue_mask_is_likely_secret(const UeMaskNamed *value, UeSlice text)
 	return (text.len >= LONG_VALUE && is_ascii(text)) || ue_mask_is_random(text);
 }
 
-/*
- * True where a sentence goes on with a short word in lower case: what most colons of prose
- * stand before is decided here.
- */
+/* Whether one of auth_schemes begins with the letter. */
 static bool
-skip_sentence(UeMaskScan *scan, const UeMaskNamed *value)
+may_be_scheme(char letter)
 {
-	size_t end = value->at + 1;
-	size_t limit = value->at + LONG_VALUE;
+	letter |= 0x20;
+	return letter == 'b' || letter == 't' || letter == 'd' || letter == 'n' ||
+		   letter == 'a';
+}
 
-	if (!ue_mask_is_class(scan->text.ptr[value->at], UE_MASK_LOWER | UE_MASK_UPPER))
+bool
+ue_mask_skip_sentence(UeMaskScan *scan, size_t at)
+{
+	size_t end = at + 1;
+	size_t limit = at + LONG_VALUE;
+
+	if (!ue_mask_is_class(ue_mask_read(scan, at), UE_MASK_LOWER | UE_MASK_UPPER))
 		return false;
 	while (end < limit && ue_mask_is_class(ue_mask_read(scan, end), UE_MASK_LOWER))
 		end++;
 	if (end == limit || ue_mask_read(scan, end) != ' ')
 		return false;
-	if (end - value->at >= SHORTEST_SCHEME &&
-		ue_mask_is_listed(ue_mask_cut(scan, value->at, end), auth_schemes,
-						  N_ROWS(auth_schemes)))
-		return false;
+	if (end - at >= SHORTEST_SCHEME && may_be_scheme(scan->text.ptr[at]))
+	{
+		/* "token: Bearer : …": no credential begins so */
+		end++;
+		if (ue_mask_read(scan, end) != ':')
+			return false;
+	}
 	ue_mask_note_seen(scan, end + 1);
 	return true;
 }
@@ -440,6 +457,14 @@ is_secret_word(const UeMaskNamed *value, UeSlice word)
 	return value->fragment->secrecy == UE_MASK_SECRECY_ALL || !is_number(word);
 }
 
+/* "Bearer", "Basic" and the like, which some write twice. */
+static bool
+is_scheme(UeSlice word)
+{
+	return word.len >= SHORTEST_SCHEME && may_be_scheme(word.ptr[0]) &&
+		   ue_mask_is_listed(word, auth_schemes, N_ROWS(auth_schemes));
+}
+
 /*
  * "x-api-key: authorization: …": what follows is the value of the other name, which is left
  * to its own rule.  Returns where it begins; end when there is none.  A key that ends in
@@ -492,8 +517,7 @@ apply_word(UeMaskScan *scan, const UeMaskNamed *value)
 		return false;
 	end = find_word_end(scan, start);
 	word = ue_slice_sub(scan->text, start, end - start);
-	if (word.len >= SHORTEST_SCHEME &&
-		ue_mask_is_listed(word, auth_schemes, N_ROWS(auth_schemes)))
+	for (int n = 0; n < MOST_SCHEMES && is_scheme(word); n++)
 	{
 		start = end;
 		while (ue_mask_read(scan, start) == ' ' || ue_mask_read(scan, start) == '+')

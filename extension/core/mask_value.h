@@ -38,6 +38,15 @@ ue_mask_is_quote(char byte)
 /* A quote as HTML writes it: "&quot;", and "&amp;quot;" in HTML that is shown in HTML. */
 extern bool ue_mask_is_entity(const UeMaskScan *scan, size_t at, size_t *len);
 
+/* Whether the first bytes of a value are those of a key, as behind "key" they seldom are. */
+extern bool ue_mask_may_look(UeMaskScan *scan, size_t at);
+
+/*
+ * True where a sentence goes on with a short word in lower case: what most colons of prose
+ * stand before is decided here.
+ */
+extern bool ue_mask_skip_sentence(UeMaskScan *scan, size_t at);
+
 /* Hides the value, if it is one; value->at may stand on blanks before it. */
 extern bool ue_mask_apply_value(UeMaskScan *scan, UeMaskNamed *value);
 

@@ -39,6 +39,8 @@ static const UeSlice bearer_words[] = {
 	UE_SLICE_INIT("was"),
 	UE_SLICE_INIT("must"),
 	UE_SLICE_INIT("required"),
+	UE_SLICE_INIT("bearer"), /* twice: the second has the token */
+	UE_SLICE_INIT("basic"),
 };
 
 #define LONGEST_BEARER_WORD 14
