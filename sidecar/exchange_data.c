@@ -9,6 +9,7 @@
 
 #include "peek.h"
 
+static void begin_events(UeExchange *exchange);
 static void drop_request_body(UeExchange *exchange);
 static void begin_collecting(UeExchange *exchange);
 static void handle_collected(UeTimer *timer);
@@ -32,15 +33,7 @@ ue_exchange_choose_state(UeExchange *exchange)
 	if (exchange->status >= 400 || ue_exchange_is_misplaced(exchange, type))
 		begin_collecting(exchange);
 	else if (is_readable && ue_slice_has_prefix_fold(type, UE_SLICE("text/event-stream")))
-	{
-		if (exchange->attempts == NULL)
-			drop_request_body(exchange);
-		else
-			ue_attempts_begin_stream(exchange->attempts);
-		ue_stream_init(&exchange->stream, pass_stream, exchange);
-		ue_stream_expect(&exchange->stream, ue_exchange_find_dialect(exchange));
-		exchange->state = UE_EXCHANGE_STREAMING;
-	}
+		begin_events(exchange);
 	else if (is_readable &&
 			 ue_slice_has_prefix_fold(type,
 									  UE_SLICE("application/vnd.amazon.eventstream")))
@@ -52,7 +45,7 @@ ue_exchange_choose_state(UeExchange *exchange)
 		ue_stream_expect(&exchange->stream, UE_STREAM_FRAMES);
 		exchange->state = UE_EXCHANGE_STREAMING;
 	}
-	else if (is_readable && ue_exchange_may_be_json(type))
+	else if (is_readable && ue_exchange_is_worth_a_look(exchange, type))
 	{
 		exchange->state = UE_EXCHANGE_PEEKING;
 		if (ue_exchange_is_close_delimited(exchange))
@@ -66,6 +59,18 @@ ue_exchange_choose_state(UeExchange *exchange)
 		exchange->state = UE_EXCHANGE_PASSING;
 		send_head(exchange, exchange->content_length);
 	}
+}
+
+static void
+begin_events(UeExchange *exchange)
+{
+	if (exchange->attempts == NULL)
+		drop_request_body(exchange);
+	else
+		ue_attempts_begin_stream(exchange->attempts);
+	ue_stream_init(&exchange->stream, pass_stream, exchange);
+	ue_stream_expect(&exchange->stream, ue_exchange_find_dialect(exchange));
+	exchange->state = UE_EXCHANGE_STREAMING;
 }
 
 /* Streams are long: the request's body is not kept meanwhile, unless the upstream answers
@@ -123,6 +128,11 @@ ue_exchange_peek_data(UeExchange *exchange, UeSlice bytes)
 			return ue_exchange_pass_held(exchange) &&
 				   ue_client_send_body(exchange->client, bytes);
 		beginning = (UeSlice){exchange->held, exchange->held_len};
+	}
+	else if (ue_exchange_is_misnamed_stream(exchange, bytes))
+	{
+		begin_events(exchange);
+		return ue_exchange_stream_data(exchange, bytes);
 	}
 	peek = ue_peek_answer(ue_slice_sub(beginning, 0, UE_PEEK_BYTES), false);
 	if (peek == UE_PEEK_MORE && beginning.len >= UE_PEEK_BYTES)

@@ -38,6 +38,24 @@ ue_exchange_may_be_json(UeSlice type)
 												   UE_SLICE("+json")));
 }
 
+/* Some gateways call everything text. */
+bool
+ue_exchange_is_worth_a_look(const UeExchange *exchange, UeSlice type)
+{
+	return ue_exchange_may_be_json(type) ||
+		   (exchange->route.has_answer &&
+			ue_slice_has_prefix_fold(type, UE_SLICE("text/plain")));
+}
+
+/* Events that were asked for, and came under the name of something else. */
+bool
+ue_exchange_is_misnamed_stream(const UeExchange *exchange, UeSlice beginning)
+{
+	return (exchange->is_stream || exchange->route.is_stream) &&
+		   (ue_slice_has_prefix(beginning, UE_SLICE("data:")) ||
+			ue_slice_has_prefix(beginning, UE_SLICE("event:")));
+}
+
 bool
 ue_exchange_is_encoded(const UeExchange *exchange)
 {

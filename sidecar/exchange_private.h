@@ -222,6 +222,8 @@ extern UeNetwork ue_exchange_end_keeping(UeExchange *exchange, UeNetwork network
 /* exchange_judge.c */
 extern bool ue_exchange_is_misplaced(const UeExchange *exchange, UeSlice type);
 extern bool ue_exchange_may_be_json(UeSlice type);
+extern bool ue_exchange_is_worth_a_look(const UeExchange *exchange, UeSlice type);
+extern bool ue_exchange_is_misnamed_stream(const UeExchange *exchange, UeSlice beginning);
 extern bool ue_exchange_is_encoded(const UeExchange *exchange); /* compressed */
 extern bool ue_exchange_is_close_delimited(const UeExchange *exchange);
 extern UeStreamDialect ue_exchange_find_dialect(const UeExchange *exchange);

@@ -32,6 +32,10 @@ my %bytes = (
 	'half of it' => "HTTP/1.0 200 OK\r\ncontent-type: application/json\r\n\r\n{\"id\":\"x\",\"choices\":[{\"me",
 	'half of more' => "HTTP/1.0 200 OK\r\ncontent-type: application/json\r\n\r\n{\"id\":\"" . ('x' x 9000),
 	'all of it' => "HTTP/1.0 200 OK\r\ncontent-type: application/json\r\n\r\n{\"id\":\"x\",\"choices\":[]}\n",
+	'error as text' => "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\nconnection: close\r\n\r\n{\"error\":{\"message\":\"boom\",\"type\":\"server_error\"}}",
+	'text' => "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 5\r\n\r\nhello",
+	'events as JSON' => "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\ndata: {\"error\":{\"message\":\"boom\",\"type\":\"server_error\"}}\n\n",
+	'good events as text' => "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\nconnection: close\r\n\r\ndata: {\"id\":1}\n\ndata: [DONE]\n\n",
 	'early error' => "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\ncontent-length: 200\r\n\r\n{\"error\":{\"message\":\"no such tool\",\"type\":\"invalid_request_error\"}}",
 	'wait' => "HTTP/1.1 429 Too Many Requests\r\nretry-after: 5\r\ncontent-length: 0\r\n\r\n",
 	'two equal lengths' => "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 9\r\ncontent-length: 9\r\n\r\n{\"id\":12}",
@@ -209,16 +213,17 @@ sub send_pieces
 	sql('TRUNCATE upstream_error_events');
 	for my $case ([ 'empty stream', 502, 'stream_error|truncated' ], [ 'blanks', 502, 'http_error|' ], [ 'not modified', 502, 'http_error|' ],
 		[ 'two lengths', 502, 'request_error|protocol' ], [ 'unasked switch', 502, 'request_error|protocol' ],
-		[ 'half of it', 599, 'stream_error|truncated' ], [ 'half of more', 599, 'stream_error|truncated' ], [ 'all of it', 200 ], [ 'two equal lengths', 200 ])
+		[ 'half of it', 599, 'stream_error|truncated' ], [ 'half of more', 599, 'stream_error|truncated' ], [ 'error as text', 503, 'http_error|' ], [ 'text', 200 ],
+		[ 'events as JSON', 503, 'stream_error|' ], [ 'good events as text', 200 ], [ 'all of it', 200 ], [ 'two equal lengths', 200 ])
 	{
 		my ($name, $status, $row) = @$case;
-		my $answer = request('POST', "$sidecar->{url}/mistral/v1/chat/completions", { 'x-case' => $name, 'x-request-id' => $name =~ tr/ /-/r }, { model => 'm' });
+		my $answer = request('POST', "$sidecar->{url}/mistral/v1/chat/completions", { 'x-case' => $name, 'x-request-id' => $name =~ tr/ /-/r }, { model => 'm', $name =~ /events/ ? (stream => JSON::PP::true) : () });
 		is($answer->{status}, $status, "$name: the client's status") or diag($answer->{content});
 		next unless $row;
 		ok(wait_for_events($node, 1, "request_id = '" . ($name =~ tr/ /-/r) . "'"), "$name: a row");
 		is(sql("SELECT kind, network_error FROM upstream_error_events WHERE request_id = '" . ($name =~ tr/ /-/r) . "'"), $row, "$name: what it says");
 	}
-	is(sql("SELECT count(*) FROM upstream_error_events WHERE request_id IN ('all-of-it', 'two-equal-lengths')"), '0', 'good ones have no row');
+	is(sql("SELECT count(*) FROM upstream_error_events WHERE request_id IN ('all-of-it', 'two-equal-lengths', 'text', 'good-events-as-text')"), '0', 'good ones have no row');
 }
 # --- a limit for bodies, in the middle of one ---
 {
