@@ -16,8 +16,9 @@
 /* No name of a header, a field or an option is longer. */
 #define LONGEST_ARGUMENT 32
 
-/* What is longer is a text. */
-#define LONGEST_VALUE 4096
+/* What is longer is a text, and what is shorter a name more often than a secret. */
+#define LONGEST_VALUE  4096
+#define SHORTEST_VALUE 8
 
 /* Behind the quotes of a string, with the backslashes and the b of Python before it. */
 typedef struct Quotes
@@ -121,8 +122,9 @@ ue_mask_apply_pair(UeMaskScan *scan, size_t at)
 	if (next == end || ue_mask_read(scan, skip_blank(scan, next)) != closer)
 		return false;
 	text = ue_slice_sub(scan->text, quotes.at, end - quotes.at);
-	if (closer == ')' ? !ue_mask_is_likely_secret(&value, text)
-					  : !ue_mask_is_key_like(text))
+	if (closer == ')'
+			? text.len < SHORTEST_VALUE || !ue_mask_is_likely_secret(&value, text)
+			: !ue_mask_is_key_like(text))
 		return false;
 	scan->context = value.name_at;
 	ue_mask_write_stars(scan, quotes.at, 0, end);
@@ -145,7 +147,8 @@ apply_user(UeMaskScan *scan, size_t at)
 			colon = end;
 		end++;
 	}
-	if (colon == start || colon + 1 >= end || scan->text.ptr[colon + 1] == '/')
+	if (colon == start || colon + 1 >= end || scan->text.ptr[colon + 1] == '/' ||
+		scan->text.ptr[colon + 1] == ':')
 	{
 		ue_mask_note_seen(scan, end + 1);
 		return false;

@@ -424,7 +424,9 @@ find_bare_key(const UeMaskScan *scan, size_t start, UeMaskNamed *value)
 		return value->is_quoted ? &quoted_key : &bare_key;
 	opener = start > scan->floor ? read_encoded_before(scan, start, &opener_at) : '\0';
 	value->is_certain =
-		(opener == '?' || opener == '&' || opener == ';' || opener == '[' ||
+		(opener == '?' || opener == '&' || opener == ';' ||
+		 /* "cache[key] = value" is a line of a program */
+		 (opener == '[' && ue_mask_read(scan, value->name_end + 1) != ' ') ||
 		 ue_mask_has_before(scan, start, UE_SLICE("\\u0026")));
 	return &bare_key;
 }
@@ -488,6 +490,10 @@ find_name(const UeMaskScan *scan, UeMaskNamed *value)
 	}
 	if (name.len < UE_MASK_SHORTEST_NAME)
 		return false;
+	/* "[JSON Web Key]: …" is a title */
+	if (value->is_subscript && value->form == UE_MASK_FORM_COLON &&
+		ue_mask_has_before(scan, start, UE_SLICE(" ")))
+		return false;
 	value->name_at = start;
 	value->is_certain = false;
 	if (name.len == 3 && is_key(name.ptr))
@@ -527,6 +533,9 @@ ue_mask_apply_element(UeMaskScan *scan, size_t at)
 	while (end < scan->text.len && scan->text.ptr[end] != '<')
 		end++;
 	/* List<Token> has no end; where the text was cut it looks like none of a sentence */
+	if (!ue_mask_is_class(ue_mask_read(scan, value.at), UE_MASK_ALNUM | UE_MASK_STAR) &&
+		end == scan->text.len)
+		return false;
 	if (end < scan->text.len
 			? ue_mask_read(scan, end + 1) != '/'
 			: ue_mask_find_end(scan, value.at, UE_MASK_WORD | UE_MASK_TOKEN) < end)

@@ -68,13 +68,14 @@ may_open_string(char byte)
 	return ue_mask_is_quote(byte) || byte == '\\' || byte == '[';
 }
 
-/* A quote, with the backslashes before it. */
+/* Whether a string begins with a letter behind a quote, with backslashes before that. */
 static bool
 is_string(const UeMaskScan *scan, size_t at)
 {
 	while (ue_mask_read(scan, at) == '\\')
 		at++;
-	return ue_mask_is_quote(ue_mask_read(scan, at));
+	return ue_mask_is_quote(ue_mask_read(scan, at)) &&
+		   ue_mask_is_class(ue_mask_read(scan, at + 1), UE_MASK_WORD);
 }
 
 bool
@@ -586,7 +587,7 @@ skip_wrapper(const UeMaskScan *scan, size_t at)
 		if (quote > end + 1 && ue_mask_has(scan, quote, UE_SLICE(") \"")))
 			return quote + 2;
 	}
-	end = ue_mask_read(scan, end) == '(' ? end + 1 : at;
+	end = end > at && ue_mask_read(scan, end) == '(' ? end + 1 : at;
 	for (int n = 0; n < 2 && is_string_prefix(ue_mask_read(scan, end)); n++)
 		end++;
 	quote = end;

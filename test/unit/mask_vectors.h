@@ -347,6 +347,10 @@ static const char *const innocents[] = {
 	"<title>Error</title><h1>502</h1><center>nginx</center><p>token</p>",
 	"string(6) \"abcdef\" models.list vs.x SG.x dapi error rapid apiece",
 	"{'key': 'model', 'value': 3} [\"key\", \"model\"] (\"tokens\", \"12345678901234567890a\")",
+	"self.cache[key] = value; d[key] = name",
+	"'SessionLexer': ('lexers.shell', 'Session'), ('pwsh-session', 'ps1con')",
+	"output(header=\"Set-Cookie:\") perldoc -u Some::Module trailer.<token>.command",
+	"[JSON Web Key]: the-format-of-keys, [API key]: required-for-all",
 	/* models, as their vendors and the clouds and relays that resell them name them */
 	"gpt-5 gpt-5-mini gpt-5-nano gpt-5-pro gpt-5-codex gpt-5-codex-mini gpt-5-chat-latest",
 	"gpt-5.1 gpt-5.1-codex gpt-5.1-codex-max gpt-5.1-codex-mini gpt-5.1-chat-latest gpt-5.2",
