@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
@@ -54,6 +55,7 @@ typedef struct Sidecar
 	char error[ERROR_SIZE];
 } Sidecar;
 
+static void raise_file_limit(void);
 static bool start_all(Sidecar *sidecar);
 static bool start_policy(Sidecar *sidecar);
 static bool start_workers(Sidecar *sidecar);
@@ -88,6 +90,8 @@ main(int argc, char **argv)
 	ue_log_find_level(sidecar.config.log_level, &level);
 	ue_log_init(level);
 
+	raise_file_limit();
+
 	/* Blocked here, and so in every thread; taken by sigwait below. */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGUSR1, SIG_IGN); /* log rotation's, of servers that have log files */
@@ -115,6 +119,18 @@ main(int argc, char **argv)
 	stop_all(&sidecar);
 	ue_log_write(UE_LOG_INFO, "stopped", "everything has ended", NULL);
 	return EXIT_SUCCESS;
+}
+
+/* The soft limit is for programs that use select(2), which we do not (setrlimit(2)). */
+static void
+raise_file_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= limit.rlim_max)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	(void) setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 static bool

@@ -118,6 +118,18 @@ sub send_pieces
 	ok($status, 'one that cannot be kept is answered all the same');
 }
 
+# --- a client that leaves while its request is set aside ---
+{
+	my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $sidecar->{port}) || die "no connection: $!";
+	$socket->autoflush(1);
+	print $socket "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nx-request-id: left\r\ncontent-length: 900000\r\n\r\n{\"messages\":\"" . ('x' x 400_000);
+	my $counted = sub { $sidecar->metric('upstream_errors_requests_total') };
+	my $before = $counted->();
+	close $socket;
+	ok(poll_for(sub { $counted->() > $before }), 'it is counted');
+	is(sql("SELECT count(*) FROM upstream_error_events WHERE request_id = 'left'"), '0', 'and has no row, for no attempt was made');
+}
+
 # --- a disk that takes nothing: large requests are made once, and the log says why ---
 {
 	ok(route({ name => 'fails', models => ['b'], model_mapping => { b => 'error:500' } }, { name => 'good', priority => 1, model_mapping => { b => 'echo' } }), 'channels');
@@ -227,8 +239,13 @@ sub send_pieces
 }
 # --- a limit for bodies, in the middle of one ---
 {
+	# as a shell starts programs: with fewer descriptors than it may have
+	my $binary = $ENV{UE_TEST_SIDECAR} || top_directory() . '/build/upstream-errors-sidecar';
+	local $ENV{UE_TEST_SIDECAR} = write_file("$directory/few", "#!/bin/sh\nulimit -Sn 40\nexec $binary \"\$@\"\n");
+	chmod 0755, $ENV{UE_TEST_SIDECAR};
 	my $small = start_sidecar($directory, name => 'small', upstream => $upstream,
 		arguments => [ '--max-body-bytes', '10000', '--upstream', 'mistral=http://127.0.0.1:' . $raw->sockport ]);
+	like(read_file("/proc/$small->{pid}/limits"), qr/^Max open files +(\d+) +\1 /m, 'it takes as many descriptors as it may');
 	for my $case ([ 10000, 200 ], [ 10001, 413 ])
 	{
 		my ($size, $status) = @$case;
