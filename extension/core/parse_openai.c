@@ -10,6 +10,8 @@
  *	{"type": "error", "code", "message", "param"}     Responses stream as specified
  *	{"type": "response.failed", "response": {"error": {"code", "message"}}}
  *
+ * and one is OpenRouter's: {"choices": [{"finish_reason": "error", "error": {...}}]}.
+ *
  * Azure adds innererror and status, OpenRouter metadata, vLLM sends code as a number.
  */
 #include "core/parse_fields.h"
@@ -73,6 +75,8 @@ ue_parse_openai(const UeJson *root, UeFault *out)
 		else if (ue_slice_is_equal(event, UE_SLICE("error")) &&
 				 ue_json_find(root, UE_SLICE("error")) == NULL)
 			error = root;
+		else if (error == NULL || error->type == UE_JSON_NULL)
+			error = ue_parse_find_path(root, UE_SLICE("choices.0.error"));
 		else
 			return false;
 	}

@@ -51,6 +51,7 @@ static uint32_t read_base_resp(UeSlice value);
 static uint32_t read_header(UeSlice value);
 static uint32_t read_response(UeSlice value);
 static uint32_t read_answer(UeSlice value);
+static uint32_t read_choices(UeSlice value);
 
 static const Member members[] = {
 	{UE_SLICE_INIT("error"), read_error},
@@ -67,13 +68,14 @@ static const Member members[] = {
 	{UE_SLICE_INIT("base_resp"), read_base_resp},
 	{UE_SLICE_INIT("header"), read_header},
 	{UE_SLICE_INIT("Response"), read_response},
+	{UE_SLICE_INIT("choices"), read_choices},
 };
 
 static const UeSlice answers[] = {
-	UE_SLICE_INIT("choices"),	 UE_SLICE_INIT("output"),  UE_SLICE_INIT("data"),
-	UE_SLICE_INIT("candidates"), UE_SLICE_INIT("content"), UE_SLICE_INIT("result"),
-	UE_SLICE_INIT("results"),	 UE_SLICE_INIT("payload"), UE_SLICE_INIT("embeddings"),
-	UE_SLICE_INIT("text"),		 UE_SLICE_INIT("images"),  UE_SLICE_INIT("reply"),
+	UE_SLICE_INIT("output"),  UE_SLICE_INIT("data"),	   UE_SLICE_INIT("candidates"),
+	UE_SLICE_INIT("content"), UE_SLICE_INIT("result"),	   UE_SLICE_INIT("results"),
+	UE_SLICE_INIT("payload"), UE_SLICE_INIT("embeddings"), UE_SLICE_INIT("text"),
+	UE_SLICE_INIT("images"),  UE_SLICE_INIT("reply"),
 };
 
 /* What errors carry besides, and what says nothing. */
@@ -233,6 +235,21 @@ read_answer(UeSlice value)
 	return is_said(value) ? ANSWER : NO_ANSWER;
 }
 
+/* OpenRouter: of an answer that broke off the error is a member of its choice. */
+static uint32_t
+read_choices(UeSlice value)
+{
+	UeSlice error = {NULL, 0};
+	size_t at;
+
+	if (value.ptr[0] == '[' && ue_slice_find(value, UE_SLICE("{"), &at))
+		error = ue_walk_find(ue_slice_sub(value, at, value.len), UE_SLICE("error"));
+	return is_said(ue_walk_find(error, UE_SLICE("message"))) ||
+				   is_said(ue_walk_find(error, UE_SLICE("code")))
+			   ? SETTLED
+			   : read_answer(value);
+}
+
 /* AWS writes the exception of an event stream as the member of a union. */
 static bool
 is_exception(UeSlice key, UeSlice value)
@@ -302,7 +319,8 @@ ue_telltale_is_suspect(UeSlice key)
 {
 	for (size_t i = 0; i < N_ELEMENTS(members); i++)
 		if (ue_slice_is_equal(members[i].key, key))
-			return members[i].read != read_object && members[i].read != read_message;
+			return members[i].read != read_object && members[i].read != read_message &&
+				   members[i].read != read_choices;
 	return false;
 }
 

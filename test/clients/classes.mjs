@@ -32,7 +32,7 @@ const cases = [
 	'openai-unknown-url', 'openai-conflict', 'anthropic-413', 'edge-nginx-413',
 	'anthropic-504', 'edge-nginx-504', 'edge-cloudflare-521',
 	'openai-500-server-error', 'huggingface-tgi-generation', 'gemini-internal',
-	'openai-200-empty',
+	'openai-200-empty', 'openrouter-200-choice-error',
 ];
 
 /* The classes of exceptions that the SDKs choose by status. */

@@ -386,6 +386,14 @@ static const PeekCase peeks[] = {
 	{S("[{\"a\":[]},{\"error\":null}]"), UE_PEEK_GOOD, UE_PEEK_GOOD},
 	{S("[{\"a\":[]},{\"b\":{\"error\":{\"code\":503}}}]"), UE_PEEK_GOOD, UE_PEEK_GOOD},
 	{S("[{\"a\":[]}]"), UE_PEEK_GOOD, UE_PEEK_GOOD},
+	/* of a choice */
+	{S("{\"id\":\"g\",\"choices\":[{\"index\":0,\"error\":{\"code\":502}}]}"),
+	 UE_PEEK_ERROR, UE_PEEK_ERROR},
+	{S("{\"id\":\"g\",\"choices\":[{\"index\":0,\"error\":null}]}"), UE_PEEK_GOOD,
+	 UE_PEEK_GOOD},
+	{S("{\"choices\":[{\"f\":{\"error\":{\"code\":1}}}]}"), UE_PEEK_GOOD, UE_PEEK_GOOD},
+	{S("{\"choices\":[{\"index\":0,\"error\":{\"co"), UE_PEEK_GOOD, UE_PEEK_GOOD},
+	{S("{\"choices\":[]}"), UE_PEEK_GOOD, UE_PEEK_GOOD},
 };
 
 static void
