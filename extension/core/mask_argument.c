@@ -75,7 +75,7 @@ skip_blank(const UeMaskScan *scan, size_t at)
 	return at + (ue_mask_read(scan, at) == ' ');
 }
 
-/* Behind `"name", ` at the value; false when no secret has that name. */
+/* Behind `"name", ` at the value; false when there is no name. */
 static bool
 find_pair(const UeMaskScan *scan, size_t at, UeMaskNamed *value)
 {
@@ -93,9 +93,9 @@ find_pair(const UeMaskScan *scan, size_t at, UeMaskNamed *value)
 	if (next == end || end == quotes.at || ue_mask_read(scan, next) != ',')
 		return false;
 	value->name_at = quotes.at;
-	value->fragment = find_fragment(ue_mask_cut(scan, quotes.at, end));
+	value->name_end = end;
 	value->at = skip_blank(scan, next + 1);
-	return value->fragment != NULL;
+	return true;
 }
 
 /* At the '(' or '[' before both. */
@@ -122,6 +122,9 @@ ue_mask_apply_pair(UeMaskScan *scan, size_t at)
 	if (next == end || ue_mask_read(scan, skip_blank(scan, next)) != closer)
 		return false;
 	text = ue_slice_sub(scan->text, quotes.at, end - quotes.at);
+	value.fragment = find_fragment(ue_mask_cut(scan, value.name_at, value.name_end));
+	if (value.fragment == NULL)
+		return false;
 	if (closer == ')'
 			? text.len < SHORTEST_VALUE || !ue_mask_is_likely_secret(&value, text)
 			: !ue_mask_is_key_like(text))
@@ -184,8 +187,9 @@ ue_mask_apply_option(UeMaskScan *scan, size_t at)
 		return apply_user(scan, value.at);
 	if (start == at + 1)
 		return false;
-	value.fragment = find_fragment(name);
-	if (value.fragment == NULL || ue_mask_read(scan, value.at) == '-')
+	/* most options have a word behind them, or another option */
+	if (ue_mask_read(scan, value.at) == '-' || ue_mask_skip_sentence(scan, value.at))
 		return false;
-	return ue_mask_apply_value(scan, &value);
+	value.fragment = find_fragment(name);
+	return value.fragment != NULL && ue_mask_apply_value(scan, &value);
 }

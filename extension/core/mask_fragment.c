@@ -107,6 +107,8 @@ static const UeSlice harmless_names[] = {
 	UE_SLICE_INIT("session_duration"),
 };
 
+#define SHORTEST_HARMLESS 6
+
 /* invalid_api_key: … names an error, not a key. */
 static const UeSlice error_prefixes[] = {
 	UE_SLICE_INIT("invalid_"),	   UE_SLICE_INIT("missing_"),
@@ -245,6 +247,8 @@ is_harmless(UeSlice any_name)
 	/* every counter of tokens */
 	if (is_counter(any_name))
 		return true;
+	if (any_name.len < SHORTEST_HARMLESS)
+		return false;
 	name = copy_folded(any_name, copy);
 	if (ue_mask_is_listed(name, harmless_names, N_ROWS(harmless_names)))
 		return true;
