@@ -125,6 +125,9 @@ static const NumberRow numbers[] = {
 	NUMBER("cloudflare", "5016", PERMISSION,
 		   403), /* the model's licence is not agreed to */
 	NUMBER("cloudflare", "10000", AUTHENTICATION, 401),
+	NUMBER("cloudflare", "2009", AUTHENTICATION, 401), /* these of its AI Gateway */
+	NUMBER("cloudflare", "2016", CONTENT_POLICY, 400), /* input */
+	NUMBER("cloudflare", "2017", CONTENT_POLICY, 400), /* output */
 
 	/* openrouter.ai, Errors: a message is malformed; at OpenAI a filter's word */
 	NUMBER("openrouter", "invalid_prompt", INVALID_REQUEST, 400),

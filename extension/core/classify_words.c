@@ -263,6 +263,7 @@ static const UeWord words[] = {
 	WORD("ModelNotFound", MODEL_NOT_FOUND, 404),
 	WORD("AccessDenied", PERMISSION, 403), /* AWS and Azure too */
 	WORD("Throttling", RATE_LIMIT, 429),
+	WORD("AllocationQuota", BILLING, 403), /* .FreeTierOnly: the free tier is used up */
 
 	/* Volcengine: volcengine.com/docs/82379/1299023 */
 	WORD("AuthenticationError", AUTHENTICATION, 401),
