@@ -138,6 +138,18 @@ ue_channel_table_update(void)
 	return true;
 }
 
+size_t
+ue_channel_table_count_unusable(void)
+{
+	const UeChannelTable *table = ue_channel_table_acquire();
+	size_t n = 0;
+
+	for (size_t i = 0; table != NULL && i < table->n; i++)
+		n += table->channels[i].problem != NULL && table->channels[i].channel->is_enabled;
+	ue_channel_table_release(table);
+	return n;
+}
+
 bool
 ue_channel_table_has_news(void)
 {

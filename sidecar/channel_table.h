@@ -62,6 +62,9 @@ extern const char *ue_channel_table_platform_name(int index);
  */
 extern bool ue_channel_table_update(void);
 
+/* Enabled channels that cannot be used. */
+extern size_t ue_channel_table_count_unusable(void);
+
 /* Whether a channel that could not be used could be by now: its file has come. */
 extern bool ue_channel_table_has_news(void);
 

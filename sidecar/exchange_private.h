@@ -40,7 +40,8 @@
 
 typedef enum UeExchangeState
 {
-	UE_EXCHANGE_BODY = 0,	/* the rest of a small request body is waited for */
+	UE_EXCHANGE_BODY =
+		0, /* the rest of a small request body, or the model, is waited for */
 	UE_EXCHANGE_WAITING,	/* the upstream has the request, or is getting it */
 	UE_EXCHANGE_PEEKING,	/* a good head is here; it waits for the body's first bytes */
 	UE_EXCHANGE_KEEPING,	/* a good answer waits for its end; exchange_keep.c */

@@ -432,6 +432,7 @@ append_health(UeBuf *buf, const UeMetricsSource *source)
 	const char *const cooling[] = {"state", "cooling", NULL};
 	const char *const disabled[] = {"state", "disabled", NULL};
 	const char *const half_open[] = {"state", "half_open", NULL};
+	const char *const none[] = {NULL};
 	UeHealthStats stats;
 
 	append_family(buf, "channel_state", "gauge",
@@ -443,6 +444,11 @@ append_health(UeBuf *buf, const UeMetricsSource *source)
 	append_sample(buf, "channel_states", cooling, list.n_cooling);
 	append_sample(buf, "channel_states", disabled, list.n_disabled);
 	append_sample(buf, "channel_states", half_open, list.n_half_open);
+
+	append_family(
+		buf, "channels_unusable", "gauge",
+		"Enabled channels that this sidecar cannot use, for want of their key.");
+	append_sample(buf, "channels_unusable", none, ue_channel_table_count_unusable());
 
 	ue_health_store_read_stats(source->health, &stats);
 	append_family(buf, "channel_transitions_total", "counter",

@@ -149,6 +149,7 @@ sub send_pieces
 			{ name => 'other', models => ['other'] }), 'channels');
 	my $answer = request('POST', "$sidecar->{url}/v1/chat/completions", { 'x-request-id' => 'nobody' }, { model => 'echo' });
 	is($answer->{status}, 503, 'nobody can be asked');
+	is($sidecar->metric('upstream_errors_channels_unusable'), 1, 'one would be, but for its key');
 	ok(poll_for(sub { sql("SELECT passed_over IS NOT NULL FROM upstream_error_events WHERE request_id = 'nobody'") eq 't' }), 'there is a row');
 	is(sql(q{SELECT string_agg(p ->> 'channel' || ' ' || (p ->> 'why'), ', ' ORDER BY p ->> 'channel')
 		FROM upstream_error_events, jsonb_array_elements(passed_over) AS p WHERE request_id = 'nobody'}),
