@@ -503,6 +503,17 @@ is_other_text(const UeMaskScan *scan, size_t at)
 		   (byte == '-' && ue_mask_has(scan, at, UE_SLICE("-----BEGIN")));
 }
 
+/* Whether one word is in the brackets, and they are not those of an expression, "[a-z]+". */
+static bool
+is_single(const UeMaskScan *scan, size_t at)
+{
+	size_t end = ue_mask_find_end(scan, at + 1, UE_MASK_WORD | UE_MASK_TOKEN);
+
+	return ue_mask_read(scan, end) == ']' &&
+		   (end + 1 == scan->text.len ||
+			memchr(" ],}\"", scan->text.ptr[end + 1], 5) != NULL);
+}
+
 static bool
 apply_word(UeMaskScan *scan, const UeMaskNamed *value)
 {
@@ -512,7 +523,8 @@ apply_word(UeMaskScan *scan, const UeMaskNamed *value)
 	UeSlice word;
 
 	/* headers as Go prints a map of them: X-Api-Key:[abc] */
-	if (!value->is_quoted && ue_mask_read(scan, start) == '[')
+	if (!value->is_quoted && ue_mask_read(scan, start) == '[' &&
+		(value->is_certain || is_single(scan, start)))
 		start++;
 	if (is_other_text(scan, start))
 		return false;

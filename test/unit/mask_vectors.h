@@ -350,6 +350,7 @@ static const char *const innocents[] = {
 	"self.cache[key] = value; d[key] = name",
 	"'SessionLexer': ('lexers.shell', 'Session'), ('pwsh-session', 'ps1con')",
 	"output(header=\"Set-Cookie:\") perldoc -u Some::Module trailer.<token>.command",
+	"must match ^arn:(aws|aws-cn):secretsmanager:[a-z0-9-]+:\\d{12}:secrets:[a-zA-Z0-9/_+=.@-]+$",
 	"[JSON Web Key]: the-format-of-keys, [API key]: required-for-all",
 	/* models, as their vendors and the clouds and relays that resell them name them */
 	"gpt-5 gpt-5-mini gpt-5-nano gpt-5-pro gpt-5-codex gpt-5-codex-mini gpt-5-chat-latest",
