@@ -58,6 +58,14 @@ extern bool ue_slice_parse_int64(UeSlice slice, int64_t *out);
 /* slice.c */
 extern bool ue_slice_are_bytes_equal_fold(const char *a, const char *b, size_t len);
 
+/* Where case does not count, bytes that are equal differ in no bit but that of case.  Tables
+ * are held against text row by row, and nearly all rows begin with another byte. */
+static inline bool
+ue_slice_begin_alike(const char *a, const char *b, size_t len)
+{
+	return len == 0 || ((a[0] ^ b[0]) & ~0x20) == 0;
+}
+
 static inline bool
 ue_slice_is_equal(UeSlice a, UeSlice b)
 {
@@ -67,7 +75,8 @@ ue_slice_is_equal(UeSlice a, UeSlice b)
 static inline bool
 ue_slice_is_equal_fold(UeSlice a, UeSlice b)
 {
-	return a.len == b.len && ue_slice_are_bytes_equal_fold(a.ptr, b.ptr, a.len);
+	return a.len == b.len && ue_slice_begin_alike(a.ptr, b.ptr, a.len) &&
+		   ue_slice_are_bytes_equal_fold(a.ptr, b.ptr, a.len);
 }
 
 static inline bool
@@ -81,6 +90,7 @@ static inline bool
 ue_slice_has_prefix_fold(UeSlice slice, UeSlice prefix)
 {
 	return slice.len >= prefix.len &&
+		   ue_slice_begin_alike(slice.ptr, prefix.ptr, prefix.len) &&
 		   ue_slice_are_bytes_equal_fold(slice.ptr, prefix.ptr, prefix.len);
 }
 
