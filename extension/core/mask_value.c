@@ -41,6 +41,10 @@ static const UeSlice empty_values[] = {
 /* And behind a name that many things have that are no secret, at least this long. */
 #define SHORTEST_LOOK 20
 
+/* So much of a string shows whether it is a sentence.  Without this limit, strings that are
+ * left open would each be read to the text's end. */
+#define STRING_HEAD 512
+
 /* Blanks between a separator and a value. */
 #define MOST_BLANKS 8
 
@@ -70,10 +74,11 @@ may_open_string(char byte)
 
 /* Whether a string begins with a letter behind a quote, with backslashes before that. */
 static bool
-is_string(const UeMaskScan *scan, size_t at)
+is_string(UeMaskScan *scan, size_t at)
 {
 	while (ue_mask_read(scan, at) == '\\')
 		at++;
+	ue_mask_note_seen(scan, at + 2);
 	return ue_mask_is_quote(ue_mask_read(scan, at)) &&
 		   ue_mask_is_class(ue_mask_read(scan, at + 1), UE_MASK_WORD);
 }
@@ -252,20 +257,21 @@ count_backslashes(const UeMaskScan *scan, size_t from, size_t at)
 
 /*
  * The end of a string whose opening quote had n_level backslashes before it: a quote with
- * more of them stands inside.  The text's end when it was cut there.
+ * more of them stands inside.  The limit when there is none before.
  */
 static size_t
-find_string_end(const UeMaskScan *scan, size_t start, char quote, size_t n_level)
+find_string_end(const UeMaskScan *scan, size_t start, size_t limit, char quote,
+				size_t n_level)
 {
 	size_t at = start;
 
-	while (at < scan->text.len)
+	while (at < limit)
 	{
-		const char *found = memchr(scan->text.ptr + at, quote, scan->text.len - at);
+		const char *found = memchr(scan->text.ptr + at, quote, limit - at);
 		size_t n_backslashes;
 
 		if (found == NULL)
-			return scan->text.len;
+			return limit;
 		at = (size_t) (found - scan->text.ptr);
 		n_backslashes = count_backslashes(scan, start, at);
 		if (n_level == 0 && n_backslashes % 2 == 0)
@@ -275,6 +281,27 @@ find_string_end(const UeMaskScan *scan, size_t start, char quote, size_t n_level
 		at++;
 	}
 	return at;
+}
+
+/* Whether what begins at `start`, behind its quote, may be the secret, and where it ends. */
+static bool
+find_secret_string(UeMaskScan *scan, const UeMaskNamed *value, size_t start, char quote,
+				   size_t n_level, size_t *end)
+{
+	size_t len = scan->text.len;
+	bool is_sure = value->is_certain && value->is_quoted;
+	size_t limit = !is_sure && len - start > STRING_HEAD ? start + STRING_HEAD : len;
+
+	*end = find_string_end(scan, start, limit, quote, n_level);
+	if (!value->is_certain &&
+		!ue_mask_is_likely_secret(value, ue_slice_sub(scan->text, start, *end - start)))
+	{
+		ue_mask_note_seen(scan, *end + 1);
+		return false;
+	}
+	if (*end == limit && limit < len)
+		*end = find_string_end(scan, start, len, quote, n_level);
+	return true;
 }
 
 /* One string in quotes; and in an array of them, all. */
@@ -291,6 +318,7 @@ apply_quoted(UeMaskScan *scan, const UeMaskNamed *value)
 	{
 		size_t n_level = 0;
 		size_t end;
+		bool is_secret;
 
 		while (ue_mask_read(scan, at + n_level) == '\\')
 			n_level++;
@@ -303,22 +331,19 @@ apply_quoted(UeMaskScan *scan, const UeMaskNamed *value)
 			ue_mask_note_seen(scan, at + 2);
 			return is_applied;
 		}
-		end = find_string_end(scan, at + 1, scan->text.ptr[at], n_level);
+		is_secret =
+			find_secret_string(scan, value, at + 1, scan->text.ptr[at], n_level, &end);
 		if (end > at + 1)
 		{
-			UeSlice text = ue_slice_sub(scan->text, at + 1, end - (at + 1));
-
 			/* what a sentence is followed by is a member's name: 'the API key: "error":' */
-			if (!value->is_quoted && ue_mask_read(scan, end + n_level + 1) == ':')
+			if (!value->is_quoted && end - at <= STRING_HEAD &&
+				ue_mask_read(scan, end + n_level + 1) == ':')
 			{
 				ue_mask_note_seen(scan, end + n_level + 2);
 				return is_applied;
 			}
-			if (!value->is_certain && !ue_mask_is_likely_secret(value, text))
-			{
-				ue_mask_note_seen(scan, end + 1);
+			if (!is_secret)
 				return is_applied;
-			}
 			scan->context = value->name_at;
 			ue_mask_write_stars(scan, at + 1, 0, end);
 			is_applied = true;
@@ -627,14 +652,8 @@ apply_wrapped(UeMaskScan *scan, const UeMaskNamed *value)
 		ue_mask_note_seen(scan, at + 2);
 		return false;
 	}
-	end = find_string_end(scan, at + 1, scan->text.ptr[at], n_level);
-	if (!value->is_certain &&
-		!ue_mask_is_likely_secret(value,
-								  ue_slice_sub(scan->text, at + 1, end - (at + 1))))
-	{
-		ue_mask_note_seen(scan, end + 1);
+	if (!find_secret_string(scan, value, at + 1, scan->text.ptr[at], n_level, &end))
 		return false;
-	}
 	scan->context = value->name_at;
 	ue_mask_write_stars(scan, value->at, 0, end);
 	return true;

@@ -57,6 +57,8 @@ static const Vector vectors[] = {
 	{"?usage[total_tokens]=15&ids[]=7&stop[0]=end%5D=x",
 	 "?usage[total_tokens]=15&ids[]=7&stop[0]=end%5D=x"},
 	{"100%25 and 7%66=x", "100%25 and 7%66=x"},
+	/* the quote of a cookie is one of a string or not, before and after the address is hidden */
+	{"Set-Cookie: \"+8KK7mWO@example.com", "Set-Cookie: \"***"},
 	/* a value that runs into the name of another */
 	{"x-api-key: authorization: abc", "x-api-key: authorization: ***"},
 	{"api_key: foo/token: a1b2c3d4", "api_key: ***token: ***"},

@@ -242,9 +242,46 @@ check_linear(const char *unit, const char *tail)
 	ok(large < PATIENCE_S, "mask: linear: %s", unit);
 }
 
+/*
+ * Strings that none of those behind it closes, each with a backslash more before its quote,
+ * and a letter at the very end that is none of a secret: there are as many as the root of
+ * the text's length.
+ */
+static void
+check_open_strings(const char *name, const char *tail)
+{
+	size_t size = 4 * 1024 * 1024;
+	size_t len = 0;
+	char *text = malloc(size);
+	UeSlice masked;
+	clock_t start = clock();
+	double seconds;
+
+	for (size_t n = 1; len + strlen(name) + n + 3 + strlen(tail) <= size; n++)
+	{
+		memcpy(text + len, name, strlen(name));
+		len += strlen(name);
+		memset(text + len, '\\', n);
+		len += n;
+		memcpy(text + len, "\"x ", 3);
+		len += 3;
+	}
+	memcpy(text + len, tail, strlen(tail));
+	len += strlen(tail);
+	ue_arena_reset(&arena);
+	if (ue_mask_text(&arena, NULL, (UeSlice){text, len}, &masked) != UE_OK)
+		abort();
+	seconds = (double) (clock() - start) / CLOCKS_PER_SEC;
+	printf("# open strings: 4 MB %7.2f ms\n", seconds * 1e3);
+	ok(seconds < PATIENCE_S, "mask: linear: strings left open behind %s", name);
+	free(text);
+}
+
 static void
 test_hostile(void)
 {
+	char colons[8192] = "\"";
+
 	for (size_t i = 0; i < N_ROWS(hostile); i++)
 		check_linear(hostile[i], hostile[i]);
 	/* what all of the first half looks at the end of */
@@ -252,6 +289,10 @@ test_hostile(void)
 	check_linear("xbearer+", ".");
 	check_linear("xbasic+", ".");
 	check_linear("sk-", ".");
+	check_open_strings("token: ", "\xc3\xa9");
+	/* what looks like a member's name, which follows a sentence */
+	memset(colons + 1, ':', sizeof(colons) - 2);
+	check_open_strings("api_key: ", colons);
 }
 
 int
