@@ -9,6 +9,7 @@
 
 #include "peek.h"
 
+static void watch_end(UeExchange *exchange);
 static void begin_events(UeExchange *exchange);
 static void drop_request_body(UeExchange *exchange);
 static void begin_collecting(UeExchange *exchange);
@@ -48,8 +49,7 @@ ue_exchange_choose_state(UeExchange *exchange)
 	else if (is_readable && ue_exchange_is_worth_a_look(exchange, type))
 	{
 		exchange->state = UE_EXCHANGE_PEEKING;
-		if (ue_exchange_is_close_delimited(exchange))
-			exchange->answer_scan = ue_body_scan_new();
+		watch_end(exchange);
 	}
 	else if (has_body && type.len > 0 && ue_exchange_may_be_json(type) &&
 			 ue_exchange_may_keep(exchange))
@@ -57,8 +57,18 @@ ue_exchange_choose_state(UeExchange *exchange)
 	else
 	{
 		exchange->state = UE_EXCHANGE_PASSING;
+		if (is_readable && type.len > 0 && ue_exchange_may_be_json(type))
+			watch_end(exchange);
 		send_head(exchange, exchange->content_length);
 	}
+}
+
+/* Where HTTP does not tell it, JSON does. */
+static void
+watch_end(UeExchange *exchange)
+{
+	if (ue_exchange_is_close_delimited(exchange))
+		exchange->answer_scan = ue_body_scan_new();
 }
 
 static void

@@ -38,10 +38,17 @@ ue_exchange_may_be_json(UeSlice type)
 												   UE_SLICE("+json")));
 }
 
-/* Some gateways call everything text. */
+/*
+ * Some gateways call everything text.  What a GET reads may tell of an error and be a good
+ * answer: the state of a job that has failed, the lines of a batch, a file.  A list of models
+ * never does.
+ */
 bool
 ue_exchange_is_worth_a_look(const UeExchange *exchange, UeSlice type)
 {
+	if (ue_slice_is_equal(exchange->request->method, UE_SLICE("GET")) &&
+		!ue_slice_has_suffix_fold(exchange->route.path, UE_SLICE("/models")))
+		return false;
 	return ue_exchange_may_be_json(type) ||
 		   (exchange->route.has_answer &&
 			ue_slice_has_prefix_fold(type, UE_SLICE("text/plain")));

@@ -38,6 +38,9 @@ my %bytes = (
 	'good events as text' => "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\nconnection: close\r\n\r\ndata: {\"id\":1}\n\ndata: [DONE]\n\n",
 	'early error' => "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\ncontent-length: 200\r\n\r\n{\"error\":{\"message\":\"no such tool\",\"type\":\"invalid_request_error\"}}",
 	'wait' => "HTTP/1.1 429 Too Many Requests\r\nretry-after: 5\r\ncontent-length: 0\r\n\r\n",
+	'failed job' => "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n{\"object\":\"fine_tuning.job\",\"id\":\"ftjob-1\",\"status\":\"failed\",\"error\":{\"code\":\"invalid_training_file\",\"message\":\"line 3\",\"param\":null}}",
+	'failed operation' => "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n{\"name\":\"models/m/operations/1\",\"done\":true,\"error\":{\"code\":3,\"message\":\"bad\"}}",
+	'lines of a batch' => "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n{\"custom_id\":\"1\",\"response\":null,\"error\":{\"code\":\"batch_expired\",\"message\":\"too late\"}}\n{\"custom_id\":\"2\"}\n",
 	'two equal lengths' => "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 9\r\ncontent-length: 9\r\n\r\n{\"id\":12}",
 );
 my $raw = IO::Socket::INET->new(Listen => 20, LocalAddr => '127.0.0.1', LocalPort => 0) || die "no listener: $!";
@@ -237,6 +240,20 @@ sub send_pieces
 		is(sql("SELECT kind, network_error FROM upstream_error_events WHERE request_id = '" . ($name =~ tr/ /-/r) . "'"), $row, "$name: what it says");
 	}
 	is(sql("SELECT count(*) FROM upstream_error_events WHERE request_id IN ('all-of-it', 'two-equal-lengths', 'text', 'good-events-as-text')"), '0', 'good ones have no row');
+}
+# --- what a GET reads may tell of an error, and is a good answer: the state of a job, a file ---
+{
+	sql('TRUNCATE upstream_error_events');
+	for my $case ([ 'failed job', '/v1/fine_tuning/jobs/ftjob-1', 200 ], [ 'failed operation', '/v1beta/models/m/operations/1', 200 ],
+		[ 'lines of a batch', '/v1/files/file-1/content', 200 ], [ 'lines of a batch', '/v1/models', 502 ])
+	{
+		my ($name, $path, $status) = @$case;
+		my $answer = request('GET', "$sidecar->{url}/mistral$path", { 'x-case' => $name });
+		is($answer->{status}, $status, "$name from $path");
+		is($answer->{content}, $bytes{$name} =~ s/.*?\r\n\r\n//sr, "$name: as it was sent") if $status == 200;
+	}
+	ok(wait_for_events($node, 1), 'there is a row');
+	is(sql('SELECT string_agg(route, $$ $$) FROM upstream_error_events'), '/mistral/v1/models', 'of the list of models alone, which has no errors in it');
 }
 # --- a limit for bodies, in the middle of one ---
 {
