@@ -49,7 +49,9 @@ const UeSetting ue_config_settings[] = {
 	 "So long the client's error answer may wait for the database; then the local verdict, "
 	 "the same by the last known rules, is sent."},
 	{"drain_timeout", UE_SETTING_DURATION, AT(drain_timeout_ms), "10s", 0, HOUR,
-	 "DURATION", "So long requests in progress may take to end after SIGTERM."},
+	 "DURATION",
+	 "So long requests in progress may take to end after SIGTERM; then they get an "
+	 "error."},
 	{"header_size", UE_SETTING_SIZE, AT(server.header_bytes), "32kB", KB, MB, "SIZE",
 	 "Request line and headers; above it the client gets 431."},
 	{"body_window_size", UE_SETTING_SIZE, AT(server.body_window_bytes), "64kB", 4 * KB,

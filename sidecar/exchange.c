@@ -37,6 +37,7 @@ static void handle_writable(void *context, UeClient *client);
 static void handle_gone(void *context, UeClient *client);
 static void handle_refused(void *context, UeClient *client, int status,
 						   const char *message);
+static void handle_last_call(void *context, UeClient *client);
 static int64_t handle_read(void *context, char *buffer, size_t size, bool *is_end);
 static void handle_head(void *context, int status, UeSlice reason,
 						const UeHeader *headers, size_t n_headers,
@@ -51,6 +52,7 @@ const UeHandler ue_exchange_handler = {
 	.on_writable = handle_writable,
 	.on_gone = handle_gone,
 	.on_refused = handle_refused,
+	.on_last_call = handle_last_call,
 };
 
 const UeTransferHandler ue_exchange_transfer_handler = {
@@ -219,7 +221,7 @@ handle_gone(void *context, UeClient *client)
 			ue_exchange_drop_answer(exchange);
 			exchange->is_client_gone = true;
 			if (exchange->attempts != NULL)
-				ue_attempts_give_up(exchange->attempts);
+				ue_attempts_give_up(exchange->attempts, UE_STEP_CLIENT_GONE);
 			ue_exchange_complete(exchange, outcome, UE_EVENT_NULL);
 			ue_exchange_end(exchange, outcome);
 			return;
@@ -266,6 +268,40 @@ handle_refused(void *context, UeClient *client, int status, const char *message)
 			ue_exchange_fail(exchange, &cause);
 			return;
 	}
+}
+
+/* The drain timeout is over: an answer as of any failure, and no other attempt. */
+static void
+handle_last_call(void *context, UeClient *client)
+{
+	UeExchange *exchange = context;
+	UeFailureCause cause = {.kind = UE_KIND_LOCAL_ERROR,
+							.local_code = UE_SLICE("draining")};
+
+	switch (exchange->state)
+	{
+		case UE_EXCHANGE_BODY:
+			/* who still sends would not read it */
+			return;
+		case UE_EXCHANGE_COLLECTING:
+			/* the upstream had failed before */
+			ue_exchange_fail_with_body(exchange, UE_KIND_HTTP_ERROR, UE_NETWORK_NONE,
+									   (UeSlice){exchange->held, exchange->held_len});
+			break;
+		case UE_EXCHANGE_WAITING:
+		case UE_EXCHANGE_PEEKING:
+		case UE_EXCHANGE_KEEPING:
+		case UE_EXCHANGE_PASSING:
+		case UE_EXCHANGE_STREAMING:
+		case UE_EXCHANGE_RESTING:
+			ue_exchange_fail(exchange, &cause);
+			break;
+		case UE_EXCHANGE_DECIDING:
+			break;
+	}
+	/* without memory for a verdict it is answered, or cut, by now */
+	if (ue_client_context(client) != NULL)
+		ue_exchange_answer_now(exchange);
 }
 
 static int64_t

@@ -55,6 +55,7 @@ static const UeReason reasons[] = {
 	{529, UE_SLICE_INIT("Overloaded")}, /* Anthropic's overloaded_error */
 };
 
+static void add_answer(UeExchange *exchange);
 static UeSlice find_reason(int status);
 static void send_outcome(UeExchange *exchange);
 static UeOutcome find_outcome(const UeExchange *exchange);
@@ -72,14 +73,38 @@ ue_exchange_answer(UeDecision *decision)
 {
 	UeExchange *exchange =
 		(UeExchange *) ((char *) decision->arena - offsetof(UeExchange, arena));
-	UeExchanges *owner = exchange->owner;
-	UeMetrics *metrics = owner->metrics;
+	UeMetrics *metrics = exchange->owner->metrics;
 
 	atomic_fetch_add_explicit(decision->is_from_postgres ? &metrics->verdicts_postgres
 														 : &metrics->verdicts_local,
 							  1, memory_order_relaxed);
 	if (exchange->attempts != NULL && ue_attempts_go_on(exchange->attempts))
 		return; /* what was here is gone: the next attempt begins anew */
+	add_answer(exchange);
+}
+
+void
+ue_exchange_answer_now(UeExchange *exchange)
+{
+	UeExchanges *owner = exchange->owner;
+
+	if (!exchange->is_answer_due)
+	{
+		ue_decider_cancel(&exchange->failure->decision);
+		atomic_fetch_add_explicit(&owner->metrics->verdicts_local, 1,
+								  memory_order_relaxed);
+		if (exchange->attempts != NULL)
+			ue_attempts_give_up(exchange->attempts, UE_STEP_DEADLINE);
+		add_answer(exchange);
+	}
+	ue_exchange_send_answers(owner);
+}
+
+static void
+add_answer(UeExchange *exchange)
+{
+	UeExchanges *owner = exchange->owner;
+
 	exchange->is_answer_due = true;
 	exchange->next_answer = NULL;
 	if (owner->last_answer == NULL)

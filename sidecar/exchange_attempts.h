@@ -143,9 +143,9 @@ extern void ue_attempts_stop_clocks(UeAttempts *attempts);
 /* The retry that was taken from the budget will not be made. */
 extern void ue_attempts_give_back(UeAttempts *attempts);
 
-/* The client is gone, and its last attempt had failed: the channel's health learns of it,
- * and nothing follows. */
-extern void ue_attempts_give_up(UeAttempts *attempts);
+/* The last attempt had failed: the channel's health learns of it, and nothing follows, for
+ * the client is gone or there is no time. */
+extern void ue_attempts_give_up(UeAttempts *attempts, UeStepReason reason);
 
 /* A good answer has begun to reach the client. */
 extern void ue_attempts_note_output(UeAttempts *attempts);

@@ -76,7 +76,7 @@ ue_exchange_fail(UeExchange *exchange, const UeFailureCause *cause)
 		UeOutcome outcome = ue_exchange_find_gone(exchange);
 
 		if (exchange->attempts != NULL)
-			ue_attempts_give_up(exchange->attempts);
+			ue_attempts_give_up(exchange->attempts, UE_STEP_CLIENT_GONE);
 		ue_exchange_complete(exchange, outcome, UE_EVENT_NULL);
 		ue_exchange_end(exchange, outcome);
 		return;

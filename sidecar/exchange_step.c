@@ -102,11 +102,10 @@ ue_attempts_stop_clocks(UeAttempts *attempts)
 }
 
 void
-ue_attempts_give_up(UeAttempts *attempts)
+ue_attempts_give_up(UeAttempts *attempts, UeStepReason reason)
 {
 	ue_attempts_note_failure(attempts);
-	attempts->step =
-		(UeStep){.kind = UE_STEP_ANSWER, .reason = UE_STEP_CLIENT_GONE, .wait_ms = 0};
+	attempts->step = (UeStep){.kind = UE_STEP_ANSWER, .reason = reason, .wait_ms = 0};
 }
 
 static void

@@ -113,6 +113,8 @@ ue_server_free(UeServer *server)
 	{
 		UeClient *client = server->clients;
 
+		if (client->state == UE_CLIENT_EXCHANGE && server->handler->on_last_call != NULL)
+			server->handler->on_last_call(client->context, client);
 		if (client->state == UE_CLIENT_EXCHANGE)
 		{
 			void *context = client->context;

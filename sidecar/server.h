@@ -63,6 +63,9 @@ typedef struct UeHandler
 	 * comes.  Without it the server answers, and on_gone is called.
 	 */
 	void (*on_refused)(void *context, UeClient *client, int status, const char *message);
+	/* Optional.  The server is being freed: an answer that is ended before this returns
+	 * leaves as far as the socket takes it.  Without one the client is cut. */
+	void (*on_last_call)(void *context, UeClient *client);
 } UeHandler;
 
 /* Owns listen_fd (non-blocking, listening).  NULL on exhaustion.  limits and handler are
@@ -86,6 +89,7 @@ extern int ue_server_listen(const char *address, bool is_shared, char *error,
 							size_t error_size);
 
 extern void ue_client_set_context(UeClient *client, void *context);
+extern void *ue_client_context(const UeClient *client); /* NULL: its answer has ended */
 
 /* "127.0.0.1:1234", or "unix"; valid as long as the client. */
 extern UeSlice ue_client_address(const UeClient *client);

@@ -117,6 +117,12 @@ ue_client_set_context(UeClient *client, void *context)
 	client->context = context;
 }
 
+void *
+ue_client_context(const UeClient *client)
+{
+	return client->context;
+}
+
 UeSlice
 ue_client_address(const UeClient *client)
 {

@@ -176,8 +176,8 @@ handle_drain_deadline(UeTimer *timer)
 
 	snprintf(n_clients, sizeof(n_clients), "%d", ue_server_count_clients(worker->server));
 	ue_log_write(UE_LOG_WARNING, "drain_timeout",
-				 "requests still in progress were cut at the end of the drain timeout",
-				 "clients", n_clients, NULL);
+				 "requests still in progress were ended by the drain timeout", "clients",
+				 n_clients, NULL);
 	ue_loop_stop(worker->loop);
 }
 

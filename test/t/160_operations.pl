@@ -167,16 +167,29 @@ for my $what (sort keys %refused)
 }
 is($sidecar->stop, 0, 'it ends');
 
-# --- a request that outlives the drain timeout is cut, and looks so ---
+# --- requests that outlive the drain timeout: an error answer, an error frame, or a cut that looks so ---
 $sidecar = start_sidecar($directory, upstream => $upstream, arguments => [ '--drain-timeout', '500ms' ]);
-$client = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $sidecar->{port}) or die $!;
-$client->syswrite("POST /v1/chat/completions HTTP/1.0\r\nhost: x\r\nx-scenario: stall-midway\r\n"
-	. "content-type: application/json\r\ncontent-length: 27\r\n\r\n{\"model\":\"m\",\"stream\":true}");
-ok($client->sysread(my $beginning, 65536), 'an HTTP/1.0 client has the beginning of a long answer');
+my %outlived;
+for my $case ([ 'silent', 'slow:20000', 'HTTP/1.1', 'true' ], [ 'stream', 'stall-midway', 'HTTP/1.1', 'true' ],
+	[ 'old stream', 'stall-midway', 'HTTP/1.0', 'true' ], [ 'half', 'stall-midway', 'HTTP/1.1', '  no' ])
+{
+	my ($what, $scenario, $version, $stream) = @$case;
+	$outlived{$what} = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $sidecar->{port}) or die $!;
+	$outlived{$what}->syswrite("POST /v1/chat/completions $version\r\nhost: x\r\nx-scenario: $scenario\r\n"
+		. "content-type: application/json\r\ncontent-length: 27\r\n\r\n{\"model\":\"m\",\"stream\":$stream}");
+	ok(poll_for(sub { $upstream->requests_of($scenario) == 1 }), "$what: the upstream has it") if $what eq 'silent';
+	ok($outlived{$what}->sysread(my $beginning, 65536), "$what: the client has the beginning of an answer") if $what ne 'silent';
+}
 kill 'TERM', $sidecar->{pid};
-my $n_read;
-while ($n_read = $client->sysread(my $part, 65536)) { }
-ok(!defined $n_read && $!{ECONNRESET}, 'at the end of the drain timeout it is reset, not ended');
+for my $case ([ 'silent', qr{\AHTTP/1\.1 503 .*^connection: close\r.*restarting}ms, 'an error answer' ],
+	[ 'stream', qr{data: \{"error":\{[^\n]*restarting.*\r\n0\r\n\r\n\z}s, 'an error frame' ],
+	[ 'old stream', qr{data: \{"error":\{[^\n]*restarting}, 'the same' ], [ 'half', qr{\A\z}, 'nothing that could be taken for the rest' ])
+{
+	my ($what, $pattern, $name) = @$case;
+	my $text = '';
+	while ($outlived{$what}->sysread(my $part, 65536)) { $text .= $part }
+	like($text, $pattern, "$what: at the end of the drain timeout $name");
+}
 is($sidecar->stop, 0, 'and the sidecar ends');
 $upstream->stop;
 done_testing();

@@ -316,9 +316,9 @@ on_refused(void *context, UeClient *client, int status, const char *message)
 	finish(exchange);
 }
 
-static const UeHandler handler = {on_request, on_body, on_body, on_gone, NULL};
-static const UeHandler refusing_handler = {on_request, on_body, on_body, on_gone,
-										   on_refused};
+static const UeHandler handler = {on_request, on_body, on_body, on_gone, NULL, NULL};
+static const UeHandler refusing_handler = {on_request, on_body,	   on_body,
+										   on_gone,	   on_refused, NULL};
 
 static void
 on_turn(UeTurn *turn)
