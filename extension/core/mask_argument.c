@@ -188,6 +188,7 @@ ue_mask_apply_option(UeMaskScan *scan, size_t at)
 	if (start == at + 1)
 		return false;
 	/* most options have a word behind them, or another option */
+	ue_mask_note_seen(scan, value.at + 1);
 	if (ue_mask_read(scan, value.at) == '-' || ue_mask_skip_sentence(scan, value.at))
 		return false;
 	value.fragment = find_fragment(name);

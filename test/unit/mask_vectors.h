@@ -249,6 +249,7 @@ static const Vector vectors[] = {
 	{"api_key=SecretSsk-Q7fZk2Lw9X('abc') x", "api_key=***') x"},
 	{"--apisk-Q7fZk2Lw9XyTb4RmVn8c-key a1b2c3d4", "--apisk-*** a1b2c3d4"},
 	{"Cookie: \\/x.io b=c", "Cookie: \\/***.io b=c"},
+	{"--api-key -%@example.com:1 x", "--api-key *** x"},
 	/* secrets that are cut over the data lines of an event; the word that follows at once may
 	 * be their end */
 	{"data: the key is sk-pr\ndata: oj-abcdefgh\ndata: is invalid",
