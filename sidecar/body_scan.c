@@ -36,7 +36,8 @@ struct UeBodyScan
 	bool is_stream_flag;
 	bool is_stream;
 	bool has_model;
-	size_t model_start, model_end;
+	size_t model_start; /* 0: not seen, or behind another text: "a" "b" is no name */
+	size_t model_end;
 	size_t text_len; /* the key, or a value that may be wanted, as far as it fits */
 	char text[TEXT_MAX];
 	size_t model_len;
@@ -233,7 +234,7 @@ read_value(UeBodyScan *scan, UeSlice bytes)
 	{
 		scan->is_in_text = true;
 		if (scan->depth == 0 && scan->is_model && !scan->has_model)
-			scan->model_start = scan->at + 1;
+			scan->model_start = scan->text_len == 0 ? scan->at + 1 : 0;
 	}
 	else if (byte == '{' || byte == '[')
 		scan->depth++;
@@ -258,7 +259,8 @@ end_value(UeBodyScan *scan)
 		return;
 	if (scan->is_stream_flag)
 		scan->is_stream = ue_slice_is_equal(value, UE_SLICE("true"));
-	else if (scan->is_model && !scan->has_model && value.len > 2 && value.ptr[0] == '"')
+	else if (scan->is_model && !scan->has_model && scan->model_start > 0 &&
+			 value.len > 2 && value.ptr[0] == '"' && value.ptr[value.len - 1] == '"')
 	{
 		scan->has_model = true;
 		scan->model_end = scan->model_start + value.len - 2;

@@ -85,6 +85,9 @@ test_like_peek(void)
 static void
 test_bounds(void)
 {
+	static const char *not_names[] = {"{\"model\":\"a\"\"b\"}", "{\"model\":\"a\" \"b\"}",
+									  "{\"model\":\"a\"5}",
+									  "{\"model\":\"a\"{\"b\":1},\"c\":2}"};
 	char name[4096];
 	UeSlice quoted;
 	size_t start;
@@ -103,6 +106,14 @@ test_bounds(void)
 	   "and a second one changes nothing");
 	ok(!feed(scan, UE_SLICE("}"), 1), "behind the object nothing is wanted");
 	ue_body_scan_free(scan);
+
+	for (size_t i = 0; i < sizeof(not_names) / sizeof(not_names[0]); i++)
+	{
+		scan = ue_body_scan_new();
+		feed(scan, ue_slice_of(not_names[i]), 3);
+		ok(!ue_body_scan_model(scan, &quoted, &start, &end), "%s: no name", not_names[i]);
+		ue_body_scan_free(scan);
+	}
 
 	memset(name, 'm', sizeof(name));
 	scan = ue_body_scan_new();
@@ -132,6 +143,7 @@ test_random(void)
 	const unsigned int n_words = sizeof(words) / sizeof(words[0]);
 	unsigned int seed = 9;
 	int n_different = 0;
+	int n_misplaced = 0;
 	int n_found = 0;
 
 	for (int i = 0; i < 20000; i++)
@@ -155,6 +167,9 @@ test_random(void)
 			(void) ue_body_scan_model(scans[k], &quoted[k], &starts[k], &ends[k]);
 		}
 		n_found += quoted[0].len > 0;
+		n_misplaced += quoted[0].len > 0 &&
+					   (ends[0] >= strlen(text) || text[starts[0] - 1] != '"' ||
+						text[ends[0]] != '"' || ends[0] - starts[0] != quoted[0].len - 2);
 		n_different +=
 			!ue_slice_is_equal(quoted[0], quoted[1]) || starts[0] != starts[1] ||
 			ends[0] != ends[1] ||
@@ -165,6 +180,7 @@ test_random(void)
 	}
 	ok(n_different == 0 && n_found > 0,
 	   "20,000 random texts, %d with a model: the same in any pieces", n_found);
+	ok(n_misplaced == 0, "and it stands where it is said to: %d do not", n_misplaced);
 }
 
 int
