@@ -286,14 +286,17 @@ ue_exchange_end_peeking(UeExchange *exchange, UeNetwork network)
 	}
 }
 
-/* Of a stream: not a byte of it has come, where there is always something to say. */
+/* Of a stream, at its end: comments at most, where there is always something to say. */
 static bool
 is_empty(const UeExchange *exchange)
 {
-	return exchange->route.has_answer && exchange->stream.held_len == 0 &&
-		   !ue_client_has_sent_head(exchange->client) &&
-		   (exchange->attempts == NULL ||
-			ue_hold_bytes(&exchange->attempts->hold).len == 0);
+	const UeStream *stream = &exchange->stream;
+
+	if (!exchange->route.has_answer)
+		return false;
+	if (stream->dialect != UE_STREAM_FRAMES)
+		return !stream->has_field && !stream->is_overlong && !stream->was_unseen;
+	return stream->held_len == 0 && !ue_client_has_sent_head(exchange->client);
 }
 
 /* Of a stream that was cut, half a line is worth nothing to the client, unless it is half
@@ -309,10 +312,10 @@ ue_exchange_end_streaming(UeExchange *exchange, UeNetwork network)
 		  ue_stream_is_cut(&exchange->stream)) ||
 		 ue_stream_lacks_end(&exchange->stream)))
 		network = UE_NETWORK_TRUNCATED;
-	if (network == UE_NETWORK_NONE && is_empty(exchange))
-		network = UE_NETWORK_TRUNCATED;
 	if (network == UE_NETWORK_NONE)
 		is_error = ue_stream_end(&exchange->stream) == UE_STREAM_ERROR;
+	if (network == UE_NETWORK_NONE && !is_error && is_empty(exchange))
+		network = UE_NETWORK_TRUNCATED;
 	if (is_error || exchange->stream.state == UE_STREAM_SUSPECT)
 		event = ue_stream_event(&exchange->stream);
 	if (is_error || network != UE_NETWORK_NONE)

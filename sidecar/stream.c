@@ -380,6 +380,7 @@ scan_field(UeStream *stream, UeSlice line, size_t next)
 	UeSlice name;
 	UeSlice value = split_field(line, &name);
 
+	stream->has_field = true;
 	note_line(stream, line);
 	if (ue_slice_is_equal(name, UE_SLICE("event")))
 	{

@@ -52,6 +52,7 @@ typedef struct UeStream
 	bool has_begun;	 /* an event of the dialect was seen */
 	bool has_ended;	 /* and one that may be its last */
 	bool was_unseen; /* something passed without being looked at */
+	bool has_field;	 /* there was more than comments */
 	char *held;		 /* owned; NULL while nothing is held */
 	size_t held_len, held_size;
 	size_t line_start; /* in held and the bytes fed, where the current line begins */

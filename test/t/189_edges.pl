@@ -25,6 +25,8 @@ create_database($node);
 # A server that sends what HTTP libraries do not: the bytes that the query names, then the end.
 my %bytes = (
 	'empty stream' => "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+	'signs of life' => "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n8\r\n: ping\n\n\r\n8\r\n: ping\n\n\r\n0\r\n\r\n",
+	'signs, then the end' => "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n: ping\n\ndata: [DONE]",
 	'blanks' => "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 3\r\n\r\n \r\n",
 	'not modified' => "HTTP/1.1 304 Not Modified\r\n\r\n",
 	'two lengths' => "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 5\r\ncontent-length: 9\r\n\r\n{\"id\":12}",
@@ -227,19 +229,21 @@ sub send_pieces
 # --- answers that are none, though they look like one ---
 {
 	sql('TRUNCATE upstream_error_events');
-	for my $case ([ 'empty stream', 502, 'stream_error|truncated' ], [ 'blanks', 502, 'http_error|' ], [ 'not modified', 502, 'http_error|' ],
+	for my $case ([ 'empty stream', 502, 'stream_error|truncated' ], [ 'signs of life', 200, 'stream_error|truncated', qr/\A(: ping\n\n){2}data: \{"error":/ ],
+		[ 'signs, then the end', 200 ], [ 'blanks', 502, 'http_error|' ], [ 'not modified', 502, 'http_error|' ],
 		[ 'two lengths', 502, 'request_error|protocol' ], [ 'unasked switch', 502, 'request_error|protocol' ],
 		[ 'half of it', 599, 'stream_error|truncated' ], [ 'half of more', 599, 'stream_error|truncated' ], [ 'error as text', 503, 'http_error|' ], [ 'text', 200 ],
 		[ 'events as JSON', 503, 'stream_error|' ], [ 'good events as text', 200 ], [ 'all of it', 200 ], [ 'two equal lengths', 200 ])
 	{
-		my ($name, $status, $row) = @$case;
+		my ($name, $status, $row, $content) = @$case;
 		my $answer = request('POST', "$sidecar->{url}/mistral/v1/chat/completions", { 'x-case' => $name, 'x-request-id' => $name =~ tr/ /-/r }, { model => 'm', $name =~ /events/ ? (stream => JSON::PP::true) : () });
 		is($answer->{status}, $status, "$name: the client's status") or diag($answer->{content});
+		like($answer->{content}, $content, "$name: what is in it") if $content;
 		next unless $row;
 		ok(wait_for_events($node, 1, "request_id = '" . ($name =~ tr/ /-/r) . "'"), "$name: a row");
 		is(sql("SELECT kind, network_error FROM upstream_error_events WHERE request_id = '" . ($name =~ tr/ /-/r) . "'"), $row, "$name: what it says");
 	}
-	is(sql("SELECT count(*) FROM upstream_error_events WHERE request_id IN ('all-of-it', 'two-equal-lengths', 'text', 'good-events-as-text')"), '0', 'good ones have no row');
+	is(sql("SELECT count(*) FROM upstream_error_events WHERE request_id IN ('all-of-it', 'two-equal-lengths', 'signs,-then-the-end', 'text', 'good-events-as-text')"), '0', 'good ones have no row');
 }
 # --- what a GET reads may tell of an error, and is a good answer: the state of a job, a file ---
 {
