@@ -301,7 +301,7 @@ handle_last_call(void *context, UeClient *client)
 	}
 	/* without memory for a verdict it is answered, or cut, by now */
 	if (ue_client_context(client) != NULL)
-		ue_exchange_answer_now(exchange);
+		ue_exchange_stop_deciding(exchange);
 }
 
 static int64_t

@@ -28,6 +28,9 @@ extern UeExchanges *ue_exchanges_new(UeLoop *loop, const UeConfig *config,
 extern void ue_exchanges_update_metrics(UeExchanges *exchanges);
 
 /* After the server has been freed, so that none is in progress. */
+/* What has been decided leaves, once it is in the journal: at the end of a turn, and behind
+ * ue_server_last_call. */
+extern void ue_exchanges_send_answers(UeExchanges *exchanges);
 extern void ue_exchanges_free(UeExchanges *exchanges);
 
 #endif

@@ -84,20 +84,16 @@ ue_exchange_answer(UeDecision *decision)
 }
 
 void
-ue_exchange_answer_now(UeExchange *exchange)
+ue_exchange_stop_deciding(UeExchange *exchange)
 {
-	UeExchanges *owner = exchange->owner;
-
-	if (!exchange->is_answer_due)
-	{
-		ue_decider_cancel(&exchange->failure->decision);
-		atomic_fetch_add_explicit(&owner->metrics->verdicts_local, 1,
-								  memory_order_relaxed);
-		if (exchange->attempts != NULL)
-			ue_attempts_give_up(exchange->attempts, UE_STEP_DEADLINE);
-		add_answer(exchange);
-	}
-	ue_exchange_send_answers(owner);
+	if (exchange->is_answer_due)
+		return;
+	ue_decider_cancel(&exchange->failure->decision);
+	atomic_fetch_add_explicit(&exchange->owner->metrics->verdicts_local, 1,
+							  memory_order_relaxed);
+	if (exchange->attempts != NULL)
+		ue_attempts_give_up(exchange->attempts, UE_STEP_DEADLINE);
+	add_answer(exchange);
 }
 
 static void
@@ -115,7 +111,7 @@ add_answer(UeExchange *exchange)
 }
 
 void
-ue_exchange_send_answers(UeExchanges *owner)
+ue_exchanges_send_answers(UeExchanges *owner)
 {
 	UeExchange *due = owner->first_answer;
 

@@ -102,7 +102,7 @@ handle_recording(UeTurn *turn)
 static void
 handle_answering(UeTurn *turn)
 {
-	ue_exchange_send_answers(
+	ue_exchanges_send_answers(
 		(UeExchanges *) ((char *) turn - offsetof(UeExchanges, answering)));
 }
 

@@ -276,11 +276,8 @@ extern void ue_exchange_write_traffic(UeExchanges *owner);
 /* exchange_answer.c */
 extern void ue_exchange_answer(UeDecision *decision); /* UeDecision.done */
 
-/* Without waiting for a verdict any longer, and without another attempt. */
-extern void ue_exchange_answer_now(UeExchange *exchange);
-
-/* At the end of a turn: what this turn's verdicts have decided leaves. */
-extern void ue_exchange_send_answers(UeExchanges *owner);
+/* No other verdict is waited for, and no other attempt made: its answer is due. */
+extern void ue_exchange_stop_deciding(UeExchange *exchange);
 
 /* The client is gone before its answer left. */
 extern void ue_exchange_drop_answer(UeExchange *exchange);

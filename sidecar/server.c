@@ -96,6 +96,16 @@ ue_server_count_clients(const UeServer *server)
 	return server->n_open;
 }
 
+/* Answers that end meanwhile leave as far as their sockets take them. */
+void
+ue_server_last_call(UeServer *server)
+{
+	server->is_draining = true;
+	for (UeClient *client = server->clients; client != NULL; client = client->next)
+		if (client->state == UE_CLIENT_EXCHANGE && server->handler->on_last_call != NULL)
+			server->handler->on_last_call(client->context, client);
+}
+
 void
 ue_server_free(UeServer *server)
 {
@@ -113,8 +123,6 @@ ue_server_free(UeServer *server)
 	{
 		UeClient *client = server->clients;
 
-		if (client->state == UE_CLIENT_EXCHANGE && server->handler->on_last_call != NULL)
-			server->handler->on_last_call(client->context, client);
 		if (client->state == UE_CLIENT_EXCHANGE)
 		{
 			void *context = client->context;

@@ -63,8 +63,7 @@ typedef struct UeHandler
 	 * comes.  Without it the server answers, and on_gone is called.
 	 */
 	void (*on_refused)(void *context, UeClient *client, int status, const char *message);
-	/* Optional.  The server is being freed: an answer that is ended before this returns
-	 * leaves as far as the socket takes it.  Without one the client is cut. */
+	/* Optional.  The server is about to be freed, and who has no answer then is cut. */
 	void (*on_last_call)(void *context, UeClient *client);
 } UeHandler;
 
@@ -75,6 +74,7 @@ extern UeServer *ue_server_new(UeLoop *loop, int listen_fd, const UeServerLimits
 extern void
 ue_server_stop_accepting(UeServer *server); /* drain: closes idle connections too */
 extern int ue_server_count_clients(const UeServer *server);
+extern void ue_server_last_call(UeServer *server); /* calls on_last_call for all */
 extern void ue_server_free(UeServer *server); /* cuts what is left; on_gone is called */
 
 /* Whether it is written as an address to listen on; false and a sentence: it is not. */

@@ -190,6 +190,8 @@ free_worker(UeWorker *worker)
 	if (worker->server != NULL)
 	{
 		ue_loop_cancel_timer(worker->loop, &worker->drain_deadline);
+		ue_server_last_call(worker->server);
+		ue_exchanges_send_answers(worker->exchanges);
 		ue_server_free(worker->server);
 	}
 	ue_exchanges_free(worker->exchanges);
