@@ -27,6 +27,9 @@
 
 #define MOST_BLANKS 4
 
+/* A key that ends in "token" has more digits than a name. */
+#define MOST_NAME_DIGITS 2
+
 /* A quote as JSON may escape it, which Java and Go do for the sake of HTML. */
 #define ESCAPED_QUOTE_LEN 6
 
@@ -463,6 +466,31 @@ is_certain(const UeMaskScan *scan, const UeMaskNamed *value)
 		   /* a symbol of Ruby, :token=>"…" */
 		   (value->form == UE_MASK_FORM_ARROW && value->name_at > scan->floor &&
 			scan->text.ptr[value->name_at - 1] == ':');
+}
+
+size_t
+ue_mask_find_other_name(const UeMaskScan *scan, size_t start, size_t end)
+{
+	size_t name_at = end;
+	int n_digits = 0;
+	char after = ue_mask_read(scan, end + 1);
+	bool is_line =
+		ue_mask_has(scan, end, UE_SLICE(" = ")); /* of a program, or settings */
+
+	if (!is_line && (ue_mask_read(scan, end) != ':' || after == ':' || after == '/'))
+		return end;
+	while (name_at > start &&
+		   ue_mask_is_class(scan->text.ptr[name_at - 1], UE_MASK_ALNUM | UE_MASK_DASH))
+	{
+		name_at--;
+		n_digits += ue_mask_is_class(scan->text.ptr[name_at], UE_MASK_DIGIT);
+	}
+	name_at = ue_mask_skip_escape(scan, name_at);
+	if (n_digits > MOST_NAME_DIGITS || name_at >= end || (is_line && name_at > start))
+		return end;
+	if (end - name_at == 3 && is_key(scan->text.ptr + name_at))
+		return name_at;
+	return ue_mask_find_fragment(ue_mask_cut(scan, name_at, end)) != NULL ? name_at : end;
 }
 
 /* Whether the name that ends there, "…api_key" : , is that of a secret. */

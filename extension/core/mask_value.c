@@ -51,9 +51,6 @@ static const UeSlice empty_values[] = {
 /* A quote as JSON may escape it, which Java and Go do for the sake of HTML. */
 #define ESCAPED_QUOTE_LEN 6
 
-/* A key that ends in "token" has more digits than a name. */
-#define MOST_NAME_DIGITS 2
-
 /* Of "SecretStr(" and the like. */
 #define LONGEST_WRAPPER 32
 
@@ -189,9 +186,11 @@ ue_mask_skip_sentence(UeMaskScan *scan, size_t at)
 		return false;
 	if (end - at >= SHORTEST_SCHEME && may_be_scheme(scan->text.ptr[at]))
 	{
-		/* "token: Bearer : …": no credential begins so */
-		end++;
-		if (ue_mask_read(scan, end) != ':')
+		/* "token: Bearer : …": no credential begins so, but "Basic :password" is one */
+		end += 2;
+		if (ue_mask_read(scan, end - 1) != ':' ||
+			(end < scan->text.len &&
+			 !ue_mask_is_class(scan->text.ptr[end], UE_MASK_BLANK)))
 			return false;
 	}
 	ue_mask_note_seen(scan, end + 1);
@@ -483,39 +482,43 @@ is_secret_word(const UeMaskNamed *value, UeSlice word)
 	return value->fragment->secrecy == UE_MASK_SECRECY_ALL || !is_number(word);
 }
 
-/* "Bearer", "Basic" and the like, which some write twice. */
+/* "Bearer", "Basic" and the like, which some write twice; "token = …" is a name. */
 static bool
-is_scheme(UeSlice word)
+is_scheme(const UeMaskScan *scan, size_t start, size_t end)
 {
+	UeSlice word = ue_slice_sub(scan->text, start, end - start);
+
 	return word.len >= SHORTEST_SCHEME && may_be_scheme(word.ptr[0]) &&
-		   ue_mask_is_listed(word, auth_schemes, N_ROWS(auth_schemes));
+		   ue_mask_is_listed(word, auth_schemes, N_ROWS(auth_schemes)) &&
+		   !ue_mask_has(scan, end, UE_SLICE(" = "));
 }
 
 /*
- * "x-api-key: authorization: …": what follows is the value of the other name, which is left
- * to its own rule.  Returns where it begins; end when there is none.  A key that ends in
- * "token" has more digits than a name.
+ * "secret: authorization=Basic a1b2…": the value goes on behind the scheme that it ends in,
+ * unless what follows is no credential.
  */
 static size_t
-find_other_name(const UeMaskScan *scan, size_t start, size_t end)
+find_scheme_end(UeMaskScan *scan, size_t start, size_t end)
 {
-	size_t name_at = end;
-	int n_digits = 0;
-	char after = ue_mask_read(scan, end + 1);
+	size_t at = end;
+	size_t next = end + 1;
+	size_t next_end;
+	UeSlice word;
 
-	if (ue_mask_read(scan, end) != ':' || after == ':' || after == '/')
+	while (at > start && ue_mask_is_class(scan->text.ptr[at - 1], UE_MASK_ALNUM))
+		at--;
+	if (at == start || ue_mask_read(scan, end) != ' ' || scan->text.ptr[at - 1] != '=' ||
+		!is_scheme(scan, at, end))
 		return end;
-	while (name_at > start &&
-		   ue_mask_is_class(scan->text.ptr[name_at - 1], UE_MASK_ALNUM | UE_MASK_DASH))
-	{
-		name_at--;
-		n_digits += ue_mask_is_class(scan->text.ptr[name_at], UE_MASK_DIGIT);
-	}
-	name_at = ue_mask_skip_escape(scan, name_at);
-	if (n_digits > MOST_NAME_DIGITS || name_at >= end ||
-		ue_mask_find_fragment(ue_mask_cut(scan, name_at, end)) == NULL)
+	next_end = find_word_end(scan, next);
+	word = ue_slice_sub(scan->text, next, next_end - next);
+	while (word.len > 0 && word.ptr[word.len - 1] == '=')
+		word.len--;
+	if (word.len == 0 || memchr(word.ptr, '=', word.len) != NULL ||
+		memchr(word.ptr, ':', word.len) != NULL || !ue_mask_is_random(word) ||
+		ue_mask_find_fragment(word) != NULL)
 		return end;
-	return name_at;
+	return next_end;
 }
 
 /* What begins so has rules of its own inside. */
@@ -555,7 +558,7 @@ apply_word(UeMaskScan *scan, const UeMaskNamed *value)
 		return false;
 	end = find_word_end(scan, start);
 	word = ue_slice_sub(scan->text, start, end - start);
-	for (int n = 0; n < MOST_SCHEMES && is_scheme(word); n++)
+	for (int n = 0; n < MOST_SCHEMES && is_scheme(scan, start, end); n++)
 	{
 		start = end;
 		while (ue_mask_read(scan, start) == ' ' || ue_mask_read(scan, start) == '+')
@@ -566,12 +569,15 @@ apply_word(UeMaskScan *scan, const UeMaskNamed *value)
 		end = find_word_end(scan, start);
 		word = ue_slice_sub(scan->text, start, end - start);
 	}
-	secret_end = is_secret_word(value, word) ? find_other_name(scan, start, end) : start;
+	secret_end =
+		is_secret_word(value, word) ? ue_mask_find_other_name(scan, start, end) : start;
 	if (secret_end == start)
 	{
-		ue_mask_note_seen(scan, end + 1);
+		ue_mask_note_seen(scan, end + 3);
 		return false;
 	}
+	if (secret_end == end)
+		secret_end = find_scheme_end(scan, start, end);
 	scan->context = value->name_at;
 	ue_mask_write_stars(scan, start, 0, secret_end);
 	return true;

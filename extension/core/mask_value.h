@@ -60,4 +60,11 @@ extern bool ue_mask_apply_content(UeMaskScan *scan, const UeMaskNamed *value, si
 /* Whether a string of JSON is secret because of its member's name. */
 extern bool ue_mask_is_secret_member(UeSlice name, UeSlice text);
 
+/*
+ * mask_name.c: "x-api-key: authorization: …", "secret: token = …": what follows the value's
+ * word is the value of another name, which is left to its own rule.  Returns where that name
+ * begins; end when there is none.
+ */
+extern size_t ue_mask_find_other_name(const UeMaskScan *scan, size_t start, size_t end);
+
 #endif

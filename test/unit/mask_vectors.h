@@ -60,6 +60,16 @@ static const Vector vectors[] = {
 	/* the quote of a cookie is one of a string or not, before and after the address is hidden */
 	{"Set-Cookie: \"+8KK7mWO@example.com", "Set-Cookie: \"***"},
 	/* a value that runs into the name of another */
+	{"secret: token = a1b2c3d4", "secret: token = ***"},
+	{"client_secret: password = hunter", "client_secret: password = ***"},
+	{"api_key: key = q7fzk2lw9xytb4rmvn8c", "api_key: key = ***"},
+	{"x-api-key: key: q7fzk2lw9xytb4rmvn8c", "x-api-key: key: ***"},
+	{"secret: authorization=Basic aGVsbG8=", "secret: ***"},
+	{"headers[api_key]=Authorization=Bearer hunter2", "headers[api_key]=***"},
+	{"secret: a=Bearer authorization=Bearer hunter2",
+	 "secret: *** authorization=Bearer ***"},
+	{"token=***bearer = key", "token=*** = key"},
+	{"auth: Basic :hunter2", "auth: Basic ***"},
 	{"x-api-key: authorization: abc", "x-api-key: authorization: ***"},
 	{"api_key: foo/token: a1b2c3d4", "api_key: ***token: ***"},
 	{"api_key=q7/tokens:", "api_key=***:"},
