@@ -50,6 +50,7 @@ static void begin_object(UeBodyScan *scan, char byte);
 static void begin_key(UeBodyScan *scan, char byte);
 static void end_key(UeBodyScan *scan);
 static size_t read_value(UeBodyScan *scan, UeSlice bytes);
+static size_t measure_plain(UeSlice bytes);
 static void end_value(UeBodyScan *scan);
 static bool is_blank(char byte);
 
@@ -245,9 +246,23 @@ read_value(UeBodyScan *scan, UeSlice bytes)
 		scan->place = byte == ']' ? ENDED : scan->place;
 		return 1;
 	}
+	else if (scan->depth > 0)
+		n_used = measure_plain(bytes);
 	if (is_wanted)
 		keep(scan, ue_slice_sub(bytes, 0, n_used));
 	return n_used;
+}
+
+/* Inside of brackets: numbers, commas, colons, blanks. */
+static size_t
+measure_plain(UeSlice bytes)
+{
+	size_t i = 0;
+
+	while (i < bytes.len && bytes.ptr[i] != '"' && bytes.ptr[i] != '{' &&
+		   bytes.ptr[i] != '}' && bytes.ptr[i] != '[' && bytes.ptr[i] != ']')
+		i++;
+	return i;
 }
 
 static void
