@@ -29,6 +29,7 @@ enum
 	ANSWER = 1 << 11,
 	NO_ANSWER = 1 << 12, /* its place, empty */
 	FOREIGN = 1 << 13,	 /* a member that errors do not have */
+	ENVELOPE = 1 << 14,	 /* of a protocol, whose errors its client reads itself */
 };
 
 typedef struct Member
@@ -52,6 +53,7 @@ static uint32_t read_header(UeSlice value);
 static uint32_t read_response(UeSlice value);
 static uint32_t read_answer(UeSlice value);
 static uint32_t read_choices(UeSlice value);
+static uint32_t read_jsonrpc(UeSlice value);
 
 static const Member members[] = {
 	{UE_SLICE_INIT("error"), read_error},
@@ -69,6 +71,7 @@ static const Member members[] = {
 	{UE_SLICE_INIT("header"), read_header},
 	{UE_SLICE_INIT("Response"), read_response},
 	{UE_SLICE_INIT("choices"), read_choices},
+	{UE_SLICE_INIT("jsonrpc"), read_jsonrpc},
 };
 
 static const UeSlice answers[] = {
@@ -250,6 +253,13 @@ read_choices(UeSlice value)
 			   : read_answer(value);
 }
 
+/* Tool servers (MCP) answer what a tool refused with 200 and an error object of JSON-RPC. */
+static uint32_t
+read_jsonrpc(UeSlice value)
+{
+	return ue_slice_is_equal(value, UE_SLICE("\"2.0\"")) ? ENVELOPE : 0;
+}
+
 /* AWS writes the exception of an event stream as the member of a union. */
 static bool
 is_exception(UeSlice key, UeSlice value)
@@ -305,6 +315,8 @@ ue_telltale_judge(const UeTelltale *telltale, bool is_whole)
 	const uint32_t suspicious =
 		NUMBERED | CODE | ERRORS | ERROR_CODE | ERROR_MSG | SID | FAILED | NO_ANSWER;
 
+	if (telltale->signs & ENVELOPE)
+		return UE_TELLTALE_GOOD;
 	if (telltale->signs & SETTLED)
 		return UE_TELLTALE_ERROR;
 	if (is_whole)
@@ -320,7 +332,7 @@ ue_telltale_is_suspect(UeSlice key)
 	for (size_t i = 0; i < N_ELEMENTS(members); i++)
 		if (ue_slice_is_equal(members[i].key, key))
 			return members[i].read != read_object && members[i].read != read_message &&
-				   members[i].read != read_choices;
+				   members[i].read != read_choices && members[i].read != read_jsonrpc;
 	return false;
 }
 
