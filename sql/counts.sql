@@ -13,8 +13,9 @@ BEGIN
 END
 $$;
 SELECT drop_partitions();
+-- five whole days and what there is of this one: at every hour of the day each has its share
 CREATE VIEW made AS
-	SELECT now() - random() * interval '6 days' AS at, gen_random_uuid() AS event_id, 'req_' || n AS request_id, 1 AS attempt,
+	SELECT at_first + random() * (now() - at_first) AS at, gen_random_uuid() AS event_id, 'req_' || n AS request_id, 1 AS attempt,
 		(ARRAY['openai', 'anthropic', 'gemini'])[1 + floor(random() * 3)] AS platform, 'c' || n % 3 AS channel,
 		(ARRAY['/v1/messages', '/v1/messages/count_tokens', '/v1beta/models/gemini-pro:countTokens', NULL])[1 + floor(random() * 4)] AS route,
 		'http_error' AS kind, (ARRAY['rate_limit', 'overloaded', 'server_error'])[1 + floor(random() * 3)] AS class,
@@ -22,7 +23,7 @@ CREATE VIEW made AS
 		(ARRAY['x', 'y', NULL])[1 + floor(random() * 3)] AS code, (ARRAY[429, 529, 500, NULL])[1 + floor(random() * 4)] AS status_code,
 		(ARRAY[true, false, NULL])[1 + floor(random() * 3)] AS business_limited,
 		(ARRAY['answered', 'error_frame', 'aborted', 'recovered', 'client_gone', NULL])[1 + floor(random() * 6)] AS outcome
-	FROM generate_series(1, 2000) AS n;
+	FROM generate_series(1, 2000) AS n, (SELECT date_trunc('day', now() - interval '1 hour') - interval '5 days' AS at_first) AS f;
 CREATE FUNCTION add_events(n int) RETURNS void LANGUAGE sql AS $$
 	INSERT INTO upstream_error_events (at, event_id, request_id, attempt, platform, channel, route, kind, class, owner, code, status_code, business_limited, outcome)
 	SELECT m.at, m.event_id, m.request_id, m.attempt, m.platform, m.channel, m.route, m.kind, m.class, m.owner, m.code, m.status_code, m.business_limited, m.outcome

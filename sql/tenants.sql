@@ -20,7 +20,7 @@ CREATE FUNCTION add_events(team text, n int) RETURNS void LANGUAGE sql AS $$
 	INSERT INTO upstream_error_events (at, event_id, request_id, attempt, platform, channel, account_id, route, model,
 		upstream_model, kind, class, error_type, error_code, code, status_code, upstream_request_id, message, detail,
 		total_ms, first_byte_ms, response_status, outcome, owner, rule_id, fingerprint, fingerprint_version, tags, region, step)
-	SELECT date_trunc('day', now()) - (i % 5 + 1) * interval '1 day' + i * interval '7 min', gen_random_uuid(),
+	SELECT date_trunc('day', now()) - (i % 5 + 2) * interval '1 day' + i * interval '7 min', gen_random_uuid(),
 		team || '_req_' || i / 2, 1 + i % 2, team || '_platform', team || '_channel', team, '/' || team, team || '_model',
 		team || '_model', 'http_error', team || '_class', team, team, team || '_code', 500, team, team || ' failed', team,
 		100, 10, 502, 'answered', 'provider', CASE team WHEN 'theirs' THEN 471147114711 END, hashtext(team), 1,
@@ -29,7 +29,7 @@ CREATE FUNCTION add_events(team text, n int) RETURNS void LANGUAGE sql AS $$
 $$;
 SELECT add_events('ours', 100), add_events('theirs', 200);
 SELECT FROM upstream_error_maintain();
-SELECT days_counted FROM upstream_error_maintain();
+SELECT days_counted >= 5 AS counted FROM upstream_error_maintain(); -- yesterday only once today is some minutes old
 SELECT upstream_error_record_traffic(ARRAY[now(), now()], ARRAY[gen_random_uuid(), gen_random_uuid()], '{ours_platform,theirs_platform}',
 	'{ours_channel,theirs_channel}', '{m,theirs_model}', '{/ours,/theirs}', '{r,theirs}', '{i,theirs}', '{1000,2000}', '{900,1800}', '{0,0}', '{NULL,NULL}', '{NULL,NULL}');
 ALTER TABLE upstream_error_events ENABLE ROW LEVEL SECURITY;
