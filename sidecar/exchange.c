@@ -228,6 +228,32 @@ handle_gone(void *context, UeClient *client)
 	}
 }
 
+/* Wherever the exchange is, for a cause that is not the upstream's; but one that had failed
+ * before is what the client hears of. */
+static void
+fail_locally(UeExchange *exchange, const UeFailureCause *cause)
+{
+	switch (exchange->state)
+	{
+		case UE_EXCHANGE_DECIDING:
+			/* an answer is on its way */
+			return;
+		case UE_EXCHANGE_COLLECTING:
+			ue_exchange_fail_with_body(exchange, UE_KIND_HTTP_ERROR, UE_NETWORK_NONE,
+									   (UeSlice){exchange->held, exchange->held_len});
+			return;
+		case UE_EXCHANGE_BODY:
+		case UE_EXCHANGE_WAITING:
+		case UE_EXCHANGE_PEEKING:
+		case UE_EXCHANGE_KEEPING:
+		case UE_EXCHANGE_PASSING:
+		case UE_EXCHANGE_STREAMING:
+		case UE_EXCHANGE_RESTING:
+			ue_exchange_fail(exchange, cause);
+			return;
+	}
+}
+
 /* The request went wrong after its head, by the client's fault. */
 static void
 handle_refused(void *context, UeClient *client, int status, const char *message)
@@ -248,26 +274,7 @@ handle_refused(void *context, UeClient *client, int status, const char *message)
 	}
 	else if (status >= 500)
 		cause.local_code = UE_SLICE("internal_error");
-	switch (exchange->state)
-	{
-		case UE_EXCHANGE_DECIDING:
-			/* an answer is on its way */
-			return;
-		case UE_EXCHANGE_COLLECTING:
-			/* the upstream had failed before */
-			ue_exchange_fail_with_body(exchange, UE_KIND_HTTP_ERROR, UE_NETWORK_NONE,
-									   (UeSlice){exchange->held, exchange->held_len});
-			return;
-		case UE_EXCHANGE_BODY:
-		case UE_EXCHANGE_WAITING:
-		case UE_EXCHANGE_PEEKING:
-		case UE_EXCHANGE_KEEPING:
-		case UE_EXCHANGE_PASSING:
-		case UE_EXCHANGE_STREAMING:
-		case UE_EXCHANGE_RESTING:
-			ue_exchange_fail(exchange, &cause);
-			return;
-	}
+	fail_locally(exchange, &cause);
 }
 
 /* The drain timeout is over: an answer as of any failure, and no other attempt. */
@@ -278,27 +285,10 @@ handle_last_call(void *context, UeClient *client)
 	UeFailureCause cause = {.kind = UE_KIND_LOCAL_ERROR,
 							.local_code = UE_SLICE("draining")};
 
-	switch (exchange->state)
-	{
-		case UE_EXCHANGE_BODY:
-			/* who still sends would not read it */
-			return;
-		case UE_EXCHANGE_COLLECTING:
-			/* the upstream had failed before */
-			ue_exchange_fail_with_body(exchange, UE_KIND_HTTP_ERROR, UE_NETWORK_NONE,
-									   (UeSlice){exchange->held, exchange->held_len});
-			break;
-		case UE_EXCHANGE_WAITING:
-		case UE_EXCHANGE_PEEKING:
-		case UE_EXCHANGE_KEEPING:
-		case UE_EXCHANGE_PASSING:
-		case UE_EXCHANGE_STREAMING:
-		case UE_EXCHANGE_RESTING:
-			ue_exchange_fail(exchange, &cause);
-			break;
-		case UE_EXCHANGE_DECIDING:
-			break;
-	}
+	/* who still sends would not read it */
+	if (exchange->state == UE_EXCHANGE_BODY)
+		return;
+	fail_locally(exchange, &cause);
 	/* without memory for a verdict it is answered, or cut, by now */
 	if (ue_client_context(client) != NULL)
 		ue_exchange_stop_deciding(exchange);
